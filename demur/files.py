@@ -1,0 +1,77 @@
+"""Files that appear whole or not at all, also after a power cut."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from demur.errors import DemurError
+
+
+class TargetExists(DemurError, FileExistsError):
+    """The place where a new directory should appear is taken."""
+
+
+def sync(path: Path) -> None:
+    """Forces a file's or a directory's content to the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_file(target: Path | str, mode: int = 0o644) -> Iterator[Path]:
+    """Yields a scratch path beside `target`. On success the scratch file replaces the target; on error it is removed.
+
+    Order matters: content to disk, then the rename, then the directory, so that a crash leaves the old file or the new one.
+    """
+    target = Path(target)
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    os.close(descriptor)
+    scratch = Path(name)
+    try:
+        yield scratch
+        os.chmod(scratch, mode)
+        sync(scratch)
+        os.replace(scratch, target)
+        sync(target.parent)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def atomic_write(path: Path | str, data: bytes, mode: int = 0o644) -> None:
+    """Replaces a file's content in one step; durable once it returns. Raises OSError."""
+    with atomic_file(path, mode) as scratch:
+        scratch.write_bytes(data)
+
+
+@contextmanager
+def atomic_directory(target: Path | str) -> Iterator[Path]:
+    """Yields a scratch directory beside `target`. On success it becomes the target, durable once left; on error it is removed.
+
+    Raises TargetExists when the target is there already (an empty directory counts as free), OSError otherwise.
+    """
+    target = Path(target)
+    _refuse_taken(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    try:
+        yield scratch
+        scratch.chmod(0o755)
+        for path in [scratch, *scratch.rglob("*")]:
+            if not path.is_symlink():
+                sync(path)
+        _refuse_taken(target)
+        os.rename(scratch, target)
+        sync(target.parent)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _refuse_taken(target: Path) -> None:
+    if target.is_symlink() or target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise TargetExists(f"{target} already exists; choose another place or remove it first")

@@ -1,0 +1,210 @@
+"""Ed25519 signatures in DSSE envelopes, with keys written as C2SP signed-note verifier keys.
+
+Envelope: https://github.com/secure-systems-lab/dsse/blob/master/protocol.md. Key text: https://c2sp.org/signed-note.
+An envelope is canonical JSON (see digests.py), so there is exactly one spelling of it and no byte can change unseen.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from demur.digests import NotCanonical, canonical_json
+from demur.errors import DemurError
+from demur.files import atomic_write
+
+_ED25519 = b"\x01"
+_NAME_HEADER = "Demur-Key-Name: "
+_NAME = re.compile(r"[^\s+\x00-\x20\x7f]+")
+
+
+class SigningError(DemurError):
+    """A key or a signature cannot be used."""
+
+
+class BadKey(SigningError):
+    """The text or file is not an Ed25519 key of the expected form."""
+
+
+class BadEnvelope(SigningError):
+    """The bytes are not a canonical DSSE envelope of the expected payload type."""
+
+
+class UnknownKey(SigningError):
+    """The envelope carries no signature by a key that the reader trusts."""
+
+
+class BadSignature(SigningError):
+    """A signature by a trusted key does not fit the payload."""
+
+
+@dataclass(frozen=True)
+class VerifyKey:
+    """A public key with its name; as text `name+hash+base64`, where hash is the first 4 bytes of SHA-256(name ‖ LF ‖ 0x01 ‖ key)."""
+
+    name: str
+    public: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads the text form. Raises BadKey."""
+        name, _, rest = text.strip().partition("+")
+        _, _, encoded = rest.partition("+")
+        try:
+            raw = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise BadKey("a verifier key looks like name+1a2b3c4d+base64") from error
+        if len(raw) != 33 or raw[:1] != _ED25519 or not _NAME.fullmatch(name):
+            raise BadKey("a verifier key holds a name and 32 bytes of an Ed25519 key")
+        key = cls(name, raw[1:])
+        if str(key) != text.strip():
+            raise BadKey(f"the verifier key of {name} is mistyped: its hash does not fit")
+        return key
+
+    @classmethod
+    def load(cls, source: Path | str) -> Self:
+        """Reads a key given as its text or as a file that holds its text. Raises BadKey, OSError."""
+        text = str(source)
+        if isinstance(source, str) and text.count("+") >= 2 and not Path(text).exists():
+            return cls.parse(text)
+        try:
+            return cls.parse(Path(source).read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise BadKey(f"{source} holds no verifier key") from error
+
+    @property
+    def key_id(self) -> str:
+        """`name+hash`: names the key in an envelope."""
+        digest = hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).hexdigest()
+        return f"{self.name}+{digest[:8]}"
+
+    def __str__(self) -> str:
+        return f"{self.key_id}+{base64.b64encode(_ED25519 + self.public).decode()}"
+
+    def verify(self, signature: bytes, message: bytes) -> None:
+        """Returns when the signature fits. Raises BadSignature."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+        except (InvalidSignature, ValueError) as error:
+            raise BadSignature(
+                f"the signature by {self.key_id} does not fit the content: it was changed, or signed by someone else"
+            ) from error
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A private key with its name. Kept as PEM PKCS#8, readable by its owner only, with the name in a line before the PEM block."""
+
+    name: str
+    private: Ed25519PrivateKey
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise BadKey(f"a key name has no space and no plus sign, unlike {self.name!r}")
+
+    @classmethod
+    def generate(cls, name: str) -> Self:
+        """A new random key. Raises BadKey for a name with a space or a plus sign."""
+        return cls(name, Ed25519PrivateKey.generate())
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Reads a key file; without a name line the file's stem names the key. Raises BadKey, OSError."""
+        data = Path(path).read_bytes()
+        head, mark, _ = data.partition(b"-----BEGIN")
+        name = head.decode(errors="replace").strip().removeprefix(_NAME_HEADER) or Path(path).stem
+        try:
+            private = serialization.load_pem_private_key(data[len(head) :], password=None) if mark else None
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise BadKey(f"{path} is not an unencrypted PEM key") from error
+        if not isinstance(private, Ed25519PrivateKey):
+            raise BadKey(f"{path} holds no Ed25519 key")
+        return cls(name, private)
+
+    def save(self, path: Path | str) -> None:
+        """Writes the key file with mode 0600. Raises OSError."""
+        encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        pem = self.private.private_bytes(encoding, form, serialization.NoEncryption())
+        atomic_write(path, f"{_NAME_HEADER}{self.name}\n".encode() + pem, mode=0o600)
+
+    @property
+    def verifier(self) -> VerifyKey:
+        """The public half."""
+        return VerifyKey(self.name, self.private.public_key().public_bytes_raw())
+
+    def sign(self, payload: bytes, payload_type: str) -> bytes:
+        """The DSSE envelope around a payload, as canonical JSON. Deterministic: the same payload gives the same bytes."""
+        signature = self.private.sign(_pre_authentication(payload, payload_type))
+        return canonical_json(
+            {
+                "payload": base64.b64encode(payload).decode(),
+                "payloadType": payload_type,
+                "signatures": [{"keyid": self.verifier.key_id, "sig": base64.b64encode(signature).decode()}],
+            }
+        )
+
+
+def open_envelope(data: bytes, payload_type: str, keys: Collection[VerifyKey]) -> bytes:
+    """The payload of an envelope, after checking every signature made by one of `keys`; at least one is needed.
+
+    Raises BadEnvelope (form, or another payload type), UnknownKey, BadSignature. Signatures by other keys are ignored.
+    """
+    envelope = _Envelope.parse(data)
+    if envelope.payload_type != payload_type:
+        raise BadEnvelope(f"the envelope holds {envelope.payload_type!r}, not {payload_type!r}")
+    trusted = {key.key_id: key for key in keys}
+    known = [(trusted[key_id], signature) for key_id, signature in envelope.signatures if key_id in trusted]
+    if not known:
+        signers = ", ".join(key_id for key_id, _ in envelope.signatures)
+        raise UnknownKey(f"signed by {signers}, which is not a key given as trusted")
+    for key, signature in known:
+        key.verify(signature, _pre_authentication(envelope.payload, payload_type))
+    return envelope.payload
+
+
+def payload_type_of(data: bytes) -> str:
+    """The payload type that an envelope claims, unverified: only to choose how to verify it. Raises BadEnvelope."""
+    return _Envelope.parse(data).payload_type
+
+
+@dataclass(frozen=True)
+class _Envelope:
+    payload: bytes
+    payload_type: str
+    signatures: list[tuple[str, bytes]]
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        try:
+            fields = json.loads(data)
+            if canonical_json(fields) != data or set(fields) != {"payload", "payloadType", "signatures"}:
+                raise BadEnvelope("the envelope is not canonical JSON with payload, payloadType and signatures")
+            signatures = [(str(item["keyid"]), _base64(item["sig"])) for item in fields["signatures"]]
+            payload = _base64(fields["payload"])
+        except (ValueError, TypeError, KeyError, RecursionError, NotCanonical) as error:
+            raise BadEnvelope("this is not a DSSE envelope: broken JSON or base64") from error
+        if not signatures:
+            raise BadEnvelope("the envelope has no signature")
+        return cls(payload, str(fields["payloadType"]), signatures)
+
+
+def _base64(text: str) -> bytes:
+    """Decodes the one canonical spelling only: stray bits after the padding are refused too."""
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw).decode() != text:
+        raise ValueError("base64 with stray bits")
+    return raw
+
+
+def _pre_authentication(payload: bytes, payload_type: str) -> bytes:
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
