@@ -1,0 +1,77 @@
+"""Settings, read once from the environment and passed on. Nothing else reads os.environ."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MEGABYTE = 1_000_000
+
+
+class Config(BaseSettings):
+    """Every setting of the portal and its jobs: the variable is the field's name in capitals after ``DEMUR_``."""
+
+    model_config = SettingsConfigDict(env_prefix="DEMUR_", frozen=True)
+
+    data_dir: Path = Field(Path("data"), description="Catalogues, exclusion lists, runs, keys and, by default, the database.")
+    database_url: str = Field("", description="SQLAlchemy URL. Empty: SQLite in the data directory.")
+    redis_url: str = Field(
+        "",
+        validation_alias=AliasChoices("DEMUR_REDIS_URL", "REDIS_URL"),
+        description="Valkey or Redis. Empty: the socket of the broker that `python app.py` starts.",
+    )
+    secret_key: str = Field("", description="Signs form tokens. Empty: a random one, kept in the data directory.")
+    base_url: str = Field("http://127.0.0.1:8000", description="Where members reach the portal.")
+    operator_name: str = Field("the photo platform", description="Who answers for the training, as the pages name them.")
+    trusted_proxies: int = Field(0, description="How many proxies in front set X-Forwarded-For and -Proto.")
+
+    oidc_issuer: str = Field("", description="Issuer of the platform's OpenID provider.")
+    oidc_client_id: str = Field("demur", description="Client id at that provider.")
+    oidc_client_secret: str = Field("", description="Client secret at that provider.")
+    oidc_owner_claim: str = Field("sub", description="ID-token claim that holds the owner column's value of a member's photos.")
+
+    photo_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins, separated by spaces, that pictures may be shown from when a manifest names only URLs."
+    )
+    webhook_secret: str = Field("", description="Shared secret of the platform's event webhook. Empty: the webhook answers 404.")
+    max_upload_bytes: int = Field(25 * MEGABYTE, description="Largest picture that lookup accepts.")
+
+    list_name: str = Field("demur-demo", description="Name of the exclusion list, and of its signing key.")
+    list_lifetime_days: int = Field(30, description="A published head expires after this many days; readers then stop.")
+    fan_out_limit: int = Field(1000, description="An opt-out that matches more rows of other owners than this is held for a person.")
+    train_tier: str = Field("cpu", description="Tier of runs that the model worker starts: tests, cpu or gpu.")
+    demo: bool = Field(False, description="Show the demonstration's banner.")
+
+    @field_validator("photo_origins", mode="before")
+    @classmethod
+    def _split(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(value.split()) if isinstance(value, str) else value
+
+    @classmethod
+    def from_env(cls) -> "Config":
+        return cls()
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'demur.sqlite3'}"
+
+    @property
+    def broker(self) -> str:
+        return self.redis_url or f"unix://{self.data_dir.resolve() / 'broker' / 'valkey.sock'}"
+
+    @property
+    def catalogues_dir(self) -> Path:
+        return self.data_dir / "catalogues"
+
+    @property
+    def list_dir(self) -> Path:
+        return self.data_dir / "exclusion-list"
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.data_dir / "runs"
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.data_dir / "keys"

@@ -1,0 +1,48 @@
+"""SQLAlchemy tables: people and decisions. Manifest rows, by the billion, are in catalogues (demur.manifests), not here."""
+
+from models.account import Account
+from models.api_token import ApiToken
+from models.audit_event import AuditEvent
+from models.base import Base, new_public_id
+from models.engine import make_engine, make_sessions, writing
+from models.exclusion_entry import ExclusionEntry
+from models.exclusion_list_version import ExclusionListVersion
+from models.identity import Identity
+from models.manifest import Manifest, ManifestState
+from models.opt_out import OptOut, OptOutMatch, OptOutOrigin, OptOutScope
+from models.outbox import Outbox
+from models.platform_event import PlatformEvent
+from models.rights_request import Regime, RequestKind, RequestState, RightsRequest, RightsRequestEvent
+from models.training_run import RunState, TrainingRun, TrainingRunManifest
+from models.web_session import WebSession
+
+__all__ = [
+    "Account",
+    "ApiToken",
+    "AuditEvent",
+    "Base",
+    "ExclusionEntry",
+    "ExclusionListVersion",
+    "Identity",
+    "Manifest",
+    "ManifestState",
+    "OptOut",
+    "OptOutMatch",
+    "OptOutOrigin",
+    "OptOutScope",
+    "Outbox",
+    "PlatformEvent",
+    "Regime",
+    "RequestKind",
+    "RequestState",
+    "RightsRequest",
+    "RightsRequestEvent",
+    "RunState",
+    "TrainingRun",
+    "TrainingRunManifest",
+    "WebSession",
+    "make_engine",
+    "make_sessions",
+    "new_public_id",
+    "writing",
+]

@@ -1,0 +1,28 @@
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, BigId
+
+
+class ExclusionEntry(Base):
+    """One opt-out's ground for one entry of the exclusion list.
+
+    Several opt-outs may stand behind the same (kind, key): the entry stays in the list until the last of them ends. A row is in
+    version v when ``since_version <= v`` and ``until_version`` is empty or greater than v.
+    """
+
+    __tablename__ = "exclusion_entry"
+    __table_args__ = (
+        UniqueConstraint("opt_out_id", "kind", "key"),
+        Index("ix_exclusion_entry_kind_key", "kind", "key"),
+        Index("ix_exclusion_entry_versions", "until_version", "since_version"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    opt_out_id: Mapped[int] = mapped_column(ForeignKey("opt_out.id"))
+    kind: Mapped[str]  # demur.exclusions.KeyKind
+    key: Mapped[str]
+    pdq: Mapped[str] = mapped_column(default="")  # 64 hex digits, for phash entries
+    since_version: Mapped[int | None]
+    ended: Mapped[bool] = mapped_column(default=False)  # withdrawn: out of the next version
+    until_version: Mapped[int | None]
