@@ -1,0 +1,43 @@
+"""Every migration goes up, comes down, and ends where the tables are, on both databases."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from models import make_engine
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+
+@pytest.fixture
+def alembic(empty_database_url: str) -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("sqlalchemy.url", empty_database_url.replace("%", "%%"))
+    return config
+
+
+def tables(url: str) -> set[str]:
+    engine = make_engine(url)
+    names = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return names
+
+
+def test_the_migrations_build_exactly_the_tables_of_the_code(alembic):
+    command.upgrade(alembic, "head")
+    command.check(alembic)  # raises when autogenerate would change anything
+
+
+def test_each_migration_can_be_taken_down_and_put_up_again(alembic, empty_database_url):
+    for script in reversed(list(ScriptDirectory.from_config(alembic).walk_revisions())):
+        command.upgrade(alembic, script.revision)
+        command.downgrade(alembic, "-1")
+        command.upgrade(alembic, script.revision)
+    assert len(tables(empty_database_url)) > 1
+    command.downgrade(alembic, "base")
+    assert tables(empty_database_url) == {"alembic_version"}
