@@ -1,0 +1,75 @@
+"""Which manifest rows belong to a person.
+
+Catalogues keep an owner's rows together, so all of them are one contiguous read a manifest, whatever the manifest's size.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from demur.manifests import Catalogue
+from sqlalchemy.orm import Session
+
+from models import Manifest
+from rights.catalogues import Catalogues
+from rights.photo import PhotoNotFound
+
+Place = tuple[Manifest, Catalogue, int]  # the manifest, its catalogue, the row's position
+
+_COLUMNS = ("uid", "owner", "caption", "posted_at")
+
+
+@dataclass(frozen=True)
+class OwnedPhoto:
+    """What photos are sorted and filtered by. ``places`` has every row that holds this uid, in the order of registration."""
+
+    uid: str
+    owner: str
+    caption: str
+    posted_at: datetime | None
+    places: list[Place]
+
+    def row(self, columns: Sequence[str]) -> dict[str, Any]:
+        """These columns of the photo's newest row."""
+        _, catalogue, position = self.places[-1]
+        row: dict[str, Any] = catalogue.take([position], columns).to_pylist()[0]
+        return row
+
+
+def owned_photos(session: Session, catalogues: Catalogues, owners: Sequence[str]) -> list[OwnedPhoto]:
+    """All photos of these owners, newest first, undated ones last."""
+    found: dict[str, OwnedPhoto] = {}
+    for manifest, catalogue in catalogues.registered(session):
+        for owner in owners:
+            rows = catalogue.owner_rows(owner)
+            table = catalogue.read(rows.start, rows.stop, _COLUMNS)
+            _collect(found, manifest, catalogue, rows, table)
+    return sorted(found.values(), key=lambda photo: (-photo.posted_at.timestamp() if photo.posted_at else 0.0, photo.uid))
+
+
+def find_owned(session: Session, catalogues: Catalogues, owners: Sequence[str], uids: Sequence[str]) -> list[OwnedPhoto]:
+    """The photos with these uids, in their order. Raises PhotoNotFound for one that is in no manifest, or is someone else's."""
+    found: dict[str, OwnedPhoto] = {}
+    for manifest, catalogue in catalogues.registered(session):
+        positions = [int(position) for position in catalogue.find_uids(uids) if position >= 0]
+        table = catalogue.take(positions, _COLUMNS)
+        _collect(found, manifest, catalogue, positions, table)
+    for uid in uids:
+        if uid not in found or found[uid].owner not in owners:
+            raise PhotoNotFound(f"none of your photos in the registered manifests has the id {uid}")
+    return [found[uid] for uid in dict.fromkeys(uids)]
+
+
+def _collect(
+    found: dict[str, OwnedPhoto], manifest: Manifest, catalogue: Catalogue, positions: Iterable[int], table: pa.Table
+) -> None:
+    columns = [table.column(name).to_pylist() for name in _COLUMNS]
+    for position, uid, owner, caption, posted_at in zip(positions, *columns, strict=True):
+        place = (manifest, catalogue, position)
+        known = found.get(uid)
+        if known is None:
+            found[uid] = OwnedPhoto(uid, owner or "", caption or "", posted_at, [place])
+        elif known.owner == (owner or ""):
+            known.places.append(place)

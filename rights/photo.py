@@ -1,0 +1,149 @@
+"""A member's photos: what a page needs to know about each of them, never merged into one status.
+
+*Filed*, *in the exclusion list since version N*, *absent from run R* and *run Q was trained before and still contains it* are four
+facts with four fields. A photo is one uid of one of the member's owner keys, however many manifests it stands in.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from demur.errors import DemurError
+
+from models import OptOutOrigin, OptOutScope
+
+
+class PhotoNotFound(DemurError):
+    """No registered manifest holds a photo of this person under this uid. Someone else's photo looks the same from here."""
+
+
+@dataclass(frozen=True)
+class ManifestRef:
+    """A manifest that holds the photo, and at which row."""
+
+    id: int
+    public_id: str
+    name: str
+    position: int
+    registered_at: datetime
+
+
+@dataclass(frozen=True)
+class RunRef:
+    """A recorded training run. ``list_version`` is None when it was trained before any exclusion list was published."""
+
+    public_id: str
+    name: str
+    list_version: int | None
+    finished_at: datetime
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
+class OptOutRef:
+    """A standing opt-out of this person (or of the platform, for their photo) that reaches the photo.
+
+    ``through`` is empty when it was filed for the photo itself or for everything of its owner; otherwise it is the uid of the
+    person's other photo, or the SHA-256 of their picture, of which this photo is a copy.
+    """
+
+    public_id: str
+    scope: OptOutScope
+    origin: OptOutOrigin
+    filed_at: datetime
+    propagated_at: datetime | None
+    held: bool
+    effective_version: int | None
+    note: str
+    through: str
+    request_public_id: str | None
+    reference: str | None
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo of the signed-in person.
+
+    ``runs`` consumed it and still contain it. ``absent_from`` are the runs trained under a list that already excluded it, and
+    whose consumed samples do not hold it. ``copy_excluded_since`` is the list version from which on it is excluded because
+    somebody else opted out a picture it is a copy of; their opt-out can only be withdrawn by them.
+    """
+
+    uid: str
+    owner: str
+    caption: str
+    url: str
+    width: int | None
+    height: int | None
+    posted_at: datetime | None
+    manifests: tuple[ManifestRef, ...]
+    runs: tuple[RunRef, ...]
+    absent_from: tuple[RunRef, ...]
+    opt_outs: tuple[OptOutRef, ...]
+    copy_excluded_since: int | None
+
+    @property
+    def opt_out(self) -> OptOutRef | None:
+        """The standing opt-out that says most: for everything before for this photo, the person's own before the platform's."""
+        return self.opt_outs[0] if self.opt_outs else None
+
+    @property
+    def listed_since(self) -> int | None:
+        """The exclusion-list version from which on the photo is excluded without a break; None while it is not."""
+        versions = [ref.effective_version for ref in self.opt_outs] + [self.copy_excluded_since]
+        return min((version for version in versions if version is not None), default=None)
+
+    @property
+    def can_opt_out(self) -> bool:
+        return all(ref.origin is OptOutOrigin.PLATFORM or ref.through for ref in self.opt_outs)
+
+    @property
+    def can_put_back(self) -> bool:
+        """Whether this photo's own opt-out can be withdrawn by itself."""
+        own = [ref for ref in self.opt_outs if ref.origin is OptOutOrigin.MEMBER and not ref.through]
+        return bool(own) and all(ref.scope is OptOutScope.PHOTO for ref in own)
+
+
+class PhotoStatus(StrEnum):
+    """What a grid can be filtered by. The facts overlap, so these are questions, not states."""
+
+    ANY = "any"
+    NOT_OPTED_OUT = "not_opted_out"
+    OPTED_OUT = "opted_out"
+    FILED = "filed"  # opted out, and not in a published list yet
+    LISTED = "listed"  # opted out, and in the published list
+    IN_RUN = "in_run"  # some run consumed it
+    ABSENT = "absent"  # some run was trained without it
+
+
+@dataclass(frozen=True)
+class PhotoFilter:
+    """``manifest`` and ``run`` are public ids; ``text`` is searched in captions, whatever the case; a photo must pass all."""
+
+    manifest: str | None = None
+    run: str | None = None
+    status: PhotoStatus = PhotoStatus.ANY
+    year: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An option of the grid's filter."""
+
+    public_id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class PhotoPage:
+    """One page of the grid, newest photos first. ``page`` counts from 1 and is clamped to the last page."""
+
+    photos: tuple[Photo, ...]
+    page: int
+    pages: int
+    total: int
+    total_unfiltered: int
+    manifests: tuple[Choice, ...]
+    runs: tuple[Choice, ...]
+    years: tuple[int, ...]

@@ -1,0 +1,151 @@
+"""A member's photos in the registered manifests: the grid, the selection behind a filter, and one photo.
+
+A person may own thousands of rows among billions. Catalogues keep an owner's rows together, so one contiguous read a manifest gives
+their uids; opt-outs take two queries and each run one vectorised search. Only the rows of the page shown are read in full.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from models import OptOutOrigin, TrainingRun
+from rights.catalogues import Catalogues
+from rights.owned import OwnedPhoto, find_owned, owned_photos
+from rights.photo import Choice, ManifestRef, Photo, PhotoFilter, PhotoPage, PhotoStatus, RunRef
+from rights.runs import RunArtefacts, recorded_runs
+from rights.standing import Standing, standing_opt_outs
+
+
+def list_photos(
+    session: Session,
+    catalogues: Catalogues,
+    runs: RunArtefacts,
+    owners: Sequence[str],
+    wanted: PhotoFilter,
+    *,
+    page: int = 1,
+    per_page: int = 48,
+) -> PhotoPage:
+    """One page of the person's photos, newest first."""
+    album = _album(session, runs, owners, owned_photos(session, catalogues, owners))
+    chosen = album.matching(wanted)
+    pages = max(1, ceil(len(chosen) / per_page))
+    page = min(max(page, 1), pages)
+    return PhotoPage(
+        photos=tuple(album.photo(index) for index in chosen[(page - 1) * per_page : page * per_page]),
+        page=page,
+        pages=pages,
+        total=len(chosen),
+        total_unfiltered=len(album.owned),
+        manifests=album.manifests(),
+        runs=tuple(Choice(run.public_id, run.name) for run in album.runs),
+        years=tuple(sorted({photo.posted_at.year for photo in album.owned if photo.posted_at}, reverse=True)),
+    )
+
+
+def matching_uids(
+    session: Session, catalogues: Catalogues, runs: RunArtefacts, owners: Sequence[str], wanted: PhotoFilter
+) -> list[str]:
+    """The uids of all photos behind a filter, for *select all N across pages*."""
+    album = _album(session, runs, owners, owned_photos(session, catalogues, owners))
+    return [album.owned[index].uid for index in album.matching(wanted)]
+
+
+def get_photos(session: Session, catalogues: Catalogues, runs: RunArtefacts, owners: Sequence[str], uids: Sequence[str]) -> list[Photo]:
+    """These photos of the person, in this order. Raises PhotoNotFound."""
+    album = _album(session, runs, owners, find_owned(session, catalogues, owners, uids), uids)
+    return [album.photo(index) for index in range(len(album.owned))]
+
+
+def get_photo(session: Session, catalogues: Catalogues, runs: RunArtefacts, owners: Sequence[str], uid: str) -> Photo:
+    """One photo of the person. Raises PhotoNotFound."""
+    return get_photos(session, catalogues, runs, owners, [uid])[0]
+
+
+@dataclass(frozen=True)
+class Album:
+    """A person's photos with what is known about them. ``consumed[r, p]``: run r consumed photo p."""
+
+    owned: list[OwnedPhoto]
+    runs: list[TrainingRun]
+    consumed: NDArray[np.bool_]
+    standing: Standing
+
+    def matching(self, wanted: PhotoFilter) -> list[int]:
+        """Indices of the photos that pass the filter, in order."""
+        return [index for index in range(len(self.owned)) if self._passes(index, wanted)]
+
+    def manifests(self) -> tuple[Choice, ...]:
+        known = {manifest.id: manifest for photo in self.owned for manifest, _, _ in photo.places}
+        return tuple(Choice(known[key].public_id, known[key].name) for key in sorted(known))
+
+    def photo(self, index: int) -> Photo:
+        """Everything about one photo; the only place that reads its whole row."""
+        owned = self.owned[index]
+        row = owned.row(("url", "width", "height"))
+        return Photo(
+            uid=owned.uid,
+            owner=owned.owner,
+            caption=owned.caption,
+            url=row["url"] or "",
+            width=row["width"],
+            height=row["height"],
+            posted_at=owned.posted_at,
+            manifests=tuple(_manifest_ref(place) for place in owned.places),
+            runs=tuple(_run_ref(run) for run, consumed in zip(self.runs, self.consumed[:, index], strict=True) if consumed),
+            absent_from=tuple(_run_ref(run) for run in self._absent(index)),
+            opt_outs=self.standing.of(owned.owner, owned.uid),
+            copy_excluded_since=self.standing.copies.get(owned.uid),
+        )
+
+    def _since(self, index: int) -> int | None:
+        owned = self.owned[index]
+        return self.standing.listed_since(owned.owner, owned.uid)
+
+    def _absent(self, index: int) -> list[TrainingRun]:
+        since = self._since(index)
+        if since is None:
+            return []
+        return [
+            run
+            for run, consumed in zip(self.runs, self.consumed[:, index], strict=True)
+            if not consumed and run.list_version is not None and run.list_version >= since
+        ]
+
+    def _passes(self, index: int, wanted: PhotoFilter) -> bool:
+        photo = self.owned[index]
+        return (
+            (wanted.year is None or (photo.posted_at is not None and photo.posted_at.year == wanted.year))
+            and (not wanted.text or wanted.text.casefold() in photo.caption.casefold())
+            and (wanted.manifest is None or any(manifest.public_id == wanted.manifest for manifest, _, _ in photo.places))
+            and (wanted.run is None or any(self.runs[row].public_id == wanted.run for row in np.flatnonzero(self.consumed[:, index])))
+            and self._answers(index, wanted.status)
+        )
+
+    def _answers(self, index: int, status: PhotoStatus) -> bool:
+        match status:
+            case PhotoStatus.ANY:
+                return True
+            case PhotoStatus.IN_RUN:
+                return bool(self.consumed[:, index].any())
+            case PhotoStatus.ABSENT:
+                return bool(self._absent(index))
+            case PhotoStatus.LISTED:
+                return self._since(index) is not None
+        opted_out = bool(self.standing.of(self.owned[index].owner, self.owned[index].uid))
+        if status is PhotoStatus.FILED:
+            return opted_out and self._since(index) is None
+        return opted_out is (status is PhotoStatus.OPTED_OUT)
+
+
+def _album(session: Session, runs: RunArtefacts, owners: Sequence[str], owned: list[OwnedPhoto], uids: Sequence[str] | None = None) -> Album:
+    recorded = recorded_runs(session)
+    names = [photo.uid for photo in owned]
+    consumed = np.zeros((len(recorded), len(owned)), dtype=np.bool_)
+    for row, run in enumerate(recorded):
+        consumed[row] = runs.consumed(run, names)
+    return Album(owned, recorded, consumed, standing_opt_outs(session, owners, uids))
