@@ -171,9 +171,13 @@ def open_envelope(data: bytes, payload_type: str, keys: Collection[VerifyKey]) -
     return envelope.payload
 
 
-def payload_type_of(data: bytes) -> str:
-    """The payload type that an envelope claims, unverified: only to choose how to verify it. Raises BadEnvelope."""
-    return _Envelope.parse(data).payload_type
+def peek_envelope(data: bytes) -> tuple[str, bytes]:
+    """Payload type and payload that an envelope claims, UNVERIFIED. To choose how to verify it, or to read one's own file.
+
+    Raises BadEnvelope.
+    """
+    envelope = _Envelope.parse(data)
+    return envelope.payload_type, envelope.payload
 
 
 @dataclass(frozen=True)

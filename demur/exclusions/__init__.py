@@ -1,0 +1,7 @@
+"""Signed, versioned exclusion lists: built by a controller, and read by training engineers with a reader that fails closed."""
+
+from demur.exclusions.entries import BadEntry, Change, ChangeOp, Entry, KeyKind
+from demur.exclusions.head import Head
+from demur.exclusions.writer import Version, build_version, point_head, write_version
+
+__all__ = ["BadEntry", "Change", "ChangeOp", "Entry", "Head", "KeyKind", "Version", "build_version", "point_head", "write_version"]

@@ -1,0 +1,192 @@
+"""The rules by which a reader accepts a version of an exclusion list. Pure: bytes, values and the clock come in, an error goes out.
+
+In order: signature, form, rollback, fork, expiry; then for the entries: digest, form, key kinds, order, count, root. Whoever breaks any
+rule stops the run: the reader fails closed.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import TypeVar
+
+import pyarrow as pa
+
+from demur import signing
+from demur.errors import DemurError
+from demur.exclusions.entries import (
+    BadEntry,
+    Change,
+    ChangeOp,
+    Entry,
+    FileDigest,
+    UnknownWord,
+    count_kinds,
+    entries_root,
+    read_delta,
+    read_entries,
+)
+from demur.exclusions.head import PAYLOAD_TYPE, BadHead, Head, UnknownKind, rfc3339
+
+_Row = TypeVar("_Row")
+
+
+class ListRefused(DemurError):
+    """The exclusion list cannot be trusted or read; nothing may be trained on its word."""
+
+
+class Unreachable(ListRefused):
+    """A file of the list could not be fetched."""
+
+
+class BadSignature(ListRefused, signing.BadSignature):
+    """The head was changed after signing, or signed by someone else under the same key name."""
+
+
+class UnknownKey(ListRefused, signing.UnknownKey):
+    """The head is not signed by the key that the reader was given."""
+
+
+class BadListFormat(ListRefused):
+    """A file of the list has not the form that docs/formats/exclusion-list.md demands."""
+
+
+class UnknownKeyKind(ListRefused):
+    """The list excludes by a kind of key that this program cannot apply."""
+
+
+class Rollback(ListRefused):
+    """The list offers an older version than one already trusted."""
+
+
+class Fork(ListRefused):
+    """The list offers another history than the one already trusted."""
+
+
+class Gap(ListRefused):
+    """The deltas do not lead from the trusted version to the newest."""
+
+
+class Expired(ListRefused):
+    """The newest version offered is too old to be relied on."""
+
+
+class WrongDigest(ListRefused):
+    """A file is not the one whose digest was signed."""
+
+
+class WrongCount(ListRefused):
+    """The entries are not as many as the head says."""
+
+
+class WrongRoot(ListRefused):
+    """The entries do not have the Merkle root that was signed."""
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """The highest version that a reader has accepted; kept between invocations so that rollback and fork are seen."""
+
+    list_id: str
+    version: int
+    root: str
+
+    @classmethod
+    def of(cls, head: Head) -> "Trusted":
+        return cls(head.list_id, head.version, head.root)
+
+
+def open_head(envelope: bytes, keys: Collection[signing.VerifyKey]) -> Head:
+    """The head inside a signed envelope. Raises BadListFormat, UnknownKey, BadSignature, UnknownKeyKind."""
+    try:
+        return Head.parse(signing.open_envelope(envelope, PAYLOAD_TYPE, keys))
+    except signing.UnknownKey as error:
+        raise UnknownKey(f"the list's head is {error}") from error
+    except signing.BadSignature as error:
+        raise BadSignature(f"the list's head is not genuine: {error}") from error
+    except UnknownKind as error:
+        raise UnknownKeyKind(str(error)) from error
+    except (signing.BadEnvelope, BadHead) as error:
+        raise BadListFormat(f"the list's head is unreadable: {error}") from error
+
+
+def accept(trusted: Trusted | None, head: Head, now: datetime) -> Trusted:
+    """What to trust after seeing `head` as the newest. Raises Fork, Rollback, Expired."""
+    if trusted is not None:
+        _refuse_other_history(trusted, head)
+    if now >= head.expires_at:
+        raise Expired(f"version {head.version} of the list expired at {rfc3339(head.expires_at)}; the operator must publish a newer one")
+    return Trusted.of(head)
+
+
+def _refuse_other_history(trusted: Trusted, head: Head) -> None:
+    if head.list_id != trusted.list_id:
+        raise Fork(f"this is the list {head.list_id!r}, but {trusted.list_id!r} was trusted here before")
+    if head.version < trusted.version:
+        raise Rollback(f"the list offers version {head.version}, but version {trusted.version} was seen before")
+    if head.version == trusted.version and head.root != trusted.root:
+        raise Fork(f"version {head.version} of the list has other entries than when it was last seen")
+    if head.previous_version == trusted.version and head.previous_root != trusted.root:
+        raise Fork(f"version {head.version} of the list does not continue the version {trusted.version} that was last seen")
+
+
+def follow(before: Trusted, head: Head) -> Trusted:
+    """What to trust after the delta of `head` is applied on `before`; expiry is judged on the newest head only. Raises Gap."""
+    if (head.list_id, head.previous_version, head.previous_root) != (before.list_id, before.version, before.root):
+        raise Gap(f"version {head.version} of the list does not follow on version {before.version}")
+    return Trusted.of(head)
+
+
+def open_entries(data: bytes, head: Head) -> tuple[Entry, ...]:
+    """The entries of a version from its Parquet bytes. Raises WrongDigest, BadListFormat, UnknownKeyKind, WrongCount, WrongRoot."""
+    _check_digest(data, head.entries, "entries", head.version)
+    entries = tuple(_parsed(read_entries, data))
+    check_entries(entries, head)
+    return entries
+
+
+def open_delta(data: bytes, head: Head) -> tuple[Change, ...]:
+    """The changes that made a version. Raises WrongDigest, BadListFormat, UnknownKeyKind, WrongCount."""
+    _check_digest(data, head.delta, "delta", head.version)
+    changes = tuple(_parsed(read_delta, data))
+    added = sum(change.op is ChangeOp.ADD for change in changes)
+    if (added, len(changes) - added) != (head.added, head.removed):
+        raise WrongCount(f"the delta of version {head.version} does not add {head.added} and remove {head.removed} entries")
+    return changes
+
+
+def apply_delta(entries: set[Entry], changes: tuple[Change, ...], version: int) -> None:
+    """Changes a set of entries in place. Raises Gap when an entry to add is there already, or one to remove is not."""
+    for change in changes:
+        if (change.entry in entries) == (change.op is ChangeOp.ADD):
+            raise Gap(f"the delta of version {version} does not fit the version before it")
+        if change.op is ChangeOp.ADD:
+            entries.add(change.entry)
+        else:
+            entries.remove(change.entry)
+
+
+def check_entries(entries: tuple[Entry, ...], head: Head) -> None:
+    """Raises BadListFormat (order), WrongCount, WrongRoot."""
+    if any(first >= second for first, second in pairwise(entry.order for entry in entries)):
+        raise BadListFormat(f"the entries of version {head.version} are not in canonical order, each once")
+    if len(entries) != head.total or count_kinds(entries) != head.counts:
+        raise WrongCount(f"version {head.version} of the list has {len(entries)} entries, but its head counts {head.total} or other kinds")
+    if entries_root(entries) != head.root:
+        raise WrongRoot(f"the entries of version {head.version} are not those that were signed")
+
+
+def _check_digest(data: bytes, expected: FileDigest, name: str, version: int) -> None:
+    if FileDigest.of(data) != expected:
+        raise WrongDigest(f"the {name} file of version {version} is not the one that was signed: it was changed or cut short")
+
+
+def _parsed(read: Callable[[bytes], Iterator[_Row]], data: bytes) -> Iterator[_Row]:
+    try:
+        yield from read(data)
+    except BadEntry as error:
+        raise BadListFormat(f"the list holds a malformed entry: {error}") from error
+    except (pa.ArrowException, OSError) as error:
+        raise BadListFormat(f"the list's Parquet file is unreadable: {error}") from error
+    except UnknownWord as error:
+        raise UnknownKeyKind(f"the list holds {error}, which this version of demur cannot apply") from error

@@ -1,0 +1,146 @@
+"""Builds versions of an exclusion list (pure), and publishes them as files in an order that a crash cannot harm."""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from demur.errors import DemurError
+from demur.exclusions.entries import (
+    Change,
+    ChangeOp,
+    Entry,
+    FileDigest,
+    count_kinds,
+    delta_parquet,
+    entries_parquet,
+    entries_root,
+)
+from demur.exclusions.head import NO_ROOT, PAYLOAD_TYPE, Head
+from demur.files import atomic_directory, atomic_write
+from demur.signing import SigningKey, peek_envelope
+
+HEAD_FILE = "head.dsse.json"
+
+
+class VersionPublished(DemurError):
+    """A published version is immutable, and this would change one."""
+
+
+class VersionMissing(DemurError):
+    """The version to point at was never written."""
+
+
+class VersionMismatch(DemurError, ValueError):
+    """The previous head, the previous entries and the new dates do not belong together."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version ready to be signed and written: head, entries and delta in canonical order, and the two files' bytes."""
+
+    head: Head
+    entries: tuple[Entry, ...]
+    delta: tuple[Change, ...]
+    entries_file: bytes
+    delta_file: bytes
+
+
+def build_version(
+    entries: Iterable[Entry],
+    previous: Head | None,
+    previous_entries: Iterable[Entry],
+    *,
+    list_id: str,
+    published_at: datetime,
+    expires_at: datetime,
+    log_leaf_index: int | None = None,
+) -> Version:
+    """The version after `previous` (None: the first one) with exactly these entries; duplicates collapse. Pure.
+
+    Times are UTC and lose fractions of a second. Raises VersionMismatch, BadEntry.
+    """
+    old, new = set(previous_entries), set(entries)
+    _refuse_mismatch(previous, len(old), list_id, published_at, expires_at)
+    ordered = tuple(sorted(new, key=lambda entry: entry.order))
+    delta = _delta(old, new)
+    entries_file, delta_file = entries_parquet(ordered), delta_parquet(delta)
+    previous_version = previous.version if previous else 0
+    head = Head(
+        list_id=list_id,
+        version=previous_version + 1,
+        previous_version=previous_version,
+        previous_root=previous.root if previous else NO_ROOT,
+        root=entries_root(ordered),
+        total=len(ordered),
+        counts=count_kinds(ordered),
+        added=len(new - old),
+        removed=len(old - new),
+        published_at=published_at.astimezone(UTC).replace(microsecond=0),
+        expires_at=expires_at.astimezone(UTC).replace(microsecond=0),
+        entries=FileDigest.of(entries_file),
+        delta=FileDigest.of(delta_file),
+        log_leaf_index=log_leaf_index,
+    )
+    return Version(head, ordered, delta, entries_file, delta_file)
+
+
+def _delta(old: set[Entry], new: set[Entry]) -> tuple[Change, ...]:
+    changes = [Change(ChangeOp.ADD, entry) for entry in new - old] + [Change(ChangeOp.REMOVE, entry) for entry in old - new]
+    return tuple(sorted(changes, key=lambda change: (change.entry.order, change.op)))
+
+
+def _refuse_mismatch(previous: Head | None, old_total: int, list_id: str, published_at: datetime, expires_at: datetime) -> None:
+    if published_at.tzinfo is None or expires_at.tzinfo is None or expires_at <= published_at:
+        raise VersionMismatch("a version needs times with a zone, and expires after it is published")
+    if old_total != (previous.total if previous else 0):
+        raise VersionMismatch(f"the previous head counts {previous.total if previous else 0} entries, but {old_total} were given")
+    if previous is not None and previous.list_id != list_id:
+        raise VersionMismatch(f"the list {list_id!r} cannot continue the list {previous.list_id!r}")
+
+
+def version_directory(directory: Path, version: int) -> Path:
+    """Where a version's files lie inside a list directory."""
+    return directory / "versions" / str(version)
+
+
+def write_version(directory: Path, version: Version, key: SigningKey) -> None:
+    """Writes `versions/<n>` whole or not at all; readers do not see it before `point_head`. Writing the same version again is a no-op.
+
+    A different `versions/<n>` that no head ever pointed to is the remains of a crash before the caller's commit: it is replaced, since no
+    reader can have seen it. One that was pointed to raises VersionPublished. Callers are serialised by their own lock. Raises OSError.
+    """
+    target = version_directory(directory, version.head.version)
+    envelope = key.sign(version.head.payload(), PAYLOAD_TYPE)
+    if target.exists():
+        if (target / HEAD_FILE).read_bytes() == envelope:
+            return
+        if _pointed_version(directory) >= version.head.version:
+            raise VersionPublished(f"version {version.head.version} of the list is published and cannot change")
+        shutil.rmtree(target)
+    with atomic_directory(target) as scratch:
+        (scratch / "entries.parquet").write_bytes(version.entries_file)
+        (scratch / "delta.parquet").write_bytes(version.delta_file)
+        (scratch / HEAD_FILE).write_bytes(envelope)
+
+
+def point_head(directory: Path, version: int) -> None:
+    """Makes version `n` the newest for readers, in one step; durable once it returns.
+
+    Idempotent, and never moves back: pointing at an older version than the newest does nothing. Raises VersionMissing, OSError.
+    """
+    source = version_directory(directory, version) / HEAD_FILE
+    try:
+        envelope = source.read_bytes()
+    except FileNotFoundError as error:
+        raise VersionMissing(f"version {version} of the list is not written yet") from error
+    if _pointed_version(directory) < version:
+        atomic_write(directory / HEAD_FILE, envelope)
+
+
+def _pointed_version(directory: Path) -> int:
+    try:
+        return Head.parse(peek_envelope((directory / HEAD_FILE).read_bytes())[1]).version
+    except FileNotFoundError:
+        return 0
