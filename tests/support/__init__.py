@@ -1,0 +1,1 @@
+"""Real parts for tests: databases, a broker, pictures, whole portals."""
