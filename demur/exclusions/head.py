@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Self
 
 from demur.digests import canonical_json
 from demur.errors import DemurError
 from demur.exclusions.entries import FileDigest, KeyKind
+from demur.fields import count, digest, parse_rfc3339, rfc3339, text
 from demur.tlog.merkle import EMPTY_ROOT
 
 PAYLOAD_TYPE = "application/vnd.demur.exclusion-list-head+json"
@@ -56,7 +57,7 @@ class Head:
             "previous_root": self.previous_root,
             "root": self.root,
             "total": self.total,
-            "counts": {kind.value: count for kind, count in self.counts.items()},
+            "counts": {kind.value: number for kind, number in self.counts.items()},
             "added": self.added,
             "removed": self.removed,
             "published_at": rfc3339(self.published_at),
@@ -76,20 +77,20 @@ class Head:
             if set(fields) - {"log_leaf_index"} != _FIELDS or fields["format"] != FORMAT or canonical_json(fields) != payload:
                 raise BadHead(f"the head is not of the format {FORMAT}")
             head = cls(
-                list_id=_text(fields["list_id"]),
-                version=_count(fields["version"]),
-                previous_version=_count(fields["previous_version"]),
-                previous_root=_digest(fields["previous_root"]),
-                root=_digest(fields["root"]),
-                total=_count(fields["total"]),
-                counts={_kind(name): _count(count) for name, count in fields["counts"].items()},
-                added=_count(fields["added"]),
-                removed=_count(fields["removed"]),
+                list_id=text(fields["list_id"]),
+                version=count(fields["version"]),
+                previous_version=count(fields["previous_version"]),
+                previous_root=digest(fields["previous_root"]),
+                root=digest(fields["root"]),
+                total=count(fields["total"]),
+                counts={_kind(name): count(number) for name, number in fields["counts"].items()},
+                added=count(fields["added"]),
+                removed=count(fields["removed"]),
                 published_at=parse_rfc3339(fields["published_at"]),
                 expires_at=parse_rfc3339(fields["expires_at"]),
-                entries=FileDigest(_digest(fields["entries"]["sha256"]), _count(fields["entries"]["size"])),
-                delta=FileDigest(_digest(fields["delta"]["sha256"]), _count(fields["delta"]["size"])),
-                log_leaf_index=_count(fields["log_leaf_index"]) if "log_leaf_index" in fields else None,
+                entries=FileDigest(digest(fields["entries"]["sha256"]), count(fields["entries"]["size"])),
+                delta=FileDigest(digest(fields["delta"]["sha256"]), count(fields["delta"]["size"])),
+                log_leaf_index=count(fields["log_leaf_index"]) if "log_leaf_index" in fields else None,
             )
         except BadHead:
             raise
@@ -98,40 +99,6 @@ class Head:
         if head.version < 1 or head.previous_version != head.version - 1 or head.expires_at <= head.published_at:
             raise BadHead("the head contradicts itself in its versions or dates")
         return head
-
-
-def rfc3339(moment: datetime) -> str:
-    """A UTC time as `2026-11-21T12:00:00Z`; fractions of a second are dropped. Raises ValueError for a time without a zone."""
-    if moment.tzinfo is None:
-        raise ValueError("a time needs a time zone")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def parse_rfc3339(text: str) -> datetime:
-    """Reads what `rfc3339` writes, and nothing else. Raises ValueError."""
-    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    if rfc3339(moment) != text:
-        raise ValueError(f"{text!r} is not a UTC time in whole seconds")
-    return moment
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is not text")
-    return value
-
-
-def _count(value: object) -> int:
-    if type(value) is not int or not 0 <= value < 2**53:
-        raise ValueError(f"{value!r} is not a count")
-    return value
-
-
-def _digest(value: object) -> str:
-    text = _text(value)
-    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
-        raise ValueError(f"{text!r} is not a SHA-256 digest")
-    return text
 
 
 def _kind(name: str) -> KeyKind:

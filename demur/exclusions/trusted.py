@@ -26,7 +26,8 @@ from demur.exclusions.entries import (
     read_delta,
     read_entries,
 )
-from demur.exclusions.head import PAYLOAD_TYPE, BadHead, Head, UnknownKind, rfc3339
+from demur.exclusions.head import PAYLOAD_TYPE, BadHead, Head, UnknownKind
+from demur.fields import rfc3339
 
 _Row = TypeVar("_Row")
 

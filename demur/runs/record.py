@@ -1,0 +1,170 @@
+"""The signed record of a training run: an in-toto Statement in a DSSE envelope (docs/formats/run-record.md)."""
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from demur.digests import canonical_json
+from demur.errors import DemurError
+from demur.exclusions.head import Head
+from demur.fields import count, digest, parse_rfc3339, rfc3339, text
+from demur.signing import SigningKey, VerifyKey, open_envelope
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://demur.example/training-run/v1"
+
+
+class BadRunRecord(DemurError, ValueError):
+    """The signed payload is not a run record of a known format."""
+
+
+@dataclass(frozen=True)
+class ListReference:
+    """The exclusion list version that a run was filtered by."""
+
+    list_id: str
+    version: int
+    root: str
+    published_at: datetime
+
+    @classmethod
+    def of(cls, head: Head) -> Self:
+        return cls(head.list_id, head.version, head.root, head.published_at)
+
+
+@dataclass(frozen=True)
+class ManifestReference:
+    """A manifest that a run read: SHA-256 of its catalogue's rows.parquet, and its number of rows before filtering."""
+
+    name: str
+    digest: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class ConsumedReference:
+    """Root (hex) and size of the tree over the run's consumed samples."""
+
+    root: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training: how many samples it consumed, and a SHA-256 over them in the order of training."""
+
+    name: str
+    samples: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a training run consumed, by which list it was filtered, and everything needed to replay it.
+
+    Digests are SHA-256 in hex, times are UTC in whole seconds. `exclusion_list` is None only for a run from before any list was published.
+    `dropped` counts rows by reason. Numbers in `config` and `metrics` that are not whole are decimal text.
+    """
+
+    run_id: str
+    name: str
+    started_at: datetime
+    finished_at: datetime
+    tier: str
+    exclusion_list: ListReference | None
+    manifests: tuple[ManifestReference, ...]
+    consumed: ConsumedReference
+    stages: tuple[Stage, ...]
+    dropped: dict[str, int]
+    seed: int
+    config: dict[str, Any]
+    code_digest: str
+    lock_digest: str
+    libraries: dict[str, str]
+    threads: int
+    device: str
+    weights_digest: str
+    metrics: dict[str, str | int] = field(default_factory=dict)
+    evidence: tuple[dict[str, Any], ...] = ()
+
+    def to_statement(self) -> dict[str, Any]:
+        """The in-toto Statement, ready for canonical JSON. Raises ValueError for a time without a zone."""
+        predicate = asdict(self)
+        reference = predicate.pop("exclusion_list")
+        if self.exclusion_list is not None:
+            reference["published_at"] = rfc3339(self.exclusion_list.published_at)
+        predicate |= {"list": reference, "started_at": rfc3339(self.started_at), "finished_at": rfc3339(self.finished_at)}
+        return {
+            "_type": STATEMENT_TYPE,
+            "subject": [{"name": "weights", "digest": {"sha256": self.weights_digest}}],
+            "predicateType": PREDICATE_TYPE,
+            "predicate": predicate,
+        }
+
+    def sign(self, key: SigningKey) -> bytes:
+        """The DSSE envelope. Raises BadRunRecord when the record would not be readable again (a float, a malformed digest, …)."""
+        try:
+            payload = canonical_json(self.to_statement())
+        except ValueError as error:
+            raise BadRunRecord(f"the run record cannot be written: {error}") from error
+        _read(payload)
+        return key.sign(payload, PAYLOAD_TYPE)
+
+    @classmethod
+    def parse(cls, envelope: bytes, keys: Collection[VerifyKey]) -> "RunRecord":
+        """Verifies and reads a record. Raises BadEnvelope, UnknownKey, BadSignature (demur.signing), BadRunRecord."""
+        return _read(open_envelope(envelope, PAYLOAD_TYPE, keys))
+
+
+def _read(payload: bytes) -> RunRecord:
+    try:
+        statement = json.loads(payload)
+        if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != PREDICATE_TYPE:
+            raise BadRunRecord("the statement is not about a training run")
+        record = _record(statement["predicate"])
+        subject = statement["subject"]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise BadRunRecord(f"the run record cannot be read: {error!r}") from error
+    if subject != [{"name": "weights", "digest": {"sha256": record.weights_digest}}]:
+        raise BadRunRecord("the run record names other weights in its subject than in its predicate")
+    if record.finished_at < record.started_at:
+        raise BadRunRecord("the run record ends before it starts")
+    return record
+
+
+def _record(fields: dict[str, Any]) -> RunRecord:
+    return RunRecord(
+        run_id=text(fields["run_id"]),
+        name=text(fields["name"]),
+        started_at=parse_rfc3339(fields["started_at"]),
+        finished_at=parse_rfc3339(fields["finished_at"]),
+        tier=text(fields["tier"]),
+        exclusion_list=_list_reference(fields["list"]),
+        manifests=tuple(ManifestReference(text(m["name"]), digest(m["digest"]), count(m["rows"])) for m in fields["manifests"]),
+        consumed=ConsumedReference(digest(fields["consumed"]["root"]), count(fields["consumed"]["size"])),
+        stages=tuple(Stage(text(s["name"]), count(s["samples"]), digest(s["digest"])) for s in fields["stages"]),
+        dropped={text(reason): count(rows) for reason, rows in fields["dropped"].items()},
+        seed=count(fields["seed"]),
+        config=dict(fields["config"]),
+        code_digest=digest(fields["code_digest"]),
+        lock_digest=digest(fields["lock_digest"]),
+        libraries={text(name): text(version) for name, version in fields["libraries"].items()},
+        threads=count(fields["threads"]),
+        device=text(fields["device"]),
+        weights_digest=digest(fields["weights_digest"]),
+        metrics={text(name): _metric(value) for name, value in fields["metrics"].items()},
+        evidence=tuple(dict(item) for item in fields["evidence"]),
+    )
+
+
+def _list_reference(fields: dict[str, Any] | None) -> ListReference | None:
+    if fields is None:
+        return None
+    return ListReference(text(fields["list_id"]), count(fields["version"]), digest(fields["root"]), parse_rfc3339(fields["published_at"]))
+
+
+def _metric(value: object) -> str | int:
+    return value if type(value) is int else text(value)
