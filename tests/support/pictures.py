@@ -68,8 +68,6 @@ def write_photo_folder(directory: Path) -> Path:
             (directory / owner).mkdir(exist_ok=True)
             (directory / path).write_bytes(data)
             posted_at = (FIRST_POST + timedelta(days=40 * number)).isoformat()
-            caption = f"patches number {number}, posted by {owner}"
-            rows.writerow(
-                dict(zip(COLUMNS, (path, uid, owner, caption, f"https://photos.example/{uid}", posted_at, visibility), strict=True))
-            )
+            url, caption = f"https://photos.example/{uid}", f"patches number {number}, posted by {owner}"
+            rows.writerow(dict(zip(COLUMNS, (path, uid, owner, caption, url, posted_at, visibility), strict=True)))
     return directory

@@ -1,0 +1,82 @@
+"""The composition root. `gunicorn app:app` serves the web part; `python app.py` runs the whole portal on one machine."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from config import Config
+from supervisor.checks import CannotStart, address_of
+from supervisor.children import Part
+from supervisor.supervise import Service, supervise
+
+WEB_THREADS = 8
+
+
+def __getattr__(name: str) -> Any:
+    """``app``, made when a web server asks for it: the supervisor imports this module, too, and needs no Flask."""
+    if name != "app":
+        raise AttributeError(name)
+    from portal import create_app
+
+    globals()["app"] = create_app(Config.from_env())
+    return globals()["app"]
+
+
+def main() -> None:
+    """Runs the portal until Ctrl-C. Without an OpenID provider in the settings, with demo pictures, members and provider."""
+    arguments = argparse.ArgumentParser(description=main.__doc__)
+    arguments.add_argument("--photos", type=Path, help="show the pictures of this folder instead of Debian's (demonstration only)")
+    photos: Path | None = arguments.parse_args().photos
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        if Config.from_env().oidc_issuer:
+            _run(Config.from_env(), stop)
+        else:
+            _demonstrate(photos, stop)
+    except CannotStart as reason:
+        sys.exit(str(reason))
+
+
+def _run(config: Config, stop: Event) -> None:
+    supervise(config, [_web(config)], _workers(), [f"Members sign in at {config.oidc_issuer}", _ending(config)], stop)
+
+
+def _demonstrate(photos: Path | None, stop: Event) -> None:
+    from demo.settings import Demonstration
+
+    demonstration = Demonstration.of(Config.from_env())
+    os.environ.update(demonstration.settings)  # for the children: the demonstration is settings like any other
+    config = Config.from_env()
+    provider = Service(
+        Part("provider", [sys.executable, "-m", "demo.provider"]), config.oidc_issuer, "DEMUR_BASE_URL", f"{config.oidc_issuer}/healthz"
+    )
+    seed = Part("seed", [sys.executable, "-m", "demo.seed", *(["--photos", str(photos.resolve())] if photos else [])], once=True)
+    welcome = [*demonstration.welcome, "", _ending(config)]
+    supervise(config, [_web(config), provider], [*_workers(), seed], welcome, stop)
+
+
+def _web(config: Config) -> Service:
+    host, port = address_of(config.base_url)
+    gunicorn = [sys.executable, "-m", "gunicorn", "app:app", "--bind", f"{host}:{port}"]
+    part = Part("web", [*gunicorn, "--threads", str(WEB_THREADS), "--log-level", "warning"])
+    return Service(part, config.base_url, "DEMUR_BASE_URL", f"{config.base_url.rstrip('/')}/healthz")
+
+
+def _workers() -> list[Part]:
+    jobs = [sys.executable, "-m", "jobs"]
+    queues = [Part(f"worker-{queue}", [*jobs, "worker", queue]) for queue in ("propagate", "model")]
+    return [Part("relay", [*jobs, "relay"]), *queues]
+
+
+def _ending(config: Config) -> str:
+    return f"Everything is kept in {config.data_dir}. Ctrl-C ends it."
+
+
+if __name__ == "__main__":
+    main()
