@@ -7,13 +7,13 @@ from models.base import Base, BigId
 class ExclusionEntry(Base):
     """One opt-out's ground for one entry of the exclusion list.
 
-    Several opt-outs may stand behind the same (kind, key): the entry stays in the list until the last of them ends. A row is in
-    version v when ``since_version <= v`` and ``until_version`` is empty or greater than v.
+    One opt-out may name a phash twice, with different pdqs. Several opt-outs may stand behind the same entry: it stays in the list
+    until the last of them ends. A row is in version v when ``since_version <= v`` and ``until_version`` is empty or greater than v.
     """
 
     __tablename__ = "exclusion_entry"
     __table_args__ = (
-        UniqueConstraint("opt_out_id", "kind", "key"),
+        UniqueConstraint("opt_out_id", "kind", "key", "pdq"),
         Index("ix_exclusion_entry_kind_key", "kind", "key"),
         Index("ix_exclusion_entry_versions", "until_version", "since_version"),
     )

@@ -53,6 +53,8 @@ class OptOut(Base):
     phash: Mapped[str | None]  # 16 hex digits
     pdq: Mapped[str | None]  # 64 hex digits
     pdq_quality: Mapped[int | None]
+    # phash then pdq, 80 hex digits, of each of the eight orientations; empty when the picture itself was never at hand.
+    dihedral: Mapped[list[str]] = mapped_column(default=list)
     filed_at: Mapped[datetime]
     propagated_at: Mapped[datetime | None]
     held: Mapped[bool] = mapped_column(default=False)  # its fan-out passes the limit: near duplicates wait for a person

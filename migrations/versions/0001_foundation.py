@@ -224,6 +224,7 @@ def upgrade() -> None:
         sa.Column("phash", sa.String(), nullable=True),
         sa.Column("pdq", sa.String(), nullable=True),
         sa.Column("pdq_quality", sa.Integer(), nullable=True),
+        sa.Column("dihedral", sa.JSON(), nullable=False),
         sa.Column("filed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("propagated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("held", sa.Boolean(), nullable=False),
@@ -275,7 +276,7 @@ def upgrade() -> None:
         sa.Column("until_version", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["opt_out_id"], ["opt_out.id"], name=op.f("fk_exclusion_entry_opt_out_id_opt_out")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_exclusion_entry")),
-        sa.UniqueConstraint("opt_out_id", "kind", "key", name=op.f("uq_exclusion_entry_opt_out_id_kind_key")),
+        sa.UniqueConstraint("opt_out_id", "kind", "key", "pdq", name=op.f("uq_exclusion_entry_opt_out_id_kind_key_pdq")),
     )
     with op.batch_alter_table("exclusion_entry", schema=None) as batch_op:
         batch_op.create_index("ix_exclusion_entry_kind_key", ["kind", "key"], unique=False)
