@@ -1,0 +1,148 @@
+"""Publishing the exclusion list.
+
+The order in which a version comes to be, and what a crash between two steps leaves:
+
+1. ``publish`` writes the files of ``versions/<n>``, durably. A crash here leaves files that nobody was promised: the head names n - 1,
+   and HTTP serves only versions that stand in the database. The next publication replaces them.
+2. The caller commits: the version's row, and since when each entry and opt-out is in effect. From here on the version is promised.
+3. ``sync_head`` points ``head.dsse.json`` at it. A crash before this leaves an old head; every publication and every start of a
+   worker repairs it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import distinct, func, select, update
+from sqlalchemy.orm import Session
+
+from demur.digests import sha256_file
+from demur.errors import DemurError
+from demur.exclusions import Entry, Head, KeyKind, build_version, point_head, write_version
+from demur.exclusions.entries import read_entries
+from demur.exclusions.head import PAYLOAD_TYPE
+from demur.exclusions.writer import HEAD_FILE, version_directory
+from demur.signing import SigningKey, open_envelope
+from models import ExclusionEntry, ExclusionListVersion, OptOut, RequestState, RightsRequest
+from rights import audit, outbox, states
+from rights.locks import lock_entries_alone
+
+
+class PublishedFilesChanged(DemurError):
+    """The files of the newest version are not those that were published, so no version can follow them."""
+
+
+@dataclass(frozen=True)
+class _Published:
+    """The newest version as its files say: None and nothing before the first."""
+
+    head: Head | None
+    entries: tuple[Entry, ...]
+
+
+def publish(
+    session: Session, directory: Path, key: SigningKey, *, list_id: str, lifetime: timedelta, now: datetime, force: bool = False
+) -> ExclusionListVersion | None:
+    """Writes the next version's files and its rows; None when its entries would be the same and the head is not about to expire.
+
+    ``lifetime`` is from publication to expiry; a head is renewed once less than half of it is left. The session must be one that writes;
+    commit, then call ``sync_head``. Raises PublishedFilesChanged, demur.exclusions errors, OSError.
+    """
+    lock_entries_alone(session)
+    newest = newest_version(session)
+    previous = _read_published(directory, newest, key)
+    entries = standing_entries(session)
+    if entries == set(previous.entries) and not force and not about_to_expire(newest, lifetime, now):
+        if newest is not None:
+            _take_effect(session, newest.version, now)
+        return None
+    version = build_version(
+        entries, previous.head, previous.entries, list_id=list_id, published_at=now, expires_at=now + lifetime
+    )
+    write_version(directory, version, key)
+    row = _row(version.head)
+    session.add(row)
+    session.flush()
+    _take_effect(session, row.version, now)
+    detail = {"root": row.root, "added": row.added, "removed": row.removed}
+    audit.record(session, audit.SYSTEM, "list.published", f"version {row.version}", detail, now)
+    return row
+
+
+def sync_head(session: Session, directory: Path) -> None:
+    """Points the head at the newest committed version; changes nothing when it does already."""
+    newest = newest_version(session)
+    if newest is not None:
+        point_head(directory, newest.version)
+
+
+def newest_version(session: Session) -> ExclusionListVersion | None:
+    return session.scalar(select(ExclusionListVersion).order_by(ExclusionListVersion.version.desc()).limit(1))
+
+
+def renew(session: Session, lifetime: timedelta, now: datetime) -> None:
+    """Promises a publication when the head is about to expire, although nothing changed."""
+    if about_to_expire(newest_version(session), lifetime, now):
+        outbox.add_publication(session, now)
+
+
+def about_to_expire(newest: ExclusionListVersion | None, lifetime: timedelta, now: datetime) -> bool:
+    return newest is not None and newest.expires_at - now < lifetime / 2
+
+
+def standing_entries(session: Session) -> set[Entry]:
+    """What the next version holds: every entry that at least one opt-out still stands behind."""
+    standing = select(ExclusionEntry.kind, ExclusionEntry.key, ExclusionEntry.pdq).where(ExclusionEntry.ended.is_(False)).distinct()
+    return {Entry(KeyKind(kind), key, pdq) for kind, key, pdq in session.execute(standing)}
+
+
+def _read_published(directory: Path, newest: ExclusionListVersion | None, key: SigningKey) -> _Published:
+    if newest is None:
+        return _Published(None, ())
+    files = version_directory(directory, newest.version)
+    head = Head.parse(open_envelope((files / HEAD_FILE).read_bytes(), PAYLOAD_TYPE, [key.verifier]))
+    if (head.version, head.root) != (newest.version, newest.root) or sha256_file(files / "entries.parquet") != head.entries.sha256:
+        raise PublishedFilesChanged(f"the files of version {newest.version} in {files} are not those that were published")
+    return _Published(head, tuple(read_entries((files / "entries.parquet").read_bytes())))
+
+
+def _row(head: Head) -> ExclusionListVersion:
+    return ExclusionListVersion(
+        version=head.version,
+        root=head.root,
+        total=head.total,
+        added=head.added,
+        removed=head.removed,
+        counts={kind.value: count for kind, count in head.counts.items()},
+        published_at=head.published_at,
+        expires_at=head.expires_at,
+    )
+
+
+def _take_effect(session: Session, version: int, now: datetime) -> None:
+    """Everything that was propagated or withdrawn before is in effect from ``version`` on."""
+    entry, opt_out = ExclusionEntry, OptOut
+    session.execute(update(entry).where(entry.since_version.is_(None), entry.ended.is_(False)).values(since_version=version))
+    out = update(entry).where(entry.since_version.is_not(None), entry.ended.is_(True), entry.until_version.is_(None))
+    session.execute(out.values(until_version=version))
+    effective = update(opt_out).where(
+        opt_out.effective_version.is_(None), opt_out.withdrawn_at.is_(None), opt_out.propagated_at.is_not(None)
+    )
+    requests = session.scalars(effective.values(effective_version=version).returning(opt_out.request_id)).all()
+    ended = update(opt_out).where(
+        opt_out.ended_version.is_(None), opt_out.withdrawn_at.is_not(None), opt_out.effective_version.is_not(None)
+    )
+    session.execute(ended.values(ended_version=version))
+    _fulfil(session, {request for request in requests if request is not None}, version, now)
+
+
+def _fulfil(session: Session, candidates: Iterable[int], version: int, now: datetime) -> None:
+    for request_id in sorted(candidates):
+        request = session.scalar(select(RightsRequest).where(RightsRequest.id == request_id).with_for_update())
+        waiting = select(func.count(distinct(OptOut.id))).where(
+            OptOut.request_id == request_id, OptOut.withdrawn_at.is_(None), OptOut.effective_version.is_(None)
+        )
+        if request is not None and request.state is RequestState.IN_PROGRESS and session.scalar(waiting) == 0:
+            states.move(request, RequestState.FULFILLED, f"In the exclusion list since version {version}", now)
+            audit.record(session, audit.SYSTEM, "request.fulfilled", request.public_id, {"version": version}, now)

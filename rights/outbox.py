@@ -1,0 +1,78 @@
+"""The outbox: work that a committed change promises.
+
+A row is added in the transaction of the change, leased by the relay, and marked done in the transaction of its effect. Whatever dies
+in between, the row stays due, so the effect happens; whoever comes second finds the row done, so it happens once.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from models import Outbox
+
+PUBLISH_LIST = "publish_list"
+PUBLISH_DELAY = timedelta(seconds=1)  # opt-outs of the same moment share a version
+RETRY_BASE_S = 2
+RETRY_LIMIT_S = 300
+
+
+def add(session: Session, topic: str, payload: dict[str, Any], now: datetime) -> Outbox:
+    """Promises work, due at once."""
+    row = Outbox(topic=topic, payload=payload, created_at=now, available_at=now)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def add_publication(session: Session, now: datetime) -> None:
+    """Promises a publication of the exclusion list, unless one that will see this transaction's changes is promised already.
+
+    A row that is locked belongs to a publication that may have read the entries before this change, so it does not count.
+    """
+    pending = select(Outbox.id).where(Outbox.topic == PUBLISH_LIST, Outbox.done_at.is_(None)).limit(1)
+    if session.scalar(pending.with_for_update(skip_locked=True)) is None:
+        add(session, PUBLISH_LIST, {}, now).available_at = now + PUBLISH_DELAY
+
+
+def lease(session: Session, limit: int, now: datetime, until: datetime) -> Sequence[Outbox]:
+    """Takes due rows, oldest first, and keeps them from other relays until ``until``."""
+    due = select(Outbox).where(Outbox.done_at.is_(None), Outbox.available_at <= now).order_by(Outbox.available_at, Outbox.id)
+    rows = session.scalars(due.limit(limit).with_for_update(skip_locked=True)).all()
+    for row in rows:
+        row.available_at = until
+    session.flush()
+    return rows
+
+
+def in_flight(session: Session, now: datetime) -> int:
+    """How many rows are handed out and not done."""
+    waiting = select(func.count()).where(Outbox.done_at.is_(None), Outbox.attempts > 0, Outbox.available_at > now)
+    return session.scalar(waiting) or 0
+
+
+def extend(session: Session, outbox_id: int, attempt: int, until: datetime) -> bool:
+    """A worker's sign of life. False when the row is done, or was handed to somebody else since."""
+    mine = update(Outbox).where(Outbox.id == outbox_id, Outbox.attempts == attempt, Outbox.done_at.is_(None))
+    extended = session.execute(mine.values(available_at=until).returning(Outbox.id))
+    return extended.first() is not None
+
+
+def locked(session: Session, outbox_id: int) -> Outbox | None:
+    """The row, locked; None when it is done, or never was."""
+    return session.scalar(select(Outbox).where(Outbox.id == outbox_id, Outbox.done_at.is_(None)).with_for_update())
+
+
+def done(row: Outbox, now: datetime) -> None:
+    """Marks a locked row done; commits together with the effect."""
+    row.done_at = now
+    row.last_error = ""
+
+
+def failed(session: Session, outbox_id: int, attempt: int, error: str, now: datetime) -> None:
+    """Remembers the error and lets the row come due again, later after each failure."""
+    delay = timedelta(seconds=min(RETRY_BASE_S * 2**attempt, RETRY_LIMIT_S))
+    mine = update(Outbox).where(Outbox.id == outbox_id, Outbox.attempts == attempt, Outbox.done_at.is_(None))
+    session.execute(mine.values(available_at=now + delay, last_error=error[:2000]))
