@@ -2,6 +2,23 @@
 
 from demur.exclusions.entries import BadEntry, Change, ChangeOp, Entry, KeyKind
 from demur.exclusions.head import Head
+from demur.exclusions.matching import Judgement
+from demur.exclusions.reader import ExclusionList
+from demur.exclusions.trusted import ListRefused
 from demur.exclusions.writer import Version, build_version, point_head, write_version
 
-__all__ = ["BadEntry", "Change", "ChangeOp", "Entry", "Head", "KeyKind", "Version", "build_version", "point_head", "write_version"]
+__all__ = [
+    "BadEntry",
+    "Change",
+    "ChangeOp",
+    "Entry",
+    "ExclusionList",
+    "Head",
+    "Judgement",
+    "KeyKind",
+    "ListRefused",
+    "Version",
+    "build_version",
+    "point_head",
+    "write_version",
+]

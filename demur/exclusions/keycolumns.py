@@ -1,0 +1,100 @@
+"""The columns of a manifest that entries speak about, brought to one form each."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from demur.errors import DemurError
+from demur.exclusions.entries import KeyKind
+
+TEXT_KINDS = (KeyKind.UID, KeyKind.SHA256, KeyKind.URL, KeyKind.OWNER)
+PERCEPTUAL_COLUMNS = ("phash", "pdq", "pdq_quality")
+
+
+class NoKeyColumn(DemurError):
+    """The table has no column by which a list could exclude anything."""
+
+
+class BadKeyColumn(DemurError):
+    """A column that entries speak about has a type that cannot be compared with them."""
+
+
+def text_column(table: pa.Table, kind: KeyKind) -> pa.LargeStringArray | None:
+    """The column of a kind as large_string, or None when the table has none; digests in lower case. Raises BadKeyColumn."""
+    column = _column(table, kind.value)
+    if column is None:
+        return None
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not (_is_text(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
+        raise BadKeyColumn(f"the column {kind.value} holds {column.type}, which cannot be compared with the list's text keys")
+    text = column.cast(pa.large_string())
+    return pc.ascii_lower(text) if kind is KeyKind.SHA256 else text
+
+
+def perceptual_columns(table: pa.Table) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint8]] | None:
+    """phash (n,) uint64, pdq (n, 4) uint64, quality (n,) uint8, or None when one of the columns is missing.
+
+    Quality is 0 where any of the three is null or malformed: such a row has no near duplicates. Raises BadKeyColumn.
+    """
+    columns = [_column(table, name) for name in PERCEPTUAL_COLUMNS]
+    if any(column is None for column in columns):
+        return None
+    try:
+        phash, pdq, quality = _phash(columns[0]), _pdq(columns[1]), _quality(columns[2])
+    except pa.ArrowException as error:
+        raise BadKeyColumn(f"the columns phash, pdq and pdq_quality are not perceptual hashes: {error}") from error
+    known = pc.and_(pc.and_(phash.is_valid(), pdq.is_valid()), quality.is_valid()).to_numpy(zero_copy_only=False)
+    words = np.frombuffer(pdq.buffers()[1], dtype="<u8", count=4 * len(pdq), offset=32 * pdq.offset).reshape(-1, 4)
+    return phash.fill_null(0).to_numpy(), words, np.where(known, quality.fill_null(0).to_numpy(), 0).astype(np.uint8)
+
+
+def _column(table: pa.Table, name: str) -> pa.Array | None:
+    positions = table.schema.get_all_field_indices(name)
+    if len(positions) > 1:
+        raise BadKeyColumn(f"the table has {len(positions)} columns named {name}")
+    if not positions:
+        return None
+    combined = table.column(positions[0]).combine_chunks()
+    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def _is_text(kind: Any) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _phash(column: pa.Array) -> pa.UInt64Array:
+    if _is_text(column.type):
+        return pa.array([_number(text) for text in column.to_pylist()], pa.uint64())
+    if column.type == pa.int64():
+        return column.view(pa.uint64())
+    return column.cast(pa.uint64())
+
+
+def _number(text: str | None) -> int | None:
+    try:
+        return int(text, 16) if text and len(text) == 16 else None
+    except ValueError:
+        return None
+
+
+def _pdq(column: pa.Array) -> pa.FixedSizeBinaryArray:
+    if _is_text(column.type):
+        return pa.array([_bytes(text) for text in column.to_pylist()], pa.binary(32))
+    return column.cast(pa.binary(32))
+
+
+def _bytes(text: str | None) -> bytes | None:
+    try:
+        return bytes.fromhex(text) if text and len(text) == 64 else None
+    except ValueError:
+        return None
+
+
+def _quality(column: pa.Array) -> pa.UInt8Array:
+    if _is_text(column.type):
+        return pa.array([int(text) if text and text.isdecimal() and len(text) <= 3 else None for text in column.to_pylist()], pa.int64())
+    return column

@@ -1,0 +1,100 @@
+"""Which rows of a table an exclusion list's entries speak about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from demur.exclusions.entries import Entry, KeyKind
+from demur.exclusions.keycolumns import PERCEPTUAL_COLUMNS, TEXT_KINDS, BadKeyColumn, NoKeyColumn, perceptual_columns, text_column
+from demur.exclusions.keytable import KeyTable
+from demur.exclusions.near import NearTable
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a list says about a table."""
+
+    keep: pa.BooleanArray  # (n,) without nulls, True = keep
+    dropped: dict[KeyKind, int]  # rows by the first kind that excludes them
+    not_applied: tuple[KeyKind, ...]  # kinds of which the list has entries, but for which the table has no columns
+
+
+class Matcher:
+    """A list's entries, ready to be compared with tables of any number of rows. Kinds are tried in the order of `ORDER`."""
+
+    ORDER = (*TEXT_KINDS, KeyKind.PHASH)
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+        kinds = list(KeyKind)
+        self._kinds = np.array([kinds.index(entry.kind) for entry in entries], dtype=np.int8)
+        self._positions = {kind: np.flatnonzero(self._kinds == kinds.index(kind)) for kind in kinds}
+        self._texts = {kind: self._key_table(kind) for kind in TEXT_KINDS if len(self._positions[kind])}
+        self._near = self._near_table() if len(self._positions[KeyKind.PHASH]) else None
+
+    def _key_table(self, kind: KeyKind) -> KeyTable:
+        return KeyTable(pa.array([entry.key for entry in self._of(kind)], pa.large_string()))
+
+    def _of(self, kind: KeyKind) -> list[Entry]:
+        return [self._entries[int(position)] for position in self._positions[kind]]
+
+    def _near_table(self) -> NearTable:
+        entries = self._of(KeyKind.PHASH)
+        phashes = np.array([int(entry.key, 16) for entry in entries], dtype=np.uint64)
+        pdqs = np.frombuffer(bytes.fromhex("".join(entry.pdq for entry in entries)), dtype="<u8").reshape(-1, 4)
+        return NearTable(phashes, pdqs)
+
+    def judge(self, table: pa.Table) -> Judgement:
+        """Raises NoKeyColumn, BadKeyColumn."""
+        matched, not_applied = self._match(table)
+        excluded = matched >= 0
+        numbers = np.bincount(self._kinds[matched[excluded]], minlength=len(KeyKind))
+        dropped = {kind: int(number) for kind, number in zip(KeyKind, numbers, strict=True) if number}
+        return Judgement(pa.array(~excluded), dropped, not_applied)
+
+    def explain(self, row: Mapping[str, Any]) -> Entry | None:
+        """The entry that excludes one row, or None. Raises NoKeyColumn, BadKeyColumn."""
+        names = (*(kind.value for kind in TEXT_KINDS), *PERCEPTUAL_COLUMNS)
+        table = pa.table({name: _single(name, row[name]) for name in names if name in row})
+        matched, _ = self._match(table)
+        return self._entries[matched[0]] if matched[0] >= 0 else None
+
+    def _match(self, table: pa.Table) -> tuple[NDArray[np.int64], tuple[KeyKind, ...]]:
+        """The position of the entry that excludes each row, or -1, and the kinds without columns."""
+        if not set(table.column_names) & {*(kind.value for kind in TEXT_KINDS), "phash"}:
+            raise NoKeyColumn("no list can exclude anything from a table without a column uid, sha256, url, owner or phash")
+        matched = np.full(len(table), -1, dtype=np.int64)
+        not_applied = [kind for kind in self.ORDER if len(self._positions[kind]) and not self._apply(kind, table, matched)]
+        return matched, tuple(not_applied)
+
+    def _apply(self, kind: KeyKind, table: pa.Table, matched: NDArray[np.int64]) -> bool:
+        """Fills in the rows that no earlier kind has matched. Says whether the table has the columns."""
+        found = self._find_near(table, matched) if kind is KeyKind.PHASH else self._find_text(kind, table)
+        if found is None:
+            return False
+        new = (found >= 0) & (matched < 0)
+        matched[new] = self._positions[kind][found[new]]
+        return True
+
+    def _find_text(self, kind: KeyKind, table: pa.Table) -> NDArray[np.int32] | None:
+        column = text_column(table, kind)
+        return None if column is None else self._texts[kind].find(column)
+
+    def _find_near(self, table: pa.Table, matched: NDArray[np.int64]) -> NDArray[np.int32] | None:
+        columns = perceptual_columns(table)
+        if columns is None or self._near is None:
+            return None
+        phashes, pdqs, qualities = columns
+        return self._near.find(phashes, pdqs, np.where(matched < 0, qualities, 0).astype(np.uint8))
+
+
+def _single(name: str, value: Any) -> pa.Array:
+    kind = {"phash": pa.uint64(), "pdq": pa.binary(32)}.get(name)
+    try:
+        return pa.array([value], None if isinstance(value, str) else kind)
+    except (pa.ArrowException, OverflowError, TypeError) as error:
+        raise BadKeyColumn(f"{value!r} cannot be compared with the list's {name} keys") from error

@@ -1,0 +1,106 @@
+"""Confirmed near duplicates of a list's phash entries among manifest rows, exactly as demur.similarity.rules defines them.
+
+Multi-index hashing the other way round (Norouzi et al., "Fast Exact Search in Hamming Space with Multi-Index Hashing"): the *entries* are
+bucketed by each of the four 16-bit chunks of their phash. Two hashes within 10 bits agree to within 2 bits in some chunk, so a row meets
+every possible partner in the 137 buckets around each of its chunks.
+"""
+
+from itertools import combinations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from demur.similarity.rules import MIN_QUALITY, PDQ_CONFIRMED, PHASH_RADIUS
+
+_CHUNKS, _BITS = 4, 16
+_FLIPS = np.array(
+    [sum(1 << bit for bit in bits) for flips in range(PHASH_RADIUS // _CHUNKS + 1) for bits in combinations(range(_BITS), flips)],
+    dtype=np.uint64,
+)
+_FEW = 1024  # below that many entries comparing with each is the faster way
+
+
+class NearTable:
+    """phash entries, ready to be compared with rows. All entries have quality ≥ 50: the writer vouches for it."""
+
+    def __init__(self, phashes: NDArray[np.uint64], pdqs: NDArray[np.uint64]) -> None:
+        """phashes: (e,) uint64; pdqs: (e, 4) uint64, any byte order as long as the rows' is the same."""
+        self._phashes, self._pdqs = phashes, np.ascontiguousarray(pdqs)
+        chunks = [(phashes >> np.uint64(_BITS * chunk) & np.uint64(0xFFFF)).astype(np.int64) for chunk in range(_CHUNKS)]
+        self._order = np.array([np.argsort(chunk, kind="stable") for chunk in chunks], dtype=np.int32).reshape(_CHUNKS, -1)
+        buckets = np.arange((1 << _BITS) + 1)
+        self._starts = np.array([np.searchsorted(np.sort(chunk), buckets) for chunk in chunks], dtype=np.int32)
+
+    def find(self, phashes: NDArray[np.uint64], pdqs: NDArray[np.uint64], qualities: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """For each row an entry that it is a confirmed near duplicate of, or -1. (n,) int32; quality 0 where hashes are missing."""
+        found = np.full(len(phashes), -1, dtype=np.int32)
+        eligible = np.flatnonzero(qualities >= MIN_QUALITY)
+        pdqs = np.ascontiguousarray(pdqs)
+        if len(self._phashes) <= _FEW:
+            _scan(self._phashes, self._pdqs, phashes, pdqs, eligible, found)
+        else:
+            _search(self._phashes, self._pdqs, self._order, self._starts, _FLIPS, phashes, pdqs, eligible, found)
+        return found
+
+
+@numba.njit(cache=True)
+def _bits(word: np.uint64) -> np.uint64:
+    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@numba.njit(cache=True)
+def _confirmed(phash: np.uint64, pdq: NDArray[np.uint64], other_phash: np.uint64, other_pdq: NDArray[np.uint64]) -> bool:
+    if _bits(phash ^ other_phash) > PHASH_RADIUS:
+        return False
+    distance = np.uint64(0)
+    for word in range(4):
+        distance += _bits(pdq[word] ^ other_pdq[word])
+    return bool(distance <= PDQ_CONFIRMED)
+
+
+@numba.njit(cache=True)
+def _scan(
+    entries: NDArray[np.uint64],
+    entry_pdqs: NDArray[np.uint64],
+    rows: NDArray[np.uint64],
+    row_pdqs: NDArray[np.uint64],
+    eligible: NDArray[np.int64],
+    found: NDArray[np.int32],
+) -> None:
+    for row in eligible:
+        for entry in range(len(entries)):
+            if _confirmed(rows[row], row_pdqs[row], entries[entry], entry_pdqs[entry]):
+                found[row] = entry
+                break
+
+
+@numba.njit(cache=True)
+def _search(
+    entries: NDArray[np.uint64],
+    entry_pdqs: NDArray[np.uint64],
+    order: NDArray[np.int32],
+    starts: NDArray[np.int32],
+    flips: NDArray[np.uint64],
+    rows: NDArray[np.uint64],
+    row_pdqs: NDArray[np.uint64],
+    eligible: NDArray[np.int64],
+    found: NDArray[np.int32],
+) -> None:
+    for row in eligible:
+        for chunk in range(order.shape[0]):
+            value = (rows[row] >> np.uint64(chunk * 16)) & np.uint64(0xFFFF)
+            for flip in flips:
+                bucket = value ^ flip
+                for at in range(starts[chunk, bucket], starts[chunk, bucket + np.uint64(1)]):
+                    entry = order[chunk, at]
+                    if _confirmed(rows[row], row_pdqs[row], entries[entry], entry_pdqs[entry]):
+                        found[row] = entry
+                        break
+                if found[row] >= 0:
+                    break
+            if found[row] >= 0:
+                break
