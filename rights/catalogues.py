@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from demur.manifests import Catalogue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from demur.manifests import Catalogue
 from models import Manifest, ManifestState
 
 

@@ -57,9 +57,7 @@ def publish(
         if newest is not None:
             _take_effect(session, newest.version, now)
         return None
-    version = build_version(
-        entries, previous.head, previous.entries, list_id=list_id, published_at=now, expires_at=now + lifetime
-    )
+    version = build_version(entries, previous.head, previous.entries, list_id=list_id, published_at=now, expires_at=now + lifetime)
     write_version(directory, version, key)
     row = _row(version.head)
     session.add(row)
@@ -139,7 +137,9 @@ def _take_effect(session: Session, version: int, now: datetime) -> None:
 
 def _fulfil(session: Session, candidates: Iterable[int], version: int, now: datetime) -> None:
     for request_id in sorted(candidates):
-        request = session.scalar(select(RightsRequest).where(RightsRequest.id == request_id).with_for_update())
+        request = session.scalar(
+            select(RightsRequest).where(RightsRequest.id == request_id).with_for_update().execution_options(populate_existing=True)
+        )
         waiting = select(func.count(distinct(OptOut.id))).where(
             OptOut.request_id == request_id, OptOut.withdrawn_at.is_(None), OptOut.effective_version.is_(None)
         )

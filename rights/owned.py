@@ -5,13 +5,13 @@ Catalogues keep an owner's rows together, so all of them are one contiguous read
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from demur.manifests import Catalogue
 from sqlalchemy.orm import Session
 
+from demur.manifests import Catalogue
 from models import Manifest
 from rights.catalogues import Catalogues
 from rights.photo import PhotoNotFound
@@ -30,12 +30,6 @@ class OwnedPhoto:
     caption: str
     posted_at: datetime | None
     places: list[Place]
-
-    def row(self, columns: Sequence[str]) -> dict[str, Any]:
-        """These columns of the photo's newest row."""
-        _, catalogue, position = self.places[-1]
-        row: dict[str, Any] = catalogue.take([position], columns).to_pylist()[0]
-        return row
 
 
 def owned_photos(session: Session, catalogues: Catalogues, owners: Sequence[str]) -> list[OwnedPhoto]:
@@ -62,14 +56,27 @@ def find_owned(session: Session, catalogues: Catalogues, owners: Sequence[str], 
     return [found[uid] for uid in dict.fromkeys(uids)]
 
 
-def _collect(
-    found: dict[str, OwnedPhoto], manifest: Manifest, catalogue: Catalogue, positions: Iterable[int], table: pa.Table
-) -> None:
+def read_rows(photos: Sequence[OwnedPhoto], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """These columns of each photo's newest row, in the order of the photos; one read a manifest."""
+    by_manifest: dict[int, list[int]] = {}
+    for index, photo in enumerate(photos):
+        by_manifest.setdefault(photo.places[-1][0].id, []).append(index)
+    rows: list[dict[str, Any]] = [{}] * len(photos)
+    for indexes in by_manifest.values():
+        catalogue = photos[indexes[0]].places[-1][1]
+        table = catalogue.take([photos[index].places[-1][2] for index in indexes], columns)
+        for index, row in zip(indexes, table.to_pylist(), strict=True):
+            rows[index] = row
+    return rows
+
+
+def _collect(found: dict[str, OwnedPhoto], manifest: Manifest, catalogue: Catalogue, positions: Iterable[int], table: pa.Table) -> None:
     columns = [table.column(name).to_pylist() for name in _COLUMNS]
     for position, uid, owner, caption, posted_at in zip(positions, *columns, strict=True):
         place = (manifest, catalogue, position)
         known = found.get(uid)
         if known is None:
-            found[uid] = OwnedPhoto(uid, owner or "", caption or "", posted_at, [place])
-        elif known.owner == (owner or ""):
+            dated = None if posted_at is None else posted_at.replace(tzinfo=UTC)
+            found[uid] = OwnedPhoto(uid, owner, caption or "", dated, [place])
+        elif known.owner == owner:
             known.places.append(place)

@@ -9,7 +9,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from demur.errors import DemurError
-
 from models import OptOutOrigin, OptOutScope
 
 

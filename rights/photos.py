@@ -4,19 +4,21 @@ A person may own thousands of rows among billions. Catalogues keep an owner's ro
 their uids; opt-outs take two queries and each run one vectorised search. Only the rows of the page shown are read in full.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from models import OptOutOrigin, TrainingRun
+from models import TrainingRun
+from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
-from rights.owned import OwnedPhoto, find_owned, owned_photos
+from rights.owned import OwnedPhoto, Place, find_owned, owned_photos, read_rows
 from rights.photo import Choice, ManifestRef, Photo, PhotoFilter, PhotoPage, PhotoStatus, RunRef
-from rights.runs import RunArtefacts, recorded_runs
+from rights.runs import recorded_runs
 from rights.standing import Standing, standing_opt_outs
 
 
@@ -36,7 +38,7 @@ def list_photos(
     pages = max(1, ceil(len(chosen) / per_page))
     page = min(max(page, 1), pages)
     return PhotoPage(
-        photos=tuple(album.photo(index) for index in chosen[(page - 1) * per_page : page * per_page]),
+        photos=tuple(album.photos(chosen[(page - 1) * per_page : page * per_page])),
         page=page,
         pages=pages,
         total=len(chosen),
@@ -47,9 +49,7 @@ def list_photos(
     )
 
 
-def matching_uids(
-    session: Session, catalogues: Catalogues, runs: RunArtefacts, owners: Sequence[str], wanted: PhotoFilter
-) -> list[str]:
+def matching_uids(session: Session, catalogues: Catalogues, runs: RunArtefacts, owners: Sequence[str], wanted: PhotoFilter) -> list[str]:
     """The uids of all photos behind a filter, for *select all N across pages*."""
     album = _album(session, runs, owners, owned_photos(session, catalogues, owners))
     return [album.owned[index].uid for index in album.matching(wanted)]
@@ -58,7 +58,7 @@ def matching_uids(
 def get_photos(session: Session, catalogues: Catalogues, runs: RunArtefacts, owners: Sequence[str], uids: Sequence[str]) -> list[Photo]:
     """These photos of the person, in this order. Raises PhotoNotFound."""
     album = _album(session, runs, owners, find_owned(session, catalogues, owners, uids), uids)
-    return [album.photo(index) for index in range(len(album.owned))]
+    return album.photos(range(len(album.owned)))
 
 
 def get_photo(session: Session, catalogues: Catalogues, runs: RunArtefacts, owners: Sequence[str], uid: str) -> Photo:
@@ -83,10 +83,13 @@ class Album:
         known = {manifest.id: manifest for photo in self.owned for manifest, _, _ in photo.places}
         return tuple(Choice(known[key].public_id, known[key].name) for key in sorted(known))
 
-    def photo(self, index: int) -> Photo:
-        """Everything about one photo; the only place that reads its whole row."""
+    def photos(self, indexes: Sequence[int]) -> list[Photo]:
+        """Everything about some photos; the only place that reads whole rows."""
+        rows = read_rows([self.owned[index] for index in indexes], ("url", "width", "height"))
+        return [self._photo(index, row) for index, row in zip(indexes, rows, strict=True)]
+
+    def _photo(self, index: int, row: Mapping[str, Any]) -> Photo:
         owned = self.owned[index]
-        row = owned.row(("url", "width", "height"))
         return Photo(
             uid=owned.uid,
             owner=owned.owner,
@@ -142,10 +145,22 @@ class Album:
         return opted_out is (status is PhotoStatus.OPTED_OUT)
 
 
-def _album(session: Session, runs: RunArtefacts, owners: Sequence[str], owned: list[OwnedPhoto], uids: Sequence[str] | None = None) -> Album:
+def _album(
+    session: Session, runs: RunArtefacts, owners: Sequence[str], owned: list[OwnedPhoto], uids: Sequence[str] | None = None
+) -> Album:
     recorded = recorded_runs(session)
     names = [photo.uid for photo in owned]
     consumed = np.zeros((len(recorded), len(owned)), dtype=np.bool_)
     for row, run in enumerate(recorded):
         consumed[row] = runs.consumed(run, names)
     return Album(owned, recorded, consumed, standing_opt_outs(session, owners, uids))
+
+
+def _manifest_ref(place: Place) -> ManifestRef:
+    manifest, _, position = place
+    return ManifestRef(manifest.id, manifest.public_id, manifest.name, position, manifest.registered_at or manifest.started_at)
+
+
+def _run_ref(run: TrainingRun) -> RunRef:
+    recorded_at = run.recorded_at or run.queued_at
+    return RunRef(run.public_id, run.name, run.list_version, run.finished_at or recorded_at, recorded_at)

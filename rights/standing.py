@@ -11,6 +11,8 @@ from demur.similarity.rules import MatchKind
 from models import OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RightsRequest
 from rights.photo import OptOutRef
 
+FEW_UIDS = 1000  # beyond, reading all of a person's opt-outs is quicker than naming the photos
+
 
 @dataclass
 class Standing:
@@ -24,6 +26,11 @@ class Standing:
         """The opt-outs that reach this photo, the one that says most first."""
         return tuple(sorted({*self.by_owner.get(owner, ()), *self.by_uid.get(uid, ())}, key=_rank))
 
+    def listed_since(self, owner: str, uid: str) -> int | None:
+        """The list version from which on something excludes this photo without a break."""
+        versions = [ref.effective_version for ref in self.of(owner, uid)] + [self.copies.get(uid)]
+        return min((version for version in versions if version is not None), default=None)
+
     def covers(self, owner: str, uid: str) -> bool:
         """Whether the person themselves opted this very photo, or everything of its owner, out."""
         return any(ref.origin is OptOutOrigin.MEMBER and not ref.through for ref in self.of(owner, uid))
@@ -34,8 +41,10 @@ def _rank(ref: OptOutRef) -> tuple[bool, bool, bool, Any]:
 
 
 def standing_opt_outs(session: Session, owners: Sequence[str], uids: Sequence[str] | None = None) -> Standing:
-    """Every opt-out not withdrawn that reaches photos of these owners; of these uids only, when they are given."""
+    """Every opt-out not withdrawn that reaches photos of these owners; when a few uids are given, of these only."""
     standing = Standing()
+    if uids is not None and len(uids) > FEW_UIDS:
+        uids = None
     filed = _select().where(OptOut.owner.in_(owners), OptOut.scope != OptOutScope.PICTURE)
     if uids is not None:
         filed = filed.where(or_(OptOut.scope == OptOutScope.OWNER, OptOut.subject.in_(uids)))

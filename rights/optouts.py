@@ -1,0 +1,147 @@
+"""Filing opt-outs: what is asked for becomes one request, an opt-out for each photo, and the promise to carry them into the list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from demur.errors import DemurError
+from demur.similarity.fingerprint import Fingerprint
+from models import (
+    Account,
+    OptOut,
+    OptOutOrigin,
+    OptOutScope,
+    Regime,
+    RequestKind,
+    RequestState,
+    RightsRequest,
+    RightsRequestEvent,
+)
+from rights import audit, outbox, states
+from rights.catalogues import Catalogues
+from rights.hashes import hashes_of_picture, hashes_of_row
+from rights.owned import OwnedPhoto, find_owned, read_rows
+from rights.references import new_reference
+from rights.standing import standing_opt_outs
+
+PROPAGATE_OPT_OUTS = "propagate_opt_outs"
+FINGERPRINT_COLUMNS = ("sha256", "phash", "pdq", "pdq_quality")
+
+
+class NothingToOptOut(DemurError):
+    """Everything that was selected is opted out already, or nothing was selected."""
+
+
+@dataclass(frozen=True)
+class Photos:
+    """These photos of the person, by uid."""
+
+    uids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Everything:
+    """All photos of the person, now and later."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that the person sent, whether or not a manifest holds it."""
+
+    fingerprint: Fingerprint
+
+
+Selection = Photos | Everything | Picture
+
+
+@dataclass(frozen=True)
+class Filing:
+    """What was filed: ``filed`` opt-outs, and how many of the selection (``already``) were opted out before and skipped."""
+
+    request: RightsRequest
+    filed: int
+    already: int
+
+
+def file_opt_outs(
+    session: Session,
+    catalogues: Catalogues,
+    account: Account,
+    selection: Selection,
+    *,
+    comment: str = "",
+    regime: Regime = Regime.GDPR,
+    now: datetime,
+) -> Filing:
+    """Files one request for a selection. Raises NothingToOptOut, PhotoNotFound."""
+    _lock(session, account)  # two clicks at once: the second finds everything opted out
+    rows, already = _new_opt_outs(session, catalogues, account, selection)
+    if not rows:
+        raise NothingToOptOut("everything you selected is opted out already" if already else "nothing was selected")
+    request = _open_request(session, account, comment, regime, now)
+    filed = {"request_id": request.id, "origin": OptOutOrigin.MEMBER, "filed_at": now}
+    session.execute(insert(OptOut), [row | filed for row in rows])
+    detail = {"scope": rows[0]["scope"], "filed": len(rows), "already": already}
+    audit.record(session, account.public_id, "opt_outs.filed", request.public_id, detail, now)
+    outbox.add(session, PROPAGATE_OPT_OUTS, {"request_id": request.id}, now)
+    return Filing(request, len(rows), already)
+
+
+def _lock(session: Session, account: Account) -> None:
+    session.execute(select(Account.id).where(Account.id == account.id).with_for_update())
+
+
+def _new_opt_outs(session: Session, catalogues: Catalogues, account: Account, selection: Selection) -> tuple[list[dict[str, Any]], int]:
+    match selection:
+        case Photos(uids):
+            return _of_photos(session, find_owned(session, catalogues, account.owners, list(dict.fromkeys(uids))), account.owners)
+        case Everything():
+            rows = [_row(OptOutScope.OWNER, owner, "") for owner in account.owners]
+        case Picture(fingerprint):
+            rows = [_row(OptOutScope.PICTURE, account.owners[0], fingerprint.sha256) | hashes_of_picture(fingerprint)]
+    new = [row for row in rows if not _stands(session, row)]
+    return new, len(rows) - len(new)
+
+
+def _of_photos(session: Session, photos: list[OwnedPhoto], owners: Sequence[str]) -> tuple[list[dict[str, Any]], int]:
+    standing = standing_opt_outs(session, owners, [photo.uid for photo in photos])
+    new = [photo for photo in photos if not standing.covers(photo.owner, photo.uid)]
+    stored = read_rows(new, FINGERPRINT_COLUMNS)
+    rows = [_row(OptOutScope.PHOTO, photo.owner, photo.uid) | hashes_of_row(row) for photo, row in zip(new, stored, strict=True)]
+    return rows, len(photos) - len(new)
+
+
+def _row(scope: OptOutScope, owner: str, subject: str) -> dict[str, Any]:
+    return {"scope": scope, "owner": owner, "subject": subject}
+
+
+def _stands(session: Session, row: dict[str, Any]) -> bool:
+    same = select(OptOut.id).where(
+        OptOut.origin == OptOutOrigin.MEMBER,
+        OptOut.scope == row["scope"],
+        OptOut.owner == row["owner"],
+        OptOut.subject == row["subject"],
+        OptOut.withdrawn_at.is_(None),
+    )
+    return session.scalar(same) is not None
+
+
+def _open_request(session: Session, account: Account, comment: str, regime: Regime, now: datetime) -> RightsRequest:
+    request = RightsRequest(
+        reference=new_reference(),
+        account_id=account.id,
+        kind=RequestKind.OBJECTION,
+        regime=regime,
+        state=RequestState.OPEN,
+        comment=comment.strip(),
+        received_at=now,
+    )
+    request.events.append(RightsRequestEvent(at=now, state=RequestState.OPEN, note="Received"))
+    session.add(request)
+    states.move(request, RequestState.IN_PROGRESS, "Being carried into the exclusion list", now)
+    session.flush()
+    return request
