@@ -1,0 +1,31 @@
+"""Manifests: lists of photos that a model may be trained on, imported into catalogues."""
+
+from demur.manifests.catalogue import Catalogue
+from demur.manifests.errors import (
+    EmptySource,
+    ManifestError,
+    MissingColumn,
+    NoSpace,
+    NotACatalogue,
+    PictureChanged,
+    PictureMissing,
+    TruncatedSource,
+    UnknownFormat,
+)
+from demur.manifests.importer import ImportReport, Progress, import_manifest
+
+__all__ = [
+    "Catalogue",
+    "EmptySource",
+    "ImportReport",
+    "ManifestError",
+    "MissingColumn",
+    "NoSpace",
+    "NotACatalogue",
+    "PictureChanged",
+    "PictureMissing",
+    "Progress",
+    "TruncatedSource",
+    "UnknownFormat",
+    "import_manifest",
+]

@@ -1,0 +1,103 @@
+"""Takes the rows of a manifest that can be used, in the catalogue's types, and counts the others by reason."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from demur.manifests.columns import Mask, convert
+from demur.manifests.pictures import is_inside
+from demur.manifests.rejections import EXAMPLES, Reason, Rejections
+from demur.manifests.schema import ALIASES, SCHEMA
+from demur.manifests.sources.folder import caption_beside
+
+
+class Acceptance:
+    """One batch on its way through the rules. A row is counted under the first reason it meets."""
+
+    def __init__(self, batch: pa.RecordBatch, rejected: Rejections) -> None:
+        self._batch, self._rejected = batch, rejected
+        self._columns: dict[str, pa.Array] = {}
+        self._refused = np.zeros(batch.num_rows, dtype=np.bool_)
+
+    @classmethod
+    def accept(cls, batch: pa.RecordBatch, root: Path, rejected: Rejections) -> pa.RecordBatch:
+        """The usable rows of a batch from a `Source`, with all columns of `SCHEMA`."""
+        rows = cls(batch, rejected)
+        rows._convert()
+        rows._apply_status_and_visibility()
+        rows._place_pictures(root)
+        rows._name()
+        return rows._accepted()
+
+    def _refuse(self, reason: Reason, mask: Mask, describe: Callable[[int], str]) -> None:
+        fresh = mask & ~self._refused
+        count = int(fresh.sum())
+        if count:
+            places = np.flatnonzero(fresh)[:EXAMPLES].tolist()
+            self._rejected.add(reason, (f"{self._where(place)}: {describe(place)}" for place in places), count)
+            self._refused |= fresh
+
+    def _where(self, place: int) -> str:
+        return f"{self._batch['shard'][place]}, row {self._batch['row'][place].as_py() + 1}"
+
+    def _given(self, name: str, place: int) -> str:
+        try:
+            return f"{name} is {self._batch[name][place].as_py()!r:.80}"
+        except UnicodeDecodeError:
+            return f"{name} is not UTF-8 text"
+
+    def _convert(self) -> None:
+        for name in self._batch.schema.names:
+            if name in ALIASES:
+                self._columns[name], bad = convert(name, self._batch[name])
+                if bad is not None:
+                    self._refuse(Reason.WRONG_TYPE, bad, partial(self._given, name))
+
+    def _apply_status_and_visibility(self) -> None:
+        if "status" in self._columns:  # img2dataset's: success, failed_to_download, failed_to_resize
+            failed = pc.starts_with(self._columns["status"], "failed").fill_null(False)
+            self._refuse(Reason.DOWNLOAD_FAILED, _mask(failed), partial(self._given, "status"))
+        if "visibility" in self._columns:
+            hidden = pc.not_equal(self._columns["visibility"], "public").fill_null(True)
+            self._refuse(Reason.NOT_PUBLIC, _mask(hidden), partial(self._given, "visibility"))
+
+    def _place_pictures(self, root: Path) -> None:
+        """Where rows name a picture file, it becomes their shard, and the caption beside it stands in for a missing one."""
+        if "path" not in self._columns:
+            return
+        paths = self._columns["path"].to_pylist()
+        outside = np.array([path is not None and not is_inside(root, path) for path in paths], dtype=np.bool_)
+        self._refuse(Reason.PATH_OUTSIDE, outside, lambda place: f"{paths[place]} leads out of the manifest's folder")
+        missing = np.array([path is None or not (root / path).is_file() for path in paths], dtype=np.bool_)
+        self._refuse(Reason.MISSING_PICTURE, missing, lambda place: f"no picture {paths[place]}")
+        self._batch = self._batch.set_column(self._batch.schema.get_field_index("shard"), "shard", self._columns["path"])
+        captions = self._columns.get("caption", pa.nulls(len(paths), pa.string())).to_pylist()
+        beside = [
+            caption_beside(root, path) if caption is None and not refused else caption
+            for path, caption, refused in zip(paths, captions, self._refused, strict=True)
+        ]
+        self._columns["caption"] = pa.array(beside, pa.string())
+
+    def _name(self) -> None:
+        """Every row gets a uid, its picture's path where the manifest has no other, and an owner, "" where it names none."""
+        uids = self._columns.setdefault("uid", self._columns.get("path", pa.nulls(self._batch.num_rows, pa.string())))
+        unnamed = pc.equal(pc.binary_length(uids), 0).fill_null(True)
+        if pc.any(unnamed).as_py():
+            self._refuse(Reason.NO_UID, _mask(unnamed), lambda place: "it has no uid")
+        owners = self._columns.get("owner")
+        self._columns["owner"] = owners.fill_null("") if owners is not None else pa.repeat(pa.scalar(""), self._batch.num_rows)
+
+    def _accepted(self) -> pa.RecordBatch:
+        columns = {**self._columns, "shard": self._batch["shard"], "row": self._batch["row"]}
+        whole = [columns[field.name] if field.name in columns else pa.nulls(self._batch.num_rows, field.type) for field in SCHEMA]
+        batch = pa.RecordBatch.from_arrays(whole, schema=SCHEMA)
+        return batch.filter(pa.array(~self._refused)) if self._refused.any() else batch
+
+
+def _mask(flags: pa.BooleanArray) -> Mask:
+    mask: Mask = flags.to_numpy(zero_copy_only=False)
+    return mask

@@ -1,0 +1,186 @@
+"""A catalogue: one registered manifest as an immutable directory of memory-mapped tables (docs/formats/catalogue.md)."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from demur.manifests.digest_table import DigestTable, sha256_digests, text_digests
+from demur.manifests.errors import NotACatalogue, PictureChanged
+from demur.manifests.importer import CATALOGUE_FORMAT, ImportReport
+from demur.manifests.pictures import read_picture
+from demur.manifests.schema import SCHEMA
+from demur.mapped import map_array
+from demur.similarity.index import SimilarityIndex
+
+Positions = Sequence[int] | npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """An open catalogue. Rows are numbered from 0 by (owner, uid); a *position* is such a number. Safe to share between threads."""
+
+    path: Path
+    name: str
+    created_at: datetime
+    fingerprint_version: str
+    source_kind: str
+    source_root: Path
+    report: ImportReport
+
+    @classmethod
+    def open(cls, path: Path | str, *, source_root: Path | None = None) -> "Catalogue":
+        """Reads the description only; tables are mapped when first needed.
+
+        Args:
+            source_root: where the pictures are now, if the manifest was moved since its import.
+
+        Raises NotACatalogue.
+        """
+        path = Path(path)
+        try:
+            described = json.loads((path / "catalogue.json").read_bytes())
+            if described["format"] != CATALOGUE_FORMAT:
+                raise NotACatalogue(f"{path} is a catalogue of format {described['format']}; this version reads format {CATALOGUE_FORMAT}.")
+            return cls(
+                path,
+                described["name"],
+                datetime.fromisoformat(described["created_at"]),
+                described["fingerprint_version"],
+                described["source"]["kind"],
+                source_root or Path(described["source"]["root"]),
+                ImportReport(**described["report"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise NotACatalogue(f"{path} is not a catalogue: it has no readable catalogue.json.") from error
+
+    @property
+    def rows(self) -> int:
+        return self.report.rows
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of rows.parquet, hex."""
+        return self.report.digest
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @cached_property
+    def similarity(self) -> SimilarityIndex:
+        """The phashes of the rows that can match at all: those with PDQ of enough quality."""
+        return SimilarityIndex.open(self.path / "similarity")
+
+    def owner_rows(self, owner: str) -> range:
+        """The positions of all rows of an owner; empty when there are none."""
+        table, starts = self._owners
+        _, firsts = table.candidates(text_digests(pa.array([owner], pa.string())))
+        for first in firsts.tolist():
+            if self.take([first], ["owner"])["owner"][0].as_py() == owner:
+                following = int(np.searchsorted(starts, first)) + 1
+                return range(first, int(starts[following]) if following < len(starts) else self.rows)
+        return range(0)
+
+    def take(self, positions: Positions, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows at `positions`, in that order; only their row groups are read. Raises IndexError outside 0 … rows - 1."""
+        wanted = np.asarray(positions, dtype=np.int64)
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.rows:
+            raise IndexError(f"catalogue {self.name} has rows 0 to {self.rows - 1}")
+        unique, inverse = np.unique(wanted, return_inverse=True)
+        groups = np.searchsorted(self._group_starts, unique, side="right") - 1
+        parquet = self._parquet()
+        schema = _schema_of(columns)
+        parts = [schema.empty_table()]
+        for group in np.unique(groups).tolist():
+            within = unique[groups == group] - self._group_starts[group]
+            table = parquet.read_row_group(group, schema.names, use_threads=False)
+            parts.append(table.select(schema.names).take(within).cast(schema))
+        return pa.concat_tables(parts).combine_chunks().take(inverse)
+
+    def read(self, start: int, stop: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows at positions `start` … `stop` - 1 (bounds beyond the catalogue are cut to it)."""
+        return self.take(range(max(start, 0), min(stop, self.rows)), columns)
+
+    def batches(self, columns: Sequence[str] | None = None, batch_size: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """All rows in order."""
+        schema = _schema_of(columns)
+        for batch in self._parquet().iter_batches(batch_size, columns=schema.names):
+            yield batch.select(schema.names).cast(schema)
+
+    def find_uids(self, uids: Sequence[str]) -> npt.NDArray[np.int64]:
+        """The position of each uid, -1 where it is not in the catalogue."""
+        asked, positions = self._found("uid", uids, self._uids.candidates(text_digests(pa.array(uids, pa.string()))))
+        found = np.full(len(uids), -1, dtype=np.int64)
+        found[asked] = positions
+        return found
+
+    def find_sha256(self, hexes: Sequence[str]) -> list[npt.NDArray[np.int64]]:
+        """For each SHA-256 (64 hex digits), the positions of all rows whose picture has it, ascending."""
+        spelled = [one.lower() for one in hexes]
+        if any(len(one) != 64 for one in spelled):
+            raise ValueError("a SHA-256 is 64 hex digits")
+        asked, positions = self._found("sha256", spelled, self._sha256.candidates(sha256_digests(pa.array(spelled, pa.string()))))
+        return [positions[asked == number] for number in range(len(hexes))]
+
+    def _found(
+        self, column: str, values: Sequence[str], candidates: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Those candidates (number in `values`, position) whose row really has the value."""
+        asked, positions = candidates
+        wanted = pa.array(values, pa.string()).take(pa.array(asked))
+        really = pc.equal(self.take(positions, [column])[column], pa.chunked_array([wanted])).to_numpy()
+        return asked[really], positions[really]
+
+    def pdq(self, positions: Positions) -> npt.NDArray[np.uint8]:
+        """The PDQ hashes at `positions`, (n, 32); zeros where a row has none."""
+        return np.asarray(self._pdq[np.asarray(positions, dtype=np.int64)])
+
+    def picture(self, position: int) -> bytes:
+        """The encoded picture of a row, as it was imported. Raises PictureMissing, PictureChanged."""
+        row = self.take([position], ["shard", "row", "sha256"]).to_pylist()[0]
+        data = read_picture(self.source_root, row["shard"], row["row"])
+        if row["sha256"] is not None and hashlib.sha256(data).hexdigest() != row["sha256"]:
+            raise PictureChanged(f"The picture {row['shard']} in {self.source_root} has changed since it was imported.")
+        return data
+
+    def _parquet(self) -> pq.ParquetFile:
+        return pq.ParquetFile(self.path / "rows.parquet", metadata=self._metadata, memory_map=True)
+
+    @cached_property
+    def _metadata(self) -> pq.FileMetaData:
+        return pq.read_metadata(self.path / "rows.parquet")
+
+    @cached_property
+    def _group_starts(self) -> npt.NDArray[np.int64]:
+        sizes = [self._metadata.row_group(group).num_rows for group in range(self._metadata.num_row_groups)]
+        return np.cumsum([0, *sizes[:-1]], dtype=np.int64)
+
+    @cached_property
+    def _uids(self) -> DigestTable:
+        return DigestTable.open(self.path / "uid")
+
+    @cached_property
+    def _sha256(self) -> DigestTable:
+        return DigestTable.open(self.path / "sha256")
+
+    @cached_property
+    def _owners(self) -> tuple[DigestTable, npt.NDArray[np.uint32]]:
+        return DigestTable.open(self.path / "owner"), map_array(self.path / "owner.starts", np.uint32)
+
+    @cached_property
+    def _pdq(self) -> npt.NDArray[np.uint8]:
+        return map_array(self.path / "pdq.bin", np.uint8).reshape(-1, 32)
+
+
+def _schema_of(columns: Sequence[str] | None) -> pa.Schema:
+    """Some columns of SCHEMA, in the order asked. Parquet has no seconds and gives milliseconds back, hence the casts to this."""
+    return SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])

@@ -1,0 +1,188 @@
+"""Turns a manifest's columns, whatever their type, into the catalogue's types, value by value only where it must.
+
+Each column is first converted as a whole. Where that fails, its values are converted one by one, and those that cannot be are told
+by a mask, so that one bad value costs one row.
+"""
+
+import datetime
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from demur.manifests.schema import SCHEMA
+
+Mask = npt.NDArray[np.bool_]
+_HEX = np.zeros(256, dtype=np.bool_)
+_HEX[list(b"0123456789abcdef")] = True
+
+
+@dataclass(frozen=True)
+class _Conversion:
+    """`whole` converts an array or raises ArrowException; `value` converts one non-null value or raises ValueError."""
+
+    whole: Callable[[pa.Array], pa.Array]
+    value: Callable[[object], object]
+
+
+def convert(name: str, column: pa.Array) -> tuple[pa.Array, Mask | None]:
+    """The column in the catalogue's type, and which of its values could not be converted (None: all could)."""
+    wanted = SCHEMA.field(name).type if name in SCHEMA.names else pa.string()
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_null(column.type):
+        return pa.nulls(len(column), wanted), None
+    conversion = _CONVERSIONS.get(name, _TEXT)
+    try:
+        return conversion.whole(column), None
+    except (pa.ArrowException, UnicodeDecodeError):
+        return _one_by_one(column, conversion.value, wanted)
+
+
+def _one_by_one(column: pa.Array, value: Callable[[object], object], wanted: pa.DataType) -> tuple[pa.Array, Mask]:
+    bad = np.zeros(len(column), dtype=np.bool_)
+    values: list[object] = []
+    for position, scalar in enumerate(column):
+        try:
+            theirs = scalar.as_py()
+            values.append(None if theirs is None or theirs == "" else value(theirs))
+        except (ValueError, OverflowError):
+            bad[position] = True
+            values.append(None)
+    return pa.array(values, wanted), bad
+
+
+def _refuse(column: pa.Array) -> pa.ArrowInvalid:
+    return pa.ArrowInvalid(f"not converted as a whole: {column.type}")
+
+
+def _whole_text(column: pa.Array) -> pa.Array:
+    kind = column.type
+    if pa.types.is_string(kind):
+        column.validate(full=True)  # Parquet promises UTF-8 and does not check it
+        return column
+    if pa.types.is_large_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_integer(kind):
+        return column.cast(pa.string())
+    raise _refuse(column)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return str(value)
+    raise ValueError("not text")
+
+
+def _whole_number(low: int, high: int, wanted: pa.DataType) -> Callable[[pa.Array], pa.Array]:
+    def whole(column: pa.Array) -> pa.Array:
+        if pa.types.is_boolean(column.type):
+            raise _refuse(column)
+        numbers = column.cast(wanted)
+        bounds = pc.min_max(numbers)
+        if bounds["min"].is_valid and (bounds["min"].as_py() < low or bounds["max"].as_py() > high):
+            raise _refuse(column)
+        return numbers
+
+    return whole
+
+
+def _number(low: int, high: int) -> Callable[[object], int | None]:
+    def value(theirs: object) -> int | None:
+        if isinstance(theirs, float) and math.isnan(theirs):
+            return None
+        if isinstance(theirs, bool) or not isinstance(theirs, int | float | str | bytes):
+            raise ValueError("not a number")
+        number = float(theirs)
+        if not number.is_integer() or not low <= number <= high:
+            raise ValueError("not a whole number within bounds")
+        return int(number)
+
+    return value
+
+
+def _whole_sha256(column: pa.Array) -> pa.Array:
+    text = _whole_text(column)
+    offsets = np.frombuffer(text.buffers()[1], dtype=np.int32, count=text.offset + len(text) + 1)[text.offset :]
+    lengths = np.diff(offsets)
+    data = text.buffers()[2]
+    spelled = np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]] if data is not None else np.empty(0, dtype=np.uint8)
+    expected = 64 if text.null_count == 0 else pc.if_else(text.is_valid(), 64, 0).to_numpy(zero_copy_only=False)
+    if not np.all(lengths == expected) or not np.all(_HEX[spelled]):
+        raise _refuse(column)
+    return text
+
+
+def _sha256(value: object) -> str:
+    return _raw_hash(value, 32).hex()
+
+
+def _raw_hash(value: object, size: int) -> bytes:
+    """`size` bytes, from these bytes or from their hex digits."""
+    if isinstance(value, bytes) and len(value) == size:
+        return value
+    text = _text(value)
+    if not re.fullmatch(rf"[0-9a-fA-F]{{{2 * size}}}", text):
+        raise ValueError("not a hash")
+    return bytes.fromhex(text)
+
+
+def _whole_phash(column: pa.Array) -> pa.Array:
+    if pa.types.is_uint64(column.type):
+        return column
+    if pa.types.is_int64(column.type):  # what databases without unsigned numbers store
+        return column.view(pa.uint64())
+    raise _refuse(column)
+
+
+def _phash(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**64:
+        return value % 2**64
+    return int.from_bytes(_raw_hash(value, 8), "big")
+
+
+def _whole_pdq(column: pa.Array) -> pa.Array:
+    if pa.types.is_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
+        return column.cast(pa.binary(32))
+    raise _refuse(column)
+
+
+def _pdq(value: object) -> bytes:
+    return _raw_hash(value, 32)
+
+
+def _whole_time(column: pa.Array) -> pa.Array:
+    wanted = pa.timestamp("s")
+    if pa.types.is_timestamp(column.type):
+        return column.cast(pa.timestamp("s", column.type.tz), safe=False).cast(wanted)
+    if pa.types.is_integer(column.type):  # seconds since 1970
+        return column.cast(pa.int64()).cast(wanted)
+    if pa.types.is_date(column.type) or pa.types.is_string(column.type):
+        return column.cast(wanted)
+    raise _refuse(column)
+
+
+def _time(value: object) -> datetime.datetime:
+    text = _text(value).strip()
+    if re.fullmatch(r"\d{9,11}", text):
+        return datetime.datetime.fromtimestamp(int(text), datetime.UTC).replace(tzinfo=None)
+    moment = datetime.datetime.fromisoformat(text).replace(microsecond=0)
+    return moment if moment.tzinfo is None else moment.astimezone(datetime.UTC).replace(tzinfo=None)
+
+
+_TEXT = _Conversion(_whole_text, _text)
+_SIDE = _Conversion(_whole_number(0, 2**31 - 1, pa.int32()), _number(0, 2**31 - 1))
+_CONVERSIONS = {
+    "width": _SIDE,
+    "height": _SIDE,
+    "sha256": _Conversion(_whole_sha256, _sha256),
+    "phash": _Conversion(_whole_phash, _phash),
+    "pdq": _Conversion(_whole_pdq, _pdq),
+    "pdq_quality": _Conversion(_whole_number(0, 100, pa.uint8()), _number(0, 100)),
+    "posted_at": _Conversion(_whole_time, _time),
+}

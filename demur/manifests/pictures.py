@@ -1,0 +1,53 @@
+"""Reads one picture from where its manifest keeps it: a file, or a member of a tar at a known offset.
+
+`shard` is a path relative to the source's root; for a tar, `row` is the offset of the member's header.
+"""
+
+import gzip
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from demur.manifests.errors import PictureMissing
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".webp", ".gif", ".tif", ".tiff", ".avif", ".bmp", ".heic", ".heif", ".jxl"})
+"""File names taken for pictures. Some are of formats without a fingerprint: those rows are reported, not passed over."""
+TABLE_SUFFIXES = frozenset({".parquet", ".csv", ".jsonl", ".ndjson"})
+
+
+def suffix(name: str) -> str:
+    """The lower-case suffix of a path, without a trailing .gz."""
+    path = PurePosixPath(name.lower())
+    return PurePosixPath(path.stem).suffix if path.suffix == ".gz" else path.suffix
+
+
+def has_pictures(shard: str) -> bool:
+    """Whether rows of this shard have a picture that `read_picture` can read."""
+    return suffix(shard) not in TABLE_SUFFIXES
+
+
+def is_inside(root: Path, relative: str) -> bool:
+    """Whether a path from a manifest stays within the manifest's folder, also through symbolic links."""
+    return (root / relative).resolve().is_relative_to(root.resolve())
+
+
+def read_picture(root: Path, shard: str, row: int) -> bytes:
+    """The encoded picture of one row. Raises PictureMissing."""
+    missing = f"The picture {shard} is not in {root}."
+    if not has_pictures(shard) or not is_inside(root, shard):
+        raise PictureMissing(missing)
+    try:
+        return _read_member(root / shard, row) if suffix(shard) == ".tar" else (root / shard).read_bytes()
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        raise PictureMissing(missing) from error
+
+
+def _read_member(path: Path, offset: int) -> bytes:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        file.seek(offset)
+        with tarfile.open(fileobj=file, mode="r:") as tar:
+            member = tar.next()
+            content = tar.extractfile(member) if member else None
+            if content is None:
+                raise PictureMissing(f"The tar {path} has no picture at offset {offset}.")
+            return content.read()

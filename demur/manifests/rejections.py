@@ -1,0 +1,39 @@
+"""Rows that were left out of a catalogue: counted by reason, with a few examples of each."""
+
+from collections import Counter
+from collections.abc import Iterable
+from enum import StrEnum
+
+EXAMPLES = 5
+
+
+class Reason(StrEnum):
+    """Why a row was left out."""
+
+    NO_UID = "no_uid"
+    DUPLICATE_UID = "duplicate_uid"
+    WRONG_TYPE = "wrong_type"
+    MALFORMED_ROW = "malformed_row"
+    NOT_PUBLIC = "not_public"
+    DOWNLOAD_FAILED = "download_failed"
+    MISSING_PICTURE = "missing_picture"
+    UNREADABLE_PICTURE = "unreadable_picture"
+    UNLISTED_PICTURE = "unlisted_picture"
+    PATH_OUTSIDE = "path_outside"
+
+
+class Rejections:
+    """Counts and examples, gathered while a source streams by."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.examples: dict[str, list[str]] = {}
+
+    def add(self, reason: Reason, examples: Iterable[str], count: int = 1) -> None:
+        """Counts `count` rows. `examples` is only read as far as there is room for more."""
+        self.counts[reason.value] += count
+        kept = self.examples.setdefault(reason.value, [])
+        for example in examples:
+            if len(kept) >= EXAMPLES:
+                return
+            kept.append(example)

@@ -1,0 +1,38 @@
+"""When two pictures count as the same (design, *Similarity*). Pure: distances and qualities in, a kind of match out."""
+
+from enum import StrEnum
+
+PHASH_RADIUS = 10
+"""Bits of 64: the radius of every similarity query, and the bound of a proposed match."""
+PDQ_CONFIRMED = 31
+"""Bits of 256: no false match in 58.7 million pairs of different photos (quality ≥ 50 on both sides)."""
+PDQ_PROPOSED = 80
+"""Bits of 256: with phash ≤ 10, one false match in ten million pairs. A person decides."""
+MIN_QUALITY = 50
+"""PDQ's quality is 0 to 100. Below this, perceptual hashes say nothing: every rule has a thousand times more false matches."""
+
+
+class MatchKind(StrEnum):
+    """How sure a match is: the same bytes, a confirmed near duplicate, or one to propose to a person."""
+
+    EXACT = "exact"
+    CONFIRMED = "confirmed"
+    PROPOSED = "proposed"
+
+
+def comparable(quality: int, other: int) -> bool:
+    """Whether both pictures have enough texture for their perceptual hashes to be compared."""
+    return min(quality, other) >= MIN_QUALITY
+
+
+def classify(*, same_bytes: bool, phash_distance: int, pdq_distance: int, quality: int, other_quality: int) -> MatchKind | None:
+    """The kind of match between two pictures, or None. Distances are in bits, qualities are PDQ's."""
+    if same_bytes:
+        return MatchKind.EXACT
+    if not comparable(quality, other_quality):
+        return None
+    if pdq_distance <= PDQ_CONFIRMED:
+        return MatchKind.CONFIRMED
+    if phash_distance <= PHASH_RADIUS and pdq_distance <= PDQ_PROPOSED:
+        return MatchKind.PROPOSED
+    return None
