@@ -31,20 +31,23 @@ def text_column(table: pa.Table, kind: KeyKind) -> pa.LargeStringArray | None:
         column = column.cast(column.type.value_type)
     if not (_is_text(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
         raise BadKeyColumn(f"the column {kind.value} holds {column.type}, which cannot be compared with the list's text keys")
-    text = column.cast(pa.large_string())
+    text = column.cast(pa.large_string()).combine_chunks()  # large first: 32-bit offsets would end at 2 GiB of text
     return pc.ascii_lower(text) if kind is KeyKind.SHA256 else text
 
 
 def perceptual_columns(table: pa.Table) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint8]] | None:
     """phash (n,) uint64, pdq (n, 4) uint64, quality (n,) uint8, or None when one of the columns is missing.
 
-    Quality is 0 where any of the three is null or malformed: such a row has no near duplicates. Raises BadKeyColumn.
+    Quality is 0 where any of the three is null: such a row has no near duplicates. Raises BadKeyColumn.
     """
-    columns = [_column(table, name) for name in PERCEPTUAL_COLUMNS]
-    if any(column is None for column in columns):
+    found = [_column(table, name) for name in PERCEPTUAL_COLUMNS]
+    columns = [column.combine_chunks() for column in found if column is not None]
+    if len(columns) < len(PERCEPTUAL_COLUMNS):
         return None
+    phash, pdq, quality = columns
     try:
-        phash, pdq, quality = _phash(columns[0]), _pdq(columns[1]), _quality(columns[2])
+        phash = phash.view(pa.uint64()) if phash.type == pa.int64() else phash.cast(pa.uint64())
+        pdq, quality = pdq.cast(pa.binary(32)), quality.cast(pa.uint8())
     except pa.ArrowException as error:
         raise BadKeyColumn(f"the columns phash, pdq and pdq_quality are not perceptual hashes: {error}") from error
     known = pc.and_(pc.and_(phash.is_valid(), pdq.is_valid()), quality.is_valid()).to_numpy(zero_copy_only=False)
@@ -52,49 +55,14 @@ def perceptual_columns(table: pa.Table) -> tuple[NDArray[np.uint64], NDArray[np.
     return phash.fill_null(0).to_numpy(), words, np.where(known, quality.fill_null(0).to_numpy(), 0).astype(np.uint8)
 
 
-def _column(table: pa.Table, name: str) -> pa.Array | None:
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray | None:
     positions = table.schema.get_all_field_indices(name)
     if len(positions) > 1:
         raise BadKeyColumn(f"the table has {len(positions)} columns named {name}")
     if not positions:
         return None
-    combined = table.column(positions[0]).combine_chunks()
-    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
+    return table.column(positions[0])
 
 
 def _is_text(kind: Any) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
-def _phash(column: pa.Array) -> pa.UInt64Array:
-    if _is_text(column.type):
-        return pa.array([_number(text) for text in column.to_pylist()], pa.uint64())
-    if column.type == pa.int64():
-        return column.view(pa.uint64())
-    return column.cast(pa.uint64())
-
-
-def _number(text: str | None) -> int | None:
-    try:
-        return int(text, 16) if text and len(text) == 16 else None
-    except ValueError:
-        return None
-
-
-def _pdq(column: pa.Array) -> pa.FixedSizeBinaryArray:
-    if _is_text(column.type):
-        return pa.array([_bytes(text) for text in column.to_pylist()], pa.binary(32))
-    return column.cast(pa.binary(32))
-
-
-def _bytes(text: str | None) -> bytes | None:
-    try:
-        return bytes.fromhex(text) if text and len(text) == 64 else None
-    except ValueError:
-        return None
-
-
-def _quality(column: pa.Array) -> pa.UInt8Array:
-    if _is_text(column.type):
-        return pa.array([int(text) if text and text.isdecimal() and len(text) <= 3 else None for text in column.to_pylist()], pa.int64())
-    return column

@@ -18,9 +18,19 @@ from demur.exclusions.near import NearTable
 class Judgement:
     """What a list says about a table."""
 
-    keep: pa.BooleanArray  # (n,) without nulls, True = keep
-    dropped: dict[KeyKind, int]  # rows by the first kind that excludes them
+    kinds: NDArray[np.int8]  # (n,) position in KeyKind of what excludes the row, -1 = nothing does
     not_applied: tuple[KeyKind, ...]  # kinds of which the list has entries, but for which the table has no columns
+
+    @property
+    def keep(self) -> pa.BooleanArray:
+        """(n,) without nulls, True = keep."""
+        return pa.array(self.kinds < 0)
+
+    @property
+    def dropped(self) -> dict[KeyKind, int]:
+        """Rows by the first kind that excludes them, in the order of `Matcher.ORDER`; kinds that exclude none are left out."""
+        numbers = np.bincount(self.kinds[self.kinds >= 0], minlength=len(KeyKind))
+        return {kind: int(number) for kind, number in zip(KeyKind, numbers, strict=True) if number}
 
 
 class Matcher:
@@ -51,10 +61,9 @@ class Matcher:
     def judge(self, table: pa.Table) -> Judgement:
         """Raises NoKeyColumn, BadKeyColumn."""
         matched, not_applied = self._match(table)
-        excluded = matched >= 0
-        numbers = np.bincount(self._kinds[matched[excluded]], minlength=len(KeyKind))
-        dropped = {kind: int(number) for kind, number in zip(KeyKind, numbers, strict=True) if number}
-        return Judgement(pa.array(~excluded), dropped, not_applied)
+        kinds = np.full(len(matched), -1, dtype=np.int8)
+        kinds[matched >= 0] = self._kinds[matched[matched >= 0]]
+        return Judgement(kinds, not_applied)
 
     def explain(self, row: Mapping[str, Any]) -> Entry | None:
         """The entry that excludes one row, or None. Raises NoKeyColumn, BadKeyColumn."""

@@ -121,8 +121,9 @@ class ExclusionList:
     def judge(self, table: pa.Table) -> Judgement:
         """`keep` and `reasons` in one pass, and which kinds of entries the table has no columns for.
 
-        Columns used when present: uid, sha256, url, owner (text), and phash (uint64 or 16 hex digits) with pdq (32 bytes or 64 hex digits)
-        and pdq_quality. A row is dropped by a phash entry when it is a confirmed near duplicate (demur.similarity.rules).
+        Columns used when present: uid, sha256, url, owner (text; whole numbers count as their decimal text), and phash (uint64, or int64
+        with the same bits) with pdq (32 bytes) and pdq_quality. A row is dropped by a phash entry when it is a confirmed near duplicate
+        (demur.similarity.rules). Raises NoKeyColumn, BadKeyColumn.
         """
         return self._verified.matcher.judge(table)
 

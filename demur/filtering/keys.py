@@ -1,0 +1,27 @@
+"""Finds in a manifest, whatever its columns are called, those by which a list excludes; read exactly as the import reads them."""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from demur.exclusions.keycolumns import PERCEPTUAL_COLUMNS, TEXT_KINDS, NoKeyColumn
+from demur.manifests.columns import convert
+from demur.manifests.schema import ALIASES
+
+KEY_COLUMNS = (*(kind.value for kind in TEXT_KINDS), *PERCEPTUAL_COLUMNS)
+
+
+def key_columns(names: Iterable[str], where: str) -> dict[str, str]:
+    """Our name → the manifest's, for the key columns that it has; a row without a uid is named by its path. Raises NoKeyColumn."""
+    by_lower = {name.lower(): name for name in reversed(list(names))}
+    aliases = {ours: ALIASES[ours] for ours in KEY_COLUMNS} | {"uid": (*ALIASES["uid"], *ALIASES["path"])}
+    found = {ours: [by_lower[name] for name in theirs if name in by_lower] for ours, theirs in aliases.items()}
+    columns = {ours: theirs[0] for ours, theirs in found.items() if theirs}
+    if not columns:
+        raise NoKeyColumn(f"{where} has no column by which a list excludes: no uid, key, id, path, sha256, url, owner or phash")
+    return columns
+
+
+def keyed_table(columns: dict[str, pa.Array]) -> pa.Table:
+    """The key columns in the catalogue's types; values that cannot be converted become null and match nothing."""
+    return pa.table({name: convert(name, column)[0] for name, column in columns.items()})

@@ -1,0 +1,105 @@
+"""Filters CSV, TSV and JSONL: kept records are copied as they were spelled, dropped ones are left out."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import TextIOWrapper
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+from demur.exclusions.reader import ExclusionList
+from demur.filtering.keys import key_columns, keyed_table
+from demur.filtering.report import FilterReport, Progress, UnreadableManifest
+from demur.manifests.sources.records import record_columns
+
+_BATCH = 1 << 14
+
+Record = tuple[str, Mapping[str, object]]
+"""A record's text with its line end, and its fields."""
+
+
+def filter_csv(source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> None:
+    """The first record is the header, and is always kept. Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError."""
+    _filter(source, target, _csv_records, exclusions, report, progress)
+
+
+def filter_jsonl(source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> None:
+    """Blank lines are left out. Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError."""
+    _filter(source, target, _json_records, exclusions, report, progress)
+
+
+def _filter(
+    source: Path,
+    target: Path,
+    records: Callable[[TextIO, TextIO, Path], Iterator[Record]],
+    exclusions: ExclusionList,
+    report: FilterReport,
+    progress: Progress,
+) -> None:
+    size = source.stat().st_size
+    with open(source, "rb") as raw, open(target, "w", encoding="utf-8", newline="") as out:
+        try:
+            stream = records(TextIOWrapper(raw, encoding="utf-8", newline=""), out, source)
+            while batch := list(islice(stream, _BATCH)):
+                _copy_kept(batch, out, exclusions, report, source)
+                progress(raw.tell(), size)
+        except UnicodeDecodeError as error:
+            raise UnreadableManifest(f"{source} is not UTF-8 text") from error
+
+
+def _copy_kept(batch: Sequence[Record], out: TextIO, exclusions: ExclusionList, report: FilterReport, source: Path) -> None:
+    fields = [record for _, record in batch]
+    columns = key_columns(dict.fromkeys(name for record in fields for name in record), str(source))
+    mask = report.add(exclusions.judge(keyed_table(record_columns(fields, columns))))
+    out.writelines(text for (text, _), keep in zip(batch, mask.to_pylist(), strict=True) if keep)
+
+
+def _csv_records(file: TextIO, out: TextIO, source: Path) -> Iterator[Record]:
+    lines = _Lines(file)
+    reader = csv.reader(lines, strict=True, delimiter="\t" if source.suffix.lower() == ".tsv" else ",")
+    try:
+        header = next(reader, [])
+        names = [name.removeprefix("\ufeff") for name in header]
+        out.write(lines.take())
+        for cells in reader:
+            text = lines.take()
+            if cells:
+                yield text, {name: cell or None for name, cell in zip(names, cells, strict=False)}
+    except csv.Error as error:
+        raise UnreadableManifest(f"{source} is not a whole CSV file: line {reader.line_num}: {error}") from error
+
+
+class _Lines:
+    """Hands lines to the CSV parser and remembers them, so that a record of several lines can be copied as it was."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._taken: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._file)
+        self._taken.append(line)
+        return line
+
+    def take(self) -> str:
+        """The lines handed out since the last call."""
+        text = "".join(self._taken)
+        self._taken.clear()
+        return text
+
+
+def _json_records(file: TextIO, out: TextIO, source: Path) -> Iterator[Record]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UnreadableManifest(f"{source} is not JSONL: line {number} is not JSON") from error
+        if not isinstance(fields, dict):
+            raise UnreadableManifest(f"{source} is not JSONL: line {number} is not an object")
+        yield line, fields
