@@ -143,6 +143,6 @@ def _fulfil(session: Session, candidates: Iterable[int], version: int, now: date
         waiting = select(func.count(distinct(OptOut.id))).where(
             OptOut.request_id == request_id, OptOut.withdrawn_at.is_(None), OptOut.effective_version.is_(None)
         )
-        if request is not None and request.state is RequestState.IN_PROGRESS and session.scalar(waiting) == 0:
+        if request.state is RequestState.IN_PROGRESS and session.scalar(waiting) == 0:
             states.move(request, RequestState.FULFILLED, f"In the exclusion list since version {version}", now)
             audit.record(session, audit.SYSTEM, "request.fulfilled", request.public_id, {"version": version}, now)

@@ -23,13 +23,12 @@ from models import (
 )
 from rights import audit, outbox, states
 from rights.catalogues import Catalogues
-from rights.hashes import hashes_of_picture, hashes_of_row
+from rights.hashes import ROW_COLUMNS, Hashes
 from rights.owned import OwnedPhoto, find_owned, read_rows
 from rights.references import new_reference
 from rights.standing import standing_opt_outs
 
 PROPAGATE_OPT_OUTS = "propagate_opt_outs"
-FINGERPRINT_COLUMNS = ("sha256", "phash", "pdq", "pdq_quality")
 
 
 class NothingToOptOut(DemurError):
@@ -100,9 +99,9 @@ def _new_opt_outs(session: Session, catalogues: Catalogues, account: Account, se
         case Photos(uids):
             return _of_photos(session, find_owned(session, catalogues, account.owners, list(dict.fromkeys(uids))), account.owners)
         case Everything():
-            rows = [_row(OptOutScope.OWNER, owner, "") for owner in account.owners]
+            rows = [_row(OptOutScope.OWNER, owner, "") | Hashes().columns() for owner in account.owners]
         case Picture(fingerprint):
-            rows = [_row(OptOutScope.PICTURE, account.owners[0], fingerprint.sha256) | hashes_of_picture(fingerprint)]
+            rows = [_row(OptOutScope.PICTURE, account.owners[0], fingerprint.sha256) | Hashes.of_picture(fingerprint).columns()]
     new = [row for row in rows if not _stands(session, row)]
     return new, len(rows) - len(new)
 
@@ -110,8 +109,8 @@ def _new_opt_outs(session: Session, catalogues: Catalogues, account: Account, se
 def _of_photos(session: Session, photos: list[OwnedPhoto], owners: Sequence[str]) -> tuple[list[dict[str, Any]], int]:
     standing = standing_opt_outs(session, owners, [photo.uid for photo in photos])
     new = [photo for photo in photos if not standing.covers(photo.owner, photo.uid)]
-    stored = read_rows(new, FINGERPRINT_COLUMNS)
-    rows = [_row(OptOutScope.PHOTO, photo.owner, photo.uid) | hashes_of_row(row) for photo, row in zip(new, stored, strict=True)]
+    stored = read_rows(new, ROW_COLUMNS)
+    rows = [_row(OptOutScope.PHOTO, photo.owner, photo.uid) | Hashes.of_row(row).columns() for photo, row in zip(new, stored, strict=True)]
     return rows, len(photos) - len(new)
 
 

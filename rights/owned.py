@@ -31,6 +31,10 @@ class OwnedPhoto:
     posted_at: datetime | None
     places: list[Place]
 
+    def row(self, columns: Sequence[str]) -> dict[str, Any]:
+        """These columns of the photo's newest row."""
+        return read_rows([self], columns)[0]
+
 
 def owned_photos(session: Session, catalogues: Catalogues, owners: Sequence[str]) -> list[OwnedPhoto]:
     """All photos of these owners, newest first, undated ones last."""

@@ -71,7 +71,7 @@ class Album:
     """A person's photos with what is known about them. ``consumed[r, p]``: run r consumed photo p."""
 
     owned: list[OwnedPhoto]
-    runs: list[TrainingRun]
+    runs: Sequence[TrainingRun]
     consumed: NDArray[np.bool_]
     standing: Standing
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from demur.similarity.rules import MatchKind
@@ -63,7 +63,7 @@ def standing_opt_outs(session: Session, owners: Sequence[str], uids: Sequence[st
 
 
 def _select(*columns: Any) -> Select[Any]:
-    return (
+    standing: Select[Any] = (
         select(
             OptOut.public_id,
             OptOut.scope,
@@ -82,6 +82,7 @@ def _select(*columns: Any) -> Select[Any]:
         .outerjoin(RightsRequest, OptOut.request_id == RightsRequest.id)
         .where(OptOut.withdrawn_at.is_(None))
     )
+    return standing
 
 
 def _reached(owners: Sequence[str], uids: Sequence[str] | None) -> Select[Any]:
@@ -98,7 +99,7 @@ def _reached(owners: Sequence[str], uids: Sequence[str] | None) -> Select[Any]:
 
 def matched() -> Any:
     """Condition: the match excludes its row, by rule or because a person accepted the proposal."""
-    return or_(OptOutMatch.kind.in_([MatchKind.EXACT, MatchKind.CONFIRMED]), and_(OptOutMatch.accepted_at.is_not(None)))
+    return or_(OptOutMatch.kind.in_([MatchKind.EXACT, MatchKind.CONFIRMED]), OptOutMatch.accepted_at.is_not(None))
 
 
 def _add_copy(standing: Standing, uid: str, version: int | None) -> None:

@@ -1,0 +1,100 @@
+"""The dated history of one photo, from its posting to the runs that are trained without it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from models import ExclusionListVersion, OptOut, OptOutMatch, OptOutOrigin, OptOutScope
+from rights.photo import ManifestRef, Photo, RunRef
+from rights.standing import matched
+
+
+class EventKind(StrEnum):
+    """In the order in which events of one moment are told."""
+
+    POSTED = "posted"
+    REGISTERED = "registered"  # entered a manifest
+    TRAINED = "trained"  # a run consumed it
+    FILED = "filed"  # an opt-out was filed
+    LISTED = "listed"  # in the exclusion list from this version on
+    COPY_LISTED = "copy_listed"  # the same, because somebody else opted out a picture it is a copy of
+    ABSENT = "absent"  # a run was trained under such a version, without it
+    WITHDRAWN = "withdrawn"  # an opt-out was taken back
+    UNLISTED = "unlisted"  # that opt-out is out of the list from this version on
+
+
+@dataclass(frozen=True)
+class HistoryEvent:
+    """One dated line. ``copies``: for LISTED, how many other rows the same opt-out keeps out of training as copies of the photo."""
+
+    at: datetime
+    kind: EventKind
+    manifest: ManifestRef | None = None
+    run: RunRef | None = None
+    scope: OptOutScope | None = None
+    origin: OptOutOrigin | None = None
+    note: str = ""
+    version: int | None = None
+    copies: int = 0
+
+
+_ORDER = list(EventKind)
+
+
+def photo_history(session: Session, photo: Photo) -> list[HistoryEvent]:
+    """Everything dated that is known of a photo, oldest first; opt-outs that were withdrawn, too."""
+    events = [*_facts(photo), *_opt_out_events(session, photo)]
+    if photo.copy_excluded_since is not None:
+        version = session.get_one(ExclusionListVersion, photo.copy_excluded_since)
+        events.append(HistoryEvent(version.published_at, EventKind.COPY_LISTED, version=version.version))
+    return sorted(events, key=lambda event: (event.at, _ORDER.index(event.kind)))
+
+
+def _facts(photo: Photo) -> Iterator[HistoryEvent]:
+    if photo.posted_at is not None:
+        yield HistoryEvent(photo.posted_at, EventKind.POSTED)
+    for manifest in photo.manifests:
+        yield HistoryEvent(manifest.registered_at, EventKind.REGISTERED, manifest=manifest)
+    for run in photo.runs:
+        yield HistoryEvent(run.finished_at, EventKind.TRAINED, run=run, version=run.list_version)
+    for run in photo.absent_from:
+        yield HistoryEvent(run.finished_at, EventKind.ABSENT, run=run, version=run.list_version)
+
+
+def _opt_out_events(session: Session, photo: Photo) -> Iterator[HistoryEvent]:
+    through = [ref.public_id for ref in photo.opt_outs]
+    about = select(OptOut).where(
+        or_(
+            OptOut.public_id.in_(through),
+            and_(OptOut.owner == photo.owner, OptOut.scope == OptOutScope.PHOTO, OptOut.subject == photo.uid),
+            and_(OptOut.owner == photo.owner, OptOut.scope == OptOutScope.OWNER),
+        )
+    )
+    for opt_out in session.scalars(about.order_by(OptOut.id)):
+        yield from _of_opt_out(session, opt_out, photo)
+
+
+def _of_opt_out(session: Session, opt_out: OptOut, photo: Photo) -> Iterator[HistoryEvent]:
+    told = {"scope": opt_out.scope, "origin": opt_out.origin, "note": opt_out.note}
+    yield HistoryEvent(opt_out.filed_at, EventKind.FILED, **told)
+    if opt_out.effective_version is not None:
+        version = session.get_one(ExclusionListVersion, opt_out.effective_version)
+        copies = _copies(session, opt_out, photo)
+        yield HistoryEvent(version.published_at, EventKind.LISTED, version=version.version, copies=copies, **told)
+    if opt_out.withdrawn_at is not None:
+        yield HistoryEvent(opt_out.withdrawn_at, EventKind.WITHDRAWN, **told)
+    if opt_out.ended_version is not None:
+        version = session.get_one(ExclusionListVersion, opt_out.ended_version)
+        yield HistoryEvent(version.published_at, EventKind.UNLISTED, version=version.version, **told)
+
+
+def _copies(session: Session, opt_out: OptOut, photo: Photo) -> int:
+    """An opt-out of everything is about many photos, so its matches do not say which photo they are copies of."""
+    if opt_out.scope is OptOutScope.OWNER:
+        return 0
+    rows = select(func.count()).where(OptOutMatch.opt_out_id == opt_out.id, OptOutMatch.uid != photo.uid, matched())
+    return session.scalar(rows) or 0

@@ -1,0 +1,91 @@
+"""Rows that may show an opted-out photo: their owner decides about their own, one by one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session
+
+from demur.errors import DemurError
+from demur.exclusions import KeyKind
+from demur.similarity.rules import MatchKind
+from models import Account, ExclusionEntry, Manifest, OptOut, OptOutMatch
+from rights import audit, outbox
+from rights.locks import lock_entries_shared
+
+
+class ProposalNotFound(DemurError):
+    """There is no such proposal for this person, or it was decided, or its opt-out was withdrawn."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """``uid`` is a photo of the person that looks like ``opted_out``: the uid of another photo of theirs, or the SHA-256 of a picture
+    they sent. Distances in bits."""
+
+    match_id: int
+    uid: str
+    opted_out: str
+    manifest: str
+    phash_distance: int | None
+    pdq_distance: int | None
+
+
+def proposals_for(session: Session, owners: Sequence[str], uid: str | None = None) -> list[Proposal]:
+    """Undecided proposals about a person's own photos; those about one photo, on either side, when ``uid`` is given."""
+    open_ones = _undecided(owners).add_columns(OptOut, Manifest.name).join(Manifest, OptOutMatch.manifest_id == Manifest.id)
+    if uid is not None:
+        open_ones = open_ones.where(or_(OptOutMatch.uid == uid, OptOut.subject == uid))
+    return [
+        Proposal(match.id, match.uid, opt_out.subject, name, match.phash_distance, match.pdq_distance)
+        for match, opt_out, name in session.execute(open_ones)
+    ]
+
+
+def accept_proposal(session: Session, account: Account, match_id: int, now: datetime) -> str:
+    """Takes the proposed row out of training, too, and returns its uid. Raises ProposalNotFound."""
+    lock_entries_shared(session)
+    match = _locked(session, account, match_id)
+    match.accepted_at = now
+    listed = select(ExclusionEntry.id).where(
+        ExclusionEntry.opt_out_id == match.opt_out_id, ExclusionEntry.kind == KeyKind.UID, ExclusionEntry.key == match.uid
+    )
+    if session.scalar(listed) is None:
+        session.add(ExclusionEntry(opt_out_id=match.opt_out_id, kind=KeyKind.UID, key=match.uid))
+    session.flush()
+    audit.record(session, account.public_id, "proposal.accepted", account.public_id, {"match": match.id}, now)
+    outbox.add_publication(session, now)
+    return match.uid
+
+
+def decline_proposal(session: Session, account: Account, match_id: int, now: datetime) -> str:
+    """Leaves the proposed row alone, for good, and returns its uid. Raises ProposalNotFound."""
+    match = _locked(session, account, match_id)
+    match.declined_at = now
+    audit.record(session, account.public_id, "proposal.declined", account.public_id, {"match": match.id}, now)
+    return match.uid
+
+
+def _locked(session: Session, account: Account, match_id: int) -> OptOutMatch:
+    match = session.scalar(_undecided(account.owners).where(OptOutMatch.id == match_id).with_for_update())
+    if match is None:
+        raise ProposalNotFound("this proposal was decided already, or is not about your photos")
+    return match
+
+
+def _undecided(owners: Sequence[str]) -> Select[Any]:
+    return (
+        select(OptOutMatch)
+        .join(OptOut, OptOutMatch.opt_out_id == OptOut.id)
+        .where(
+            OptOutMatch.kind == MatchKind.PROPOSED,
+            OptOutMatch.accepted_at.is_(None),
+            OptOutMatch.declined_at.is_(None),
+            OptOutMatch.owner.in_(owners),
+            OptOut.owner.in_(owners),
+            OptOut.withdrawn_at.is_(None),
+        )
+        .order_by(OptOutMatch.id)
+    )
