@@ -16,7 +16,6 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from demur import __version__
 from demur.errors import DemurError
@@ -37,14 +36,14 @@ class _Refusing(click.Group):
         try:
             return super().invoke(ctx)
         except (ListRefused, SigningError) as error:
-            self._say(f"Refused ({type(error).__name__}): {error}.", ctx, _REFUSED)
+            self._say(f"Refused ({type(error).__name__}): {error}", ctx, _REFUSED)
         except DemurError as error:
-            self._say(f"{error}.", ctx, 1)
+            self._say(f"Error: {error}", ctx, 1)
         except OSError as error:
-            self._say(f"{error.filename or 'a file'}: {error.strerror or error}.", ctx, 1)
+            self._say(f"Error: {error.filename or 'a file'}: {error.strerror or error}", ctx, 1)
 
     def _say(self, sentence: str, ctx: click.Context, code: int) -> None:
-        _errors.print(sentence[:1].upper() + sentence[1:].replace("..", "."), markup=False, soft_wrap=True)
+        _note(sentence.rstrip(".") + ".")
         ctx.exit(code)
 
 
@@ -108,9 +107,9 @@ def filter_command(
     for kind, number in sorted(report.dropped.items()):
         click.echo(f"  dropped by {kind.value}: {number:,}")
     for kind in report.not_applied:
-        _errors.print(f"Note: the list has {head.counts[kind]:,} {kind.value} entries, but the manifest has no columns to apply them by.")
+        _note(f"Note: the list has {head.counts[kind]:,} {kind.value} entries, but the manifest has no columns to apply them by.")
     if report.unchecked_pictures:
-        _errors.print(f"Note: {report.unchecked_pictures:,} pictures cannot be decoded and were checked by their keys and digest only.")
+        _note(f"Note: {report.unchecked_pictures:,} pictures cannot be decoded and were checked by their keys and digest only.")
 
 
 @main.command("verify")
@@ -163,14 +162,12 @@ def list_show(list_source: str, key: VerifyKey, token: str | None, state: Path |
     if as_json:
         _print_json(json.loads(head.payload()))
         return
-    table = Table(show_header=False, box=None)
     rows = [("list", head.list_id), ("version", str(head.version)), ("root", head.root), ("entries", f"{head.total:,}")]
     rows += [(f"  by {kind.value}", f"{number:,}") for kind, number in sorted(head.counts.items())]
     rows += [("added, removed", f"{head.added:,}, {head.removed:,}")]
     rows += [("published", rfc3339(head.published_at)), ("good until", rfc3339(head.expires_at))]
     for name, value in rows:
-        table.add_row(name, value)
-    Console(highlight=False, soft_wrap=True).print(table)
+        click.echo(f"{name:<16}{value}")
 
 
 @main.group("keys")
@@ -223,6 +220,10 @@ def _progress() -> Progress:
     """A bar on stderr, and only where a person watches."""
     columns: Sequence[Any] = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     return Progress(*columns, console=_errors, transient=True, disable=not _errors.is_terminal)
+
+
+def _note(sentence: str) -> None:
+    _errors.print(sentence, markup=False, soft_wrap=True)
 
 
 def _print_key(key: VerifyKey, as_json: bool) -> None:

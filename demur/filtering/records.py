@@ -38,9 +38,13 @@ def _filter(
     progress: Progress,
 ) -> None:
     size = source.stat().st_size
-    with open(source, "rb") as raw, open(target, "w", encoding="utf-8", newline="") as out:
+    with (
+        open(source, "rb") as raw,
+        TextIOWrapper(raw, encoding="utf-8", newline="") as file,
+        open(target, "w", encoding="utf-8", newline="") as out,
+    ):
+        stream = records(file, out, source)
         try:
-            stream = records(TextIOWrapper(raw, encoding="utf-8", newline=""), out, source)
             while batch := list(islice(stream, _BATCH)):
                 _copy_kept(batch, out, exclusions, report, source)
                 progress(raw.tell(), size)
