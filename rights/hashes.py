@@ -50,6 +50,11 @@ class Hashes:
     def known(self) -> bool:
         return self.sha256 is not None or self.phash is not None
 
+    @property
+    def identity(self) -> str:
+        """Equal for the same picture; empty when nothing is known."""
+        return self.sha256 or f"{self.phash or ''}{self.pdq or ''}"
+
     def columns(self) -> dict[str, Any]:
         """As columns of an opt-out."""
         return {

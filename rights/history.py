@@ -1,7 +1,7 @@
 """The dated history of one photo, from its posting to the runs that are trained without it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -79,17 +79,17 @@ def _opt_out_events(session: Session, photo: Photo) -> Iterator[HistoryEvent]:
 
 
 def _of_opt_out(session: Session, opt_out: OptOut, photo: Photo) -> Iterator[HistoryEvent]:
-    told = {"scope": opt_out.scope, "origin": opt_out.origin, "note": opt_out.note}
-    yield HistoryEvent(opt_out.filed_at, EventKind.FILED, **told)
+    filed = HistoryEvent(opt_out.filed_at, EventKind.FILED, scope=opt_out.scope, origin=opt_out.origin, note=opt_out.note)
+    yield filed
     if opt_out.effective_version is not None:
         version = session.get_one(ExclusionListVersion, opt_out.effective_version)
         copies = _copies(session, opt_out, photo)
-        yield HistoryEvent(version.published_at, EventKind.LISTED, version=version.version, copies=copies, **told)
+        yield replace(filed, at=version.published_at, kind=EventKind.LISTED, version=version.version, copies=copies)
     if opt_out.withdrawn_at is not None:
-        yield HistoryEvent(opt_out.withdrawn_at, EventKind.WITHDRAWN, **told)
+        yield replace(filed, at=opt_out.withdrawn_at, kind=EventKind.WITHDRAWN)
     if opt_out.ended_version is not None:
         version = session.get_one(ExclusionListVersion, opt_out.ended_version)
-        yield HistoryEvent(version.published_at, EventKind.UNLISTED, version=version.version, **told)
+        yield replace(filed, at=version.published_at, kind=EventKind.UNLISTED, version=version.version)
 
 
 def _copies(session: Session, opt_out: OptOut, photo: Photo) -> int:

@@ -137,9 +137,7 @@ def _take_effect(session: Session, version: int, now: datetime) -> None:
 
 def _fulfil(session: Session, candidates: Iterable[int], version: int, now: datetime) -> None:
     for request_id in sorted(candidates):
-        request = session.scalar(
-            select(RightsRequest).where(RightsRequest.id == request_id).with_for_update().execution_options(populate_existing=True)
-        )
+        request = session.get_one(RightsRequest, request_id, with_for_update=True, populate_existing=True)
         waiting = select(func.count(distinct(OptOut.id))).where(
             OptOut.request_id == request_id, OptOut.withdrawn_at.is_(None), OptOut.effective_version.is_(None)
         )

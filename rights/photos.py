@@ -105,6 +105,9 @@ class Album:
             copy_excluded_since=self.standing.copies.get(owned.uid),
         )
 
+    def _consumers(self, index: int) -> set[str]:
+        return {run.public_id for run, consumed in zip(self.runs, self.consumed[:, index], strict=True) if consumed}
+
     def _since(self, index: int) -> int | None:
         owned = self.owned[index]
         return self.standing.listed_since(owned.owner, owned.uid)
@@ -125,7 +128,7 @@ class Album:
             (wanted.year is None or (photo.posted_at is not None and photo.posted_at.year == wanted.year))
             and (not wanted.text or wanted.text.casefold() in photo.caption.casefold())
             and (wanted.manifest is None or any(manifest.public_id == wanted.manifest for manifest, _, _ in photo.places))
-            and (wanted.run is None or any(self.runs[row].public_id == wanted.run for row in np.flatnonzero(self.consumed[:, index])))
+            and (wanted.run is None or wanted.run in self._consumers(index))
             and self._answers(index, wanted.status)
         )
 

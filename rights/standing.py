@@ -62,8 +62,8 @@ def standing_opt_outs(session: Session, owners: Sequence[str], uids: Sequence[st
     return standing
 
 
-def _select(*columns: Any) -> Select[Any]:
-    standing: Select[Any] = (
+def _select(*columns: Any) -> Select[*tuple[Any, ...]]:
+    standing: Select[*tuple[Any, ...]] = (
         select(
             OptOut.public_id,
             OptOut.scope,
@@ -85,7 +85,7 @@ def _select(*columns: Any) -> Select[Any]:
     return standing
 
 
-def _reached(owners: Sequence[str], uids: Sequence[str] | None) -> Select[Any]:
+def _reached(owners: Sequence[str], uids: Sequence[str] | None) -> Select[*tuple[Any, ...]]:
     """Rows of these owners that were matched by an opt-out, other than by one for everything of that very owner."""
     reached = (
         _select(OptOutMatch.uid)

@@ -1,0 +1,113 @@
+"""Importing a manifest: the catalogue appears whole, and then is registered, in transactions of its own."""
+
+import shutil
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from demur.errors import DemurError
+from demur.manifests import ImportReport, Progress, import_manifest
+from models import Manifest, ManifestState, new_public_id
+from rights import audit, outbox
+
+PROPAGATE_MANIFEST = "propagate_manifest"
+NOTE_EVERY = timedelta(seconds=1)
+SILENT_AFTER = timedelta(minutes=10)  # an import that notes no progress for so long was killed
+
+
+class ManifestNameTaken(DemurError):
+    """A manifest of this name is registered, or is being imported right now."""
+
+
+def import_and_register(
+    sessions: sessionmaker[Session],
+    catalogues_dir: Path,
+    source: Path,
+    name: str,
+    *,
+    clock: Callable[[], datetime],
+    progress: Callable[[Progress], None] | None = None,
+    workers: int | None = None,
+) -> tuple[Manifest, ImportReport]:
+    """Imports ``source`` and registers it, so that standing opt-outs are carried into it.
+
+    Notes its progress in the manifest's row, for pages, and tells ``progress``. On an error nothing is left behind.
+    ``sessions`` make sessions that write. Raises ManifestNameTaken, demur.manifests.ManifestError, OSError.
+    """
+    catalogue = new_public_id()
+    with sessions.begin() as session:
+        manifest_id = _announce(session, name, catalogue, clock()).id
+    notes = _Notes(sessions, manifest_id, clock, progress)
+    try:
+        report = import_manifest(source, catalogues_dir / catalogue, name=name, progress=notes.take, workers=workers)
+        with sessions.begin() as session:
+            manifest = _register(session, manifest_id, catalogue, report, clock())
+    except BaseException:
+        _forget(sessions, manifest_id, catalogue)
+        shutil.rmtree(catalogues_dir / catalogue, ignore_errors=True)
+        raise
+    return manifest, report
+
+
+def _announce(session: Session, name: str, catalogue: str, now: datetime) -> Manifest:
+    known = session.scalar(select(Manifest).where(Manifest.name == name).with_for_update())
+    if known is not None:
+        if known.state is ManifestState.REGISTERED or now - known.updated_at < SILENT_AFTER:
+            raise ManifestNameTaken(f"there is a manifest named {name} already")
+        session.delete(known)
+        session.flush()
+    manifest = Manifest(name=name, state=ManifestState.IMPORTING, catalogue=catalogue, started_at=now, updated_at=now)
+    session.add(manifest)
+    session.flush()
+    return manifest
+
+
+def _register(session: Session, manifest_id: int, catalogue: str, report: ImportReport, now: datetime) -> Manifest:
+    manifest = session.scalar(select(Manifest).where(Manifest.id == manifest_id, Manifest.catalogue == catalogue).with_for_update())
+    if manifest is None:  # it was silent for so long that another import took the name over
+        raise ManifestNameTaken("another import took this manifest's name over")
+    manifest.state = ManifestState.REGISTERED
+    manifest.digest = report.digest
+    manifest.rows = report.rows
+    manifest.rejected = dict(report.rejected)
+    manifest.registered_at = manifest.updated_at = now
+    manifest.stage = ""
+    audit.record(session, audit.OPERATOR, "manifest.registered", manifest.public_id, {"digest": report.digest}, now)
+    outbox.add(session, PROPAGATE_MANIFEST, {"manifest_id": manifest.id}, now)
+    return manifest
+
+
+def _forget(sessions: sessionmaker[Session], manifest_id: int, catalogue: str) -> None:
+    with sessions.begin() as session:
+        manifest = session.scalar(select(Manifest).where(Manifest.id == manifest_id, Manifest.catalogue == catalogue))
+        if manifest is not None:
+            session.delete(manifest)
+
+
+class _Notes:
+    """Writes progress into the manifest's row, once a second at most."""
+
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        manifest_id: int,
+        clock: Callable[[], datetime],
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._sessions, self._manifest_id, self._clock, self._progress = sessions, manifest_id, clock, progress
+        self._noted_at: datetime | None = None
+
+    def take(self, progress: Progress) -> None:
+        if self._progress is not None:
+            self._progress(progress)
+        now = self._clock()
+        if self._noted_at is None or now - self._noted_at >= NOTE_EVERY:
+            self._noted_at = now
+            with self._sessions.begin() as session:
+                manifest = session.get(Manifest, self._manifest_id)
+                if manifest is not None:
+                    manifest.stage, manifest.done, manifest.total = progress.stage, progress.done, progress.total
+                    manifest.updated_at = now

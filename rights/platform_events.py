@@ -1,0 +1,105 @@
+"""What the platform tells of its photos: deleted, made private, made public again, or an account closed. Such photos exclude by themselves."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from demur.errors import DemurError
+from models import Account, OptOut, OptOutOrigin, OptOutScope, PlatformEvent
+from rights import audit, outbox
+from rights.locks import lock_entries_shared
+from rights.optouts import PROPAGATE_OPT_OUTS
+from rights.withdrawals import end_opt_outs
+
+
+class EventKind(StrEnum):
+    PHOTO_DELETED = "photo_deleted"
+    PHOTO_MADE_PRIVATE = "photo_made_private"
+    PHOTO_MADE_PUBLIC = "photo_made_public"
+    ACCOUNT_CLOSED = "account_closed"
+
+
+class BadPlatformEvent(DemurError):
+    """An event about a photo names no uid, or names no owner."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event as the platform sent it. ``event_id`` is the platform's own; ``uid`` is empty for ACCOUNT_CLOSED."""
+
+    event_id: str
+    kind: EventKind
+    owner: str
+    uid: str
+    occurred_at: datetime
+
+
+def receive_event(session: Session, event: Event, now: datetime) -> bool:
+    """Takes an event in; False when it is known already. Events may arrive in any order. Raises BadPlatformEvent."""
+    if not event.event_id or not event.owner or bool(event.uid) is (event.kind is EventKind.ACCOUNT_CLOSED):
+        raise BadPlatformEvent("an event needs an id and an owner, and a uid exactly when it is about a photo")
+    if not _remember(session, event, now):
+        return False
+    audit.record(session, audit.PLATFORM, f"platform.{event.kind}", event.event_id, {}, now)
+    if event.kind is EventKind.ACCOUNT_CLOSED:
+        _close_accounts(session, event.owner, now)
+        _file(session, OptOutScope.OWNER, event, now)
+    elif not _overtaken(session, event):
+        if event.kind is EventKind.PHOTO_MADE_PUBLIC:
+            _end(session, event, now)
+        else:
+            _file(session, OptOutScope.PHOTO, event, now)
+    return True
+
+
+def _remember(session: Session, event: Event, now: datetime) -> bool:
+    row = PlatformEvent(
+        event_id=event.event_id, kind=event.kind, owner=event.owner, uid=event.uid, occurred_at=event.occurred_at, received_at=now
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:  # the same event, sent again
+        return False
+    return True
+
+
+def _overtaken(session: Session, event: Event) -> bool:
+    """Whether something later about this photo arrived before."""
+    later = select(PlatformEvent.id).where(
+        PlatformEvent.owner == event.owner, PlatformEvent.uid == event.uid, PlatformEvent.occurred_at > event.occurred_at
+    )
+    return session.scalar(later.limit(1)) is not None
+
+
+def _file(session: Session, scope: OptOutScope, event: Event, now: datetime) -> None:
+    opt_out = OptOut(origin=OptOutOrigin.PLATFORM, scope=scope, owner=event.owner, subject=event.uid, note=event.kind.value, filed_at=now)
+    try:
+        with session.begin_nested():
+            session.add(opt_out)
+    except IntegrityError:  # it stands already, by an earlier event
+        return
+    outbox.add(session, PROPAGATE_OPT_OUTS, {"opt_out_id": opt_out.id}, now)
+
+
+def _end(session: Session, event: Event, now: datetime) -> None:
+    lock_entries_shared(session)
+    standing = select(OptOut).where(
+        OptOut.origin == OptOutOrigin.PLATFORM,
+        OptOut.scope == OptOutScope.PHOTO,
+        OptOut.owner == event.owner,
+        OptOut.subject == event.uid,
+        OptOut.withdrawn_at.is_(None),
+    )
+    end_opt_outs(session, session.scalars(standing.with_for_update()).all(), now)
+
+
+def _close_accounts(session: Session, owner: str, now: datetime) -> None:
+    """Closes accounts all of whose photos belong to the closed one; someone who linked another identity stays."""
+    for account in session.scalars(select(Account).where(Account.identities.any(owner=owner))):
+        if account.owners == (owner,):
+            account.closed_at = now

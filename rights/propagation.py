@@ -1,0 +1,116 @@
+"""Carrying opt-outs into the manifests and towards the list.
+
+What an opt-out reaches is found beforehand (rights.reach). ``apply_propagation`` then locks the opt-outs, checks that they still stand,
+and writes what is not written yet: doing it twice, or by two workers at once, has one effect.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from demur.exclusions import Entry, KeyKind
+from demur.similarity.rules import MatchKind
+from models import ExclusionEntry, OptOut, OptOutMatch, OptOutScope
+from rights import audit
+from rights.hashes import Hashes
+from rights.locks import lock_entries_shared
+from rights.propagation_plan import Plan, Subject, plan_propagation
+from rights.reach import Finding
+
+Place = tuple[int, int]  # manifest id, row position
+
+
+def apply_propagation(
+    session: Session, findings: Mapping[int, Finding], *, fan_out_limit: int, now: datetime, complete: bool = True
+) -> int:
+    """Writes what follows from what was found, where it is not written yet, and returns how many opt-outs still stood.
+
+    ``complete``: the findings are of all manifests, so that the opt-outs are propagated. False when they are of a new manifest alone.
+    """
+    lock_entries_shared(session)
+    standing = select(OptOut).where(OptOut.id.in_(list(findings)), OptOut.withdrawn_at.is_(None))
+    opt_outs = session.scalars(standing.order_by(OptOut.id).with_for_update().execution_options(populate_existing=True)).all()
+    written = _Written.of(session, opt_outs)
+    for opt_out in opt_outs:
+        finding = findings[opt_out.id]
+        subject = written.subject(opt_out, finding)
+        plan = plan_propagation(subject, finding.pictures, finding.rows, fan_out_limit)
+        written.add(opt_out.id, plan)
+        _learn(opt_out, finding)
+        _hold(session, opt_out, plan, now)
+        if complete and opt_out.propagated_at is None:
+            opt_out.propagated_at = now
+    written.insert(session)
+    session.flush()
+    return len(opt_outs)
+
+
+def _learn(opt_out: OptOut, finding: Finding) -> None:
+    """Keeps what the manifests told about a photo, so that its copies are found when the picture itself is gone."""
+    known = Hashes.of_opt_out(opt_out)
+    if opt_out.scope is not OptOutScope.PHOTO or known.dihedral:
+        return
+    for picture in finding.pictures:
+        if picture.identity == known.identity or not known.known:
+            for column, value in picture.columns().items():
+                setattr(opt_out, column, value)
+            return
+
+
+def _hold(session: Session, opt_out: OptOut, plan: Plan, now: datetime) -> None:
+    """An opt-out that passes the limit stops excluding by looks; what it excludes row by row stays excluded."""
+    if not plan.held or opt_out.held:
+        return
+    opt_out.held = True
+    by_looks = update(ExclusionEntry).where(ExclusionEntry.opt_out_id == opt_out.id, ExclusionEntry.kind == KeyKind.PHASH)
+    session.execute(by_looks.values(ended=True))
+    audit.record(session, audit.SYSTEM, "opt_out.held", opt_out.public_id, {"rows": len(plan.rows)}, now)
+
+
+@dataclass
+class _Written:
+    """What was written before of some opt-outs, and what is to be added."""
+
+    rows: dict[int, dict[Place, bool]] = field(default_factory=lambda: defaultdict(dict))  # whether confirmed under another owner
+    entries: dict[int, set[Entry]] = field(default_factory=lambda: defaultdict(set))
+    new_rows: list[dict[str, Any]] = field(default_factory=list)
+    new_entries: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, session: Session, opt_outs: Sequence[OptOut]) -> "_Written":
+        written, ids = cls(), [opt_out.id for opt_out in opt_outs]
+        owners = {opt_out.id: opt_out.owner for opt_out in opt_outs}
+        match, entry = OptOutMatch, ExclusionEntry
+        rows = select(match.opt_out_id, match.manifest_id, match.position, match.kind, match.owner).where(match.opt_out_id.in_(ids))
+        for opt_out_id, manifest_id, position, kind, owner in session.execute(rows):
+            elsewhere = kind == MatchKind.CONFIRMED and owner != owners[opt_out_id]
+            written.rows[opt_out_id][manifest_id, position] = elsewhere
+        entries = select(entry.opt_out_id, entry.kind, entry.key, entry.pdq).where(entry.opt_out_id.in_(ids))
+        for opt_out_id, kind, key, pdq in session.execute(entries):
+            written.entries[opt_out_id].add(Entry(KeyKind(kind), key, pdq))
+        return written
+
+    def subject(self, opt_out: OptOut, finding: Finding) -> Subject:
+        """The opt-out as the plan sees it; near duplicates that were found again count once."""
+        again = {(row.manifest_id, row.position) for row in finding.rows}
+        others = sum(elsewhere and place not in again for place, elsewhere in self.rows[opt_out.id].items())
+        return Subject(opt_out.scope, opt_out.owner, opt_out.subject, opt_out.held, others)
+
+    def add(self, opt_out_id: int, plan: Plan) -> None:
+        for row in plan.rows:
+            if (row.manifest_id, row.position) not in self.rows[opt_out_id]:
+                self.new_rows.append({"opt_out_id": opt_out_id, **asdict(row)})
+        for entry in plan.entries:
+            if entry not in self.entries[opt_out_id]:
+                values = {"kind": entry.kind, "key": entry.key, "pdq": entry.pdq, "ended": False}
+                self.new_entries.append({"opt_out_id": opt_out_id, **values})
+
+    def insert(self, session: Session) -> None:
+        for table, rows in ((OptOutMatch, self.new_rows), (ExclusionEntry, self.new_entries)):
+            if rows:
+                session.execute(insert(table), rows)
