@@ -1,0 +1,57 @@
+"""The website: pages for members, an API for machines, and the operator's commands. Views parse, call one use case, and render."""
+
+from pathlib import Path
+
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from config import MEGABYTE, Config
+from portal import api, auth, cli, database, errors, formats, lists, lookup, opt_outs, pages, photos, progress, requests, runs, security
+from portal.assets import versioned
+from portal.auth import member, provider
+from portal.logs import PortalLogging, log_requests
+from portal.secret import secret_key
+from portal.sessions import SqlSessionInterface
+from portal.site import EXTENSION, Site
+from portal.uids import UidConverter
+
+ROOT = Path(__file__).parent.parent
+FORM_BYTES = MEGABYTE  # room for the fields of a form beside its picture
+
+
+class Portal(PortalLogging, Flask):
+    request_class = security.PortalRequest
+
+
+def create_app(config: Config) -> Flask:
+    """The portal for these settings. Connects to nothing: the database, the provider and the catalogues are met when first needed."""
+    app = Portal("portal", root_path=str(ROOT))
+    app.config.update(
+        SECRET_KEY=secret_key(config),
+        MAX_CONTENT_LENGTH=config.max_upload_bytes + FORM_BYTES,
+        MAX_FORM_MEMORY_SIZE=FORM_BYTES,
+        WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+    )
+    app.url_map.converters["uid"] = UidConverter
+    app.extensions[EXTENSION] = held = Site.open(config)
+    app.session_interface = SqlSessionInterface(held.reading, held.writing, secure=config.base_url.startswith("https://"))
+    if config.trusted_proxies:
+        hops = config.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's own way
+    log_requests(app)
+    security.init_app(app, config)
+    database.init_app(app)
+    member.init_app(app)
+    provider.init_app(app, config)
+    formats.init_app(app)
+    errors.init_app(app)
+    cli.init_app(app)
+    csrf = CSRFProtect(app)
+    csrf.exempt(api.blueprint)
+    for area in (pages, auth, photos, lookup, opt_outs, requests, runs, lists, progress, api):
+        app.register_blueprint(area.blueprint)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(site_config=config, asset=versioned(app))
+    return app

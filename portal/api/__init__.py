@@ -1,0 +1,12 @@
+"""Version 1 of the API for machines: training jobs pull the exclusion list and report runs; the platform reports events.
+
+Bearer tokens come from ``flask token create``; the platform's webhook is authenticated by a signature over its body.
+"""
+
+from flask import Blueprint
+
+from portal.api import exclusion_list, training_runs
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+for part in (exclusion_list, training_runs):
+    part.add_routes(blueprint)

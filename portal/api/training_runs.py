@@ -1,0 +1,40 @@
+"""The one door for training runs: a signed run record with the samples it consumed, from our model or anyone's."""
+
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import structlog
+from flask import Blueprint, Response, jsonify, request, url_for
+from werkzeug.exceptions import BadRequest
+
+from demur.errors import DemurError
+from portal.api.tokens import require
+from portal.database import db
+from portal.site import now, site
+from rights.runs import record_run, trusted_signers
+from rights.tokens import Scope
+
+MAX_BYTES = 64_000_000_000  # consumed samples take 33 bytes each: this is close to two billion
+logger = structlog.get_logger("portal")
+
+
+def add_routes(blueprint: Blueprint) -> None:
+    blueprint.add_url_rule("/training-runs", "record_training_run", record_training_run, methods=["POST"])
+
+
+def record_training_run() -> tuple[Response, int]:
+    """Multipart with ``record`` (DSSE envelope) and ``consumed`` (docs/formats/run-record.md). The same record twice changes nothing."""
+    require(Scope.RUNS_WRITE)
+    request.max_content_length = MAX_BYTES
+    if "record" not in request.files or "consumed" not in request.files:
+        raise BadRequest("the form needs the files record and consumed")
+    envelope = request.files["record"].read()
+    with NamedTemporaryFile() as consumed:
+        request.files["consumed"].save(consumed)
+        consumed.flush()
+        try:
+            run = record_run(db(), site().runs, envelope, Path(consumed.name), keys=trusted_signers(site().config.keys_dir), now=now())
+        except DemurError as refused:
+            logger.warning("run_record_refused", error=type(refused).__name__)
+            return jsonify(error=type(refused).__name__, detail=str(refused)), 422
+    return jsonify(id=run.public_id, name=run.name, url=url_for("runs.one", public_id=run.public_id)), 201

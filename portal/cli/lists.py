@@ -1,0 +1,66 @@
+"""``flask list``: the exclusion list."""
+
+from datetime import timedelta
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from demur.signing import SigningKey
+from models import ExclusionListVersion
+from portal.cli.output import json_option, plainly, show
+from portal.lists import KEY_FILE, list_verifier
+from portal.site import now, site
+from rights.lists import newest_version, sync_head
+from rights.lists import publish as publish_list
+
+
+@click.group("list")
+def lists() -> None:
+    """The exclusion list."""
+
+
+@lists.command()
+@click.option("--force", is_flag=True, help="Publish a new version even if nothing changed, which also renews its expiry.")
+@json_option
+@with_appcontext
+@plainly
+def publish(force: bool, as_json: bool) -> None:
+    """Publish a new version now, if its entries changed or the newest one is about to expire."""
+    config = site().config
+    key = SigningKey.load(config.keys_dir / KEY_FILE)
+    lifetime = timedelta(days=config.list_lifetime_days)
+    with site().writing.begin() as session:
+        version = publish_list(session, config.list_dir, key, list_id=config.list_name, lifetime=lifetime, now=now(), force=force)
+    with site().reading.begin() as session:
+        sync_head(session, config.list_dir)
+    if version is None:
+        click.echo("{}" if as_json else "nothing changed, so there is no new version")
+    else:
+        show(_facts(version), as_json)
+
+
+@lists.command("show")
+@json_option
+@with_appcontext
+@plainly
+def show_list(as_json: bool) -> None:
+    """Show the newest version and the key that verifies it."""
+    with site().reading.begin() as session:
+        newest = newest_version(session)
+    if newest is None:
+        raise click.ClickException("no version is published yet")
+    show(_facts(newest) | {"key": str(list_verifier())}, as_json)
+
+
+def _facts(version: ExclusionListVersion) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "root": version.root,
+        "total": version.total,
+        "counts": version.counts,
+        "added": version.added,
+        "removed": version.removed,
+        "published_at": version.published_at,
+        "expires_at": version.expires_at,
+    }

@@ -1,0 +1,76 @@
+"""How commands print facts, and how they fail: one sentence, exit status 1."""
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from demur.errors import DemurError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+def plainly(command: Callable[P, R]) -> Callable[P, R]:
+    """Turns an anticipated failure into one sentence for the person at the terminal."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except DemurError as error:
+            raise click.ClickException(str(error)) from error
+
+    return run
+
+
+def show(facts: Mapping[str, Any], as_json: bool) -> None:
+    """One thing's facts."""
+    if as_json:
+        click.echo(json.dumps(facts, default=_plain))
+        return
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        click.echo(f"{name.replace('_', ' '):<{width}}  {_text(value)}")
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """Many things of one kind, as a table."""
+    if as_json:
+        click.echo(json.dumps(rows, default=_plain))
+        return
+    if not rows:
+        click.echo("none")
+        return
+    table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(_text(value) for value in row.values()))
+    Console().print(table)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return "–"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M} UTC"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case dict():
+            return ", ".join(f"{key} {_text(one)}" for key, one in value.items()) or "–"
+        case list() | tuple():
+            return ", ".join(map(str, value)) or "–"
+    return str(value)

@@ -1,0 +1,98 @@
+"""One table from what can go wrong to what the person reads."""
+
+from dataclasses import dataclass
+
+import structlog
+from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from demur.errors import DemurError
+from portal.auth.provider import ProviderUnreachable, SignInRefused
+from portal.lookup import Busy
+from rights.photo import PhotoNotFound
+
+logger = structlog.get_logger("portal")
+
+
+@dataclass(frozen=True)
+class Problem:
+    status: int
+    title: str
+    text: str
+    again: bool = False  # whether trying again may help
+
+
+NOT_FOUND = Problem(404, "There is no such page", "The address may be mistyped, or the page is for another person.")
+FAULT = Problem(
+    500,
+    "Something broke on our side",
+    "Nothing you sent was saved, so nothing is half done. We keep a record of the fault, without your personal data.",
+    again=True,
+)
+BY_STATUS = {
+    400: Problem(400, "We could not read that", "Something in the address or the form was missing or malformed."),
+    403: Problem(403, "This is not yours to open", "You are signed in, but this page belongs to someone else."),
+    404: NOT_FOUND,
+    405: Problem(405, "That is not how this page works", "Please go back and use the buttons on the page."),
+    413: Problem(413, "That picture is too large", "Please choose a smaller file, or a smaller version of the same picture."),
+    429: Problem(429, "Many people are looking right now", "Please wait a few seconds and try again.", again=True),
+    500: FAULT,
+}
+BY_ERROR: dict[type[Exception], Problem] = {
+    PhotoNotFound: Problem(
+        404, "We know no such photo of yours", "It stands in none of the manifests that were registered here under your account."
+    ),
+    CSRFError: Problem(
+        400,
+        "This form is out of date",
+        "It was opened before you signed in or out, or long ago. Go back, reload the page, and send it again.",
+        again=True,
+    ),
+    SignInRefused: Problem(
+        400, "Signing in did not work", "The sign-in page sent you back without a valid answer. Nothing was changed.", again=True
+    ),
+    ProviderUnreachable: Problem(
+        503,
+        "Signing in is not possible right now",
+        "The page where you sign in does not answer. Your photos and opt-outs are not affected. Looking up a picture works without signing in.",
+        again=True,
+    ),
+    Busy: BY_STATUS[429],
+    OperationalError: Problem(503, "We are busy for a moment", "The database does not answer. Nothing was changed.", again=True),
+}
+
+
+def init_app(app: Flask) -> None:
+    for error in BY_ERROR:
+        app.register_error_handler(error, _named)
+    app.register_error_handler(HTTPException, _http)
+
+
+def _named(error: Exception) -> ResponseReturnValue:
+    problem = next(BY_ERROR[kind] for kind in type(error).__mro__ if kind in BY_ERROR)
+    if problem.status >= 500:
+        logger.warning("unavailable", endpoint=request.endpoint, error=type(error).__name__)
+    return show(problem, str(error) if isinstance(error, DemurError) else "")
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:
+        return error
+    if isinstance(error, InternalServerError):
+        return show(FAULT)
+    return show(BY_STATUS.get(error.code, BY_STATUS[400]), error.description or "")
+
+
+def show(problem: Problem, detail: str = "") -> Response:
+    """The problem as a page, or as JSON for a machine."""
+    if request.path.startswith("/api/"):
+        response = make_response(jsonify(error=problem.title, detail=detail))
+    else:
+        response = make_response(render_template("error.html", problem=problem))
+    response.status_code = problem.status
+    if problem.status in (429, 503):
+        response.headers["Retry-After"] = "10"
+    return response

@@ -1,0 +1,82 @@
+"""How values read on a page: plain, exact, and the same everywhere."""
+
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from flask import Flask
+from markupsafe import Markup, escape
+
+from portal.site import site
+
+REASONS = {  # why a row of a manifest was not taken over, or a sample not trained on
+    "unreadable_picture": "the picture could not be read",
+    "missing_picture": "the picture was missing",
+    "no_uid": "no uid",
+    "duplicate_uid": "the same uid twice",
+    "wrong_type": "a value of the wrong type",
+    "not_public": "not public",
+    "download_failed": "the download had failed",
+    "uid": "opted out, by uid",
+    "sha256": "opted out, the same file",
+    "phash": "opted out, a near duplicate",
+    "url": "opted out, by address",
+    "owner": "opted out, everything of its owner",
+}
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.filters.update(
+        day=day, minute=minute, number=number, duration=duration, reason=reason, short=short, counted=counted, host=host, absolute=absolute
+    )
+
+
+def day(at: datetime | None) -> Markup:
+    """``3 May 2024`` as a time element."""
+    return _time(at, f"{at.day} {at:%B %Y}") if at else Markup("")
+
+
+def minute(at: datetime | None) -> Markup:
+    """``3 May 2024, 14:02 UTC`` as a time element."""
+    return _time(at, f"{at.day} {at:%B %Y}, {at:%H:%M} UTC") if at else Markup("")
+
+
+def _time(at: datetime, text: str) -> Markup:
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), text)
+
+
+def number(value: int) -> str:
+    """``1,099,412,086``."""
+    return f"{value:,}"
+
+
+def counted(value: int, one: str, many: str | None = None) -> str:
+    """``1 photo``, ``1,284 photos``."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """``about 40 seconds``, ``about 3 minutes``."""
+    if seconds < 90:
+        return f"about {counted(max(1, round(seconds)), 'second')}"
+    if seconds < 5400:
+        return f"about {counted(round(seconds / 60), 'minute')}"
+    return f"about {counted(round(seconds / 3600), 'hour')}"
+
+
+def reason(key: str) -> str:
+    return REASONS.get(key, key.replace("_", " "))
+
+
+def short(digest: str | None, shown: int = 16) -> Markup:
+    """The beginning of a digest, with the whole of it on hovering."""
+    return Markup('<code title="{}">{}…</code>').format(digest, escape((digest or "")[:shown])) if digest else Markup("")
+
+
+def host(url: str) -> str:
+    return urlsplit(url).netloc or url
+
+
+def absolute(path: str) -> str:
+    """An address as others write it, after the configured base: never after the Host header a request claims."""
+    return site().config.base_url.rstrip("/") + path

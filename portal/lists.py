@@ -1,0 +1,36 @@
+"""The exclusion list for everyone: its newest version, and how to check it. The entries themselves need a token (portal/api)."""
+
+from flask import Blueprint, render_template
+from sqlalchemy import select
+
+from demur.errors import DemurError
+from demur.signing import SigningKey, VerifyKey
+from models import ExclusionListVersion
+from portal.database import db
+from portal.site import site
+from rights.lists import newest_version
+
+SHOWN = 20
+KEY_FILE = "list.pem"
+KINDS = {
+    "uid": "photos, by their uid",
+    "sha256": "files, by their SHA-256",
+    "phash": "pictures, by how they look",
+    "url": "addresses",
+    "owner": "everything of one owner",
+}
+blueprint = Blueprint("lists", __name__)
+
+
+@blueprint.get("/exclusion-list")
+def page() -> str:
+    versions = db().scalars(select(ExclusionListVersion).order_by(ExclusionListVersion.version.desc()).limit(SHOWN)).all()
+    return render_template("lists/page.html", newest=newest_version(db()), versions=versions, kinds=KINDS, key=list_verifier())
+
+
+def list_verifier() -> VerifyKey | None:
+    """The public key of the exclusion list; None before the portal's keys were made."""
+    try:
+        return SigningKey.load(site().config.keys_dir / KEY_FILE).verifier
+    except (OSError, DemurError):
+        return None

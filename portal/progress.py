@@ -1,0 +1,60 @@
+"""What is under way: imports and training runs, for the pages that show it and for the script that asks again."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template
+from sqlalchemy import select
+
+from models import Manifest, ManifestState, RunState, TrainingRun
+from portal.database import db
+from portal.site import site
+
+blueprint = Blueprint("progress", __name__)
+
+STAGES = {
+    "queued": "waiting for its turn",
+    "fingerprints": "taking fingerprints of the pictures",
+    "rows": "reading rows",
+    "sort": "sorting",
+    "index": "building the similarity index",
+    "autoencoder": "learning to see",
+    "denoiser": "learning to paint",
+    "text": "reading captions",
+    "latents": "preparing pictures",
+    "samples": "painting samples",
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One piece of work; ``share`` runs from 0 to 1, and like ``left`` (seconds) it is None while unknown."""
+
+    what: str
+    stage: str
+    share: float | None
+    left: float | None = None
+
+
+@blueprint.get("/progress")
+def fragment() -> str:
+    return render_template("parts/progress.html", work=under_way())
+
+
+def under_way() -> list[Work]:
+    imports = db().scalars(select(Manifest).where(Manifest.state == ManifestState.IMPORTING).order_by(Manifest.id))
+    runs = db().scalars(select(TrainingRun).where(TrainingRun.state.in_([RunState.QUEUED, RunState.TRAINING])).order_by(TrainingRun.id))
+    return [_importing(manifest) for manifest in imports] + [training(run) for run in runs]
+
+
+def training(run: TrainingRun) -> Work:
+    """A run that is queued or in training, as its own progress file tells it."""
+    told = site().runs.progress(run) if run.state is RunState.TRAINING else None
+    if told is None:
+        return Work(run.name, STAGES["queued"] if run.state is RunState.QUEUED else "starting", None)
+    share = min(1.0, told.step / told.steps) if told.steps else None
+    return Work(run.name, STAGES.get(told.stage, told.stage), share, told.eta_s)
+
+
+def _importing(manifest: Manifest) -> Work:
+    share = min(1.0, manifest.done / manifest.total) if manifest.total else None
+    return Work(f"Manifest {manifest.name}", STAGES.get(manifest.stage, manifest.stage), share)

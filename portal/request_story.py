@@ -1,0 +1,81 @@
+"""What a request's pages tell: how far it came, by which law it is answered, and until when."""
+
+import calendar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, case, func, select
+
+from models import OptOut, OptOutMatch, OptOutScope, Regime, RequestState, RightsRequest
+from portal.database import db
+from rights.standing import matched
+
+
+@dataclass(frozen=True)
+class Law:
+    name: str
+    promise: str
+
+
+LAWS = {
+    Regime.GDPR: Law("Article 21 and Article 12(3) GDPR", "within one month"),
+    Regime.CCPA: Law("California Civil Code § 1798.130 (CCPA)", "within 45 days"),
+    Regime.VOLUNTARY: Law("the operator’s own promise", "within one month"),
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A request with the sums of its opt-outs: ``filed`` of them, ``standing``, ``listed`` (of those standing) since version ``since``,
+    ``held`` for a person, and ``copies``: further manifest rows that they exclude. ``scope`` is None when nothing stands behind it."""
+
+    request: RightsRequest
+    scope: OptOutScope | None
+    filed: int
+    standing: int
+    listed: int
+    held: int
+    since: int | None
+    copies: int
+
+    @property
+    def moving(self) -> bool:
+        return self.request.state is RequestState.IN_PROGRESS
+
+
+def told(request: RightsRequest) -> Told:
+    """The request with its sums, by two queries."""
+    stands = OptOut.withdrawn_at.is_(None)
+    listed = stands & OptOut.effective_version.is_not(None)
+    sums = (
+        db()
+        .execute(
+            select(
+                func.max(OptOut.scope),
+                func.count(OptOut.id),
+                func.sum(case((stands, 1), else_=0)),
+                func.sum(case((listed, 1), else_=0)),
+                func.sum(case((OptOut.held, 1), else_=0)),
+                func.max(OptOut.effective_version),
+            ).where(OptOut.request_id == request.id)
+        )
+        .one()
+    )
+    copies = select(func.count()).select_from(OptOutMatch).join(OptOut).where(OptOut.request_id == request.id, matched())
+    reached = db().scalar(copies.where(OptOutMatch.uid != OptOut.subject, OptOut.scope != OptOutScope.OWNER)) or 0
+    scope, filed, standing, shown, held, since = sums
+    return Told(request, OptOutScope(scope) if scope else None, filed, standing or 0, shown or 0, held or 0, since, reached)
+
+
+def photo_uids(request: RightsRequest) -> Select[str]:
+    """The uids of the photos that a request names."""
+    return select(OptOut.subject).where(OptOut.request_id == request.id, OptOut.scope == OptOutScope.PHOTO).order_by(OptOut.id)
+
+
+def answer_by(request: RightsRequest) -> datetime:
+    """The last moment for an answer: GDPR 12(3) counts a calendar month, 11 CCR 7021 counts 45 days."""
+    received = request.received_at
+    if request.regime is Regime.CCPA:
+        return received + timedelta(days=45)
+    year, month = (received.year + 1, 1) if received.month == 12 else (received.year, received.month + 1)
+    return received.replace(year=year, month=month, day=min(received.day, calendar.monthrange(year, month)[1]))

@@ -1,0 +1,62 @@
+"""A member's requests: each with its reference, its dated timeline, and the way back."""
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import login_required
+from sqlalchemy import select
+from werkzeug.exceptions import NotFound
+
+from models import RightsRequest
+from portal.auth.member import account
+from portal.database import db
+from portal.request_story import LAWS, answer_by, photo_uids, told
+from portal.site import now, site
+from rights.photo import Photo, PhotoNotFound
+from rights.photos import get_photos
+from rights.withdrawals import NothingToWithdraw, withdraw_request
+
+SHOWN = 24  # photos shown on a request's page
+blueprint = Blueprint("requests", __name__)
+
+
+@blueprint.get("/requests")
+@login_required
+def index() -> str:
+    own = select(RightsRequest).where(RightsRequest.account_id == account().id).order_by(RightsRequest.id.desc())
+    return render_template("requests/index.html", requests=[told(found) for found in db().scalars(own)])
+
+
+@blueprint.get("/requests/<public_id>")
+@login_required
+def one(public_id: str) -> str:
+    found = _own(public_id)
+    return render_template("requests/one.html", request_=told(found), photos=_photos(found), law=LAWS[found.regime], due=answer_by(found))
+
+
+@blueprint.post("/requests/<public_id>/withdraw")
+@login_required
+def withdraw(public_id: str) -> ResponseReturnValue:
+    try:
+        withdraw_request(db(), account(), _own(public_id), now())
+    except NothingToWithdraw:
+        flash("Nothing of this request stands any more.", "problem")
+    else:
+        flash("Withdrawn. The next version of the exclusion list no longer names these photos.", "done")
+    return redirect(url_for("requests.one", public_id=public_id), 303)
+
+
+def _photos(found: RightsRequest) -> list[Photo]:
+    """The first photos of the request; none when a manifest that held one is gone, which changes nothing about the opt-out."""
+    uids = db().scalars(photo_uids(found).limit(SHOWN)).all()
+    try:
+        return get_photos(db(), site().catalogues, site().runs, account().owners, uids)
+    except PhotoNotFound:
+        return []
+
+
+def _own(public_id: str) -> RightsRequest:
+    """The person's own request. Raises NotFound for someone else's: its existence is nobody's business."""
+    found = db().scalar(select(RightsRequest).where(RightsRequest.public_id == public_id, RightsRequest.account_id == account().id))
+    if found is None:
+        raise NotFound
+    return found

@@ -1,0 +1,73 @@
+"""Response headers, and the request class that keeps uploads in memory.
+
+No page holds an inline script or style, so the content policy needs neither a nonce nor 'unsafe-inline'.
+"""
+
+from io import BytesIO
+from tempfile import TemporaryFile
+from typing import IO
+from urllib.parse import urlsplit
+
+from flask import Flask, Request, Response
+from flask_login import current_user
+
+from config import Config
+
+SPOOLED = frozenset({"api.record_training_run"})  # machines' uploads of up to gigabytes; no member's picture
+
+
+class PortalRequest(Request):
+    """A request whose pictures never touch the disk: Werkzeug would spool whatever exceeds 500 kB to a file."""
+
+    def _get_file_stream(
+        self, total_content_length: int | None, content_type: str | None, filename: str | None = None, content_length: int | None = None
+    ) -> IO[bytes]:
+        return TemporaryFile("rb+") if self.endpoint in SPOOLED else BytesIO()
+
+
+def init_app(app: Flask, config: Config) -> None:
+    policy = content_policy(config)
+    secure = config.base_url.startswith("https://")
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        headers = response.headers
+        headers.setdefault("Content-Security-Policy", policy)
+        headers.setdefault("Referrer-Policy", "same-origin")
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        headers.setdefault("Permissions-Policy", "geolocation=(), microphone=(), payment=(), usb=()")
+        if secure:
+            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        if "Cache-Control" not in headers:
+            headers["Cache-Control"] = "private, no-cache"
+        return response
+
+
+def content_policy(config: Config) -> str:
+    """The Content-Security-Policy. Signing out posts a form that ends at the provider, so its origin may receive forms."""
+    pictures = " ".join(("'self'", "blob:", *config.photo_origins))
+    provider = origin(config.oidc_issuer)
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            f"img-src {pictures}",
+            "connect-src 'self'",
+            f"form-action 'self' {provider}".rstrip(),
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        )
+    )
+
+
+def origin(url: str) -> str:
+    """``https://host:port`` of a URL; empty for an empty one."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+def signed_in() -> bool:
+    return bool(current_user.is_authenticated)

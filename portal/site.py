@@ -1,0 +1,49 @@
+"""What one portal process holds: its settings, its database and the directories it reads. Built once by ``create_app``."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from flask import current_app
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from config import Config
+from models import make_engine, make_sessions, writing
+from rights.artefacts import RunArtefacts
+from rights.catalogues import Catalogues
+
+EXTENSION = "demur"
+
+
+@dataclass(frozen=True)
+class Site:
+    config: Config
+    engine: Engine
+    reading: sessionmaker[Session]
+    writing: sessionmaker[Session]
+    catalogues: Catalogues
+    runs: RunArtefacts
+
+    @classmethod
+    def open(cls, config: Config) -> "Site":
+        """Opens nothing yet: the first query connects, so a server may fork between this and the first request."""
+        engine = make_engine(config.database)
+        return cls(
+            config=config,
+            engine=engine,
+            reading=make_sessions(engine),
+            writing=make_sessions(writing(engine)),
+            catalogues=Catalogues(config.catalogues_dir),
+            runs=RunArtefacts(config.runs_dir),
+        )
+
+
+def site() -> Site:
+    """The running portal."""
+    return cast(Site, current_app.extensions[EXTENSION])
+
+
+def now() -> datetime:
+    """The one place where the web part reads the clock; below it, time is an argument."""
+    return datetime.now(UTC)
