@@ -15,12 +15,12 @@ import imagehash
 import numpy as np
 import numpy.typing as npt
 import pdqhash
-from PIL import Image
+from PIL import Image, features
 
 from demur.errors import DemurError
 
 FINGERPRINT_VERSION = "demur-1"
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "TIFF", "AVIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", *(("AVIF",) if features.check("avif") else ()))
 MAX_PIXELS = 89_000_000
 """Just below the size at which Pillow itself begins to warn of decompression bombs, so that the refusal is always ours."""
 WORKING_SIDE = 256

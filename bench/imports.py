@@ -1,0 +1,199 @@
+"""How fast a manifest of many rows is imported, against PyArrow reading and rewriting the same file; and a page over the result.
+
+    python -m bench.imports --rows 10000000 --json
+
+Both are measured as whole fresh processes in the same run. The source has its fingerprints in the rows, so no picture is decoded.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from demur.manifests import Catalogue, import_manifest
+
+MEMBER = "member-of-4000-photos"
+MEMBER_PHOTOS = 4_000
+PAGE_PHOTOS = 48
+PAGE_COLUMNS = ("uid", "posted_at", "caption", "url")
+CHUNK_ROWS = 1_000_000
+WORDS = (
+    "a the old red quiet bright our small last first morning evening harbour street garden mountain river window kitchen dog "
+    "cat child friend boat train bridge market winter summer snow rain light shadow under over beside before after with without"
+).split()
+
+
+def make_manifest(path: Path, rows: int, seed: int = 0) -> None:
+    """A Parquet manifest of `rows` rows in random order: owners with a heavy tail, one of them with exactly MEMBER_PHOTOS rows."""
+    rng = np.random.default_rng(seed)
+    members = np.sort(rng.choice(rows, min(MEMBER_PHOTOS, rows), replace=False))
+    scratch = path.with_suffix(".part")
+    writer = None
+    for start in range(0, rows, CHUNK_ROWS):
+        size = min(CHUNK_ROWS, rows - start)
+        inside = members[(members >= start) & (members < start + size)] - start
+        chunk = _chunk(rng, size, inside)
+        writer = writer or pq.ParquetWriter(scratch, chunk.schema)
+        writer.write_table(chunk)
+    if writer:
+        writer.close()
+    scratch.replace(path)
+
+
+def _chunk(rng: np.random.Generator, size: int, member_rows: npt.NDArray[np.int64]) -> pa.Table:
+    uids = _hex(rng, size, 16)
+    numbers = np.minimum(rng.zipf(1.3, size), 50_000_000) + rng.integers(0, 2_000_000, size)
+    is_member = np.zeros(size, dtype=np.bool_)
+    is_member[member_rows] = True
+    owners = pc.if_else(pa.array(is_member), MEMBER, pc.binary_join_element_wise("m", pa.array(numbers).cast(pa.string()), "-"))
+    words = [pa.array(WORDS).take(pa.array(rng.integers(0, len(WORDS), size))) for _ in range(10)]
+    return pa.table(
+        {
+            "uid": uids,
+            "owner": owners,
+            "url": pc.binary_join_element_wise("https://photos.example", owners, uids, "original.jpg", "/"),
+            "caption": pc.binary_join_element_wise(*words, " "),
+            "width": pa.array(rng.integers(640, 6000, size, dtype=np.int32)),
+            "height": pa.array(rng.integers(640, 6000, size, dtype=np.int32)),
+            "sha256": _hex(rng, size, 32),
+            "phash": pa.array(rng.integers(0, 2**64, size, dtype=np.uint64)),
+            "pdq": pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), size, [None, pa.py_buffer(rng.bytes(32 * size))]),
+            "pdq_quality": pa.array(rng.integers(30, 101, size, dtype=np.uint8)),
+            "posted_at": pa.array(rng.integers(1_300_000_000, 1_760_000_000, size), pa.timestamp("s")),
+        }
+    )
+
+
+def _hex(rng: np.random.Generator, size: int, octets: int) -> pa.Array:
+    """`size` random strings of 2 · `octets` hex digits."""
+    digits = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)[rng.integers(0, 16, size * octets * 2, dtype=np.uint8)]
+    offsets = np.arange(size + 1, dtype=np.int32) * (2 * octets)
+    return pa.StringArray.from_buffers(size, pa.py_buffer(offsets), pa.py_buffer(digits))
+
+
+def copy(source: Path, target: Path) -> None:
+    """The peer: PyArrow reads the file in batches and writes it again, both with its defaults."""
+    with pq.ParquetFile(source) as opened, pq.ParquetWriter(target, opened.schema_arrow) as writer:
+        for batch in opened.iter_batches(CHUNK_ROWS):
+            writer.write_batch(batch)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one whole process: wall-clock seconds, and peak resident memory in GB (10⁹ bytes)."""
+
+    seconds: float
+    peak_gb: float
+
+
+def in_fresh_process(step: str, *arguments: str) -> Cost:
+    """Runs one of this file's steps by itself. Raises subprocess.CalledProcessError."""
+    command = [sys.executable, "-m", "bench.imports", "--step", step, *arguments]
+    started = time.monotonic()
+    child = subprocess.Popen(command)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, command)
+    return Cost(time.monotonic() - started, usage.ru_maxrss * 1024 / 1e9)
+
+
+def my_photos(catalogue: Catalogue, page: int) -> pa.Table:
+    """What one page of *my photos* reads: who owns what, then the page's rows."""
+    rows = catalogue.owner_rows(MEMBER)[page * PAGE_PHOTOS : (page + 1) * PAGE_PHOTOS]
+    return catalogue.take(rows, PAGE_COLUMNS)
+
+
+def all_photos(catalogue: Catalogue) -> pa.Table:
+    """The same of all the member's photos, as *select all* does."""
+    rows = catalogue.owner_rows(MEMBER)
+    return catalogue.read(rows.start, rows.stop, PAGE_COLUMNS)
+
+
+def p50_ms(work: Callable[[int], object], rounds: int) -> float:
+    """The median milliseconds of `work(round)`."""
+    times = []
+    for number in range(rounds):
+        started = time.perf_counter()
+        work(number)
+        times.append(time.perf_counter() - started)
+    return round(statistics.median(times) * 1000, 2)
+
+
+def measure(rows: int, scratch: Path, say: Callable[[str], None]) -> dict[str, float | int]:
+    """All figures of this benchmark, measured now."""
+    source = scratch / f"manifest-{rows}.parquet"
+    if not source.exists():
+        say(f"making a manifest of {rows:,} rows in {source}")
+        make_manifest(source, rows)
+    rewritten, target = scratch / "copy.parquet", scratch / "catalogue"
+    for leftover in (rewritten, target):
+        _remove(leftover)
+    say("PyArrow reads and rewrites it")
+    copied = in_fresh_process("copy", str(source), str(rewritten))
+    _remove(rewritten)
+    say(f"  {copied.seconds:.1f} s, {copied.peak_gb:.2f} GB; now the import")
+    imported = in_fresh_process("import", str(source), str(target))
+    say(f"  {imported.seconds:.1f} s, {imported.peak_gb:.2f} GB; now the pages")
+    started = time.perf_counter()
+    catalogue = Catalogue.open(target)
+    opened_ms = (time.perf_counter() - started) * 1000
+    pages = max(1, min(MEMBER_PHOTOS, rows) // PAGE_PHOTOS)
+    figures = {
+        "rows": catalogue.rows,
+        "copy_s": round(copied.seconds, 2),
+        "import_s": round(imported.seconds, 2),
+        "ratio_to_copy": round(copied.seconds / imported.seconds, 3),
+        "peak_gb": round(imported.peak_gb, 3),
+        "mrows_s": round(catalogue.rows / imported.seconds / 1e6, 3),
+        "open_ms": round(opened_ms, 3),
+        "my_photos_page_ms": p50_ms(lambda number: my_photos(catalogue, number % pages), 50),
+        "my_photos_all_ms": p50_ms(lambda _: all_photos(catalogue), 20),
+    }
+    _remove(target)
+    return figures
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+
+@click.command(help=__doc__)
+@click.option("--rows", default=10_000_000, show_default=True)
+@click.option("--scratch", type=click.Path(path_type=Path), help="Keeps the generated manifest here for the next run. Default: a temporary directory.")
+@click.option("--json", "as_json", is_flag=True, help="Only the last line goes to standard output, progress to standard error.")
+@click.option("--step", type=click.Choice(["copy", "import"]), hidden=True)
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+def main(rows: int, scratch: Path | None, as_json: bool, step: str | None, paths: tuple[Path, ...]) -> None:
+    if step == "copy":
+        copy(*paths)
+    elif step == "import":
+        import_manifest(*paths, name="benchmark", progress=None)
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            place = scratch or Path(temporary)
+            place.mkdir(parents=True, exist_ok=True)
+            figures = measure(rows, place, lambda line: click.echo(line, err=as_json))
+        click.echo(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
