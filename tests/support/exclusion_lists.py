@@ -1,0 +1,127 @@
+"""Real exclusion lists on disk and over HTTP, for tests of their readers."""
+
+import base64
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from demur.digests import canonical_json
+from demur.exclusions import Entry, Head, KeyKind, Version, build_version, point_head, write_version
+from demur.exclusions.head import PAYLOAD_TYPE
+from demur.signing import SigningKey
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+LIFETIME = timedelta(days=7)
+LIST_ID = "op.example/opt-outs"
+
+
+def uids(*names: str) -> list[Entry]:
+    return [Entry(KeyKind.UID, name) for name in names]
+
+
+def build(entries: Iterable[Entry], previous: Version | None = None, published_at: datetime = NOW) -> Version:
+    return build_version(
+        entries,
+        previous.head if previous else None,
+        previous.entries if previous else (),
+        list_id=LIST_ID,
+        published_at=published_at,
+        expires_at=published_at + LIFETIME,
+    )
+
+
+def publish(directory: Path, key: SigningKey, entries: Iterable[Entry], previous: Version | None = None) -> Version:
+    version = build(entries, previous)
+    write_version(directory, version, key)
+    point_head(directory, version.head.version)
+    return version
+
+
+def sign_head(head: Head, key: SigningKey) -> bytes:
+    return key.sign(head.payload(), PAYLOAD_TYPE)
+
+
+def sign_fields(fields: dict[str, object], key: SigningKey) -> bytes:
+    """A head that no honest writer makes: signed, whatever its fields are."""
+    return key.sign(canonical_json(fields), PAYLOAD_TYPE)
+
+
+class ListServer(ThreadingHTTPServer):
+    """Serves a directory as the portal serves a list: API token, ETag, 304. Counts what it answered."""
+
+    daemon_threads = True
+
+    def __init__(self, directory: Path, token: str) -> None:
+        super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(directory)))
+        self.token = token
+        self.answers: list[tuple[str, int]] = []
+        self.failures = 0  # how many of the next requests answer 503
+        self.endless: str | None = None  # a path that is answered without end
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/"
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    server: ListServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.headers.get("Authorization") != f"Bearer {self.server.token}":
+            self._empty(401)
+        elif self.server.failures:
+            self.server.failures -= 1
+            self._empty(503)
+        elif self.path == self.server.endless:
+            self._endless()
+        else:
+            self._file()
+
+    def _file(self) -> None:
+        try:
+            data = Path(self.translate_path(self.path)).read_bytes()
+        except OSError:
+            return self._empty(404)
+        etag = f'"{base64.b16encode(data[-8:]).decode()}-{len(data)}-{hash(data)}"'
+        if self.headers.get("If-None-Match") == etag:
+            return self._empty(304)
+        self.send_response(200)
+        self.send_header("ETag", etag)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _endless(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        try:
+            while True:
+                self.wfile.write(bytes(1 << 16))
+        except OSError:
+            return
+
+    def _empty(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        self.server.answers.append((self.path, int(code)))
+
+
+@contextmanager
+def serve(directory: Path, token: str = "secret") -> Iterator[ListServer]:
+    with ListServer(directory, token) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
