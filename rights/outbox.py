@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from models import Outbox
@@ -37,20 +37,19 @@ def add_publication(session: Session, now: datetime) -> None:
         add(session, PUBLISH_LIST, {}, now).available_at = now + PUBLISH_DELAY
 
 
-def lease(session: Session, limit: int, now: datetime, until: datetime) -> Sequence[Outbox]:
-    """Takes due rows, oldest first, and keeps them from other relays until ``until``."""
-    due = select(Outbox).where(Outbox.done_at.is_(None), Outbox.available_at <= now).order_by(Outbox.available_at, Outbox.id)
-    rows = session.scalars(due.limit(limit).with_for_update(skip_locked=True)).all()
-    for row in rows:
+def due(session: Session, now: datetime) -> bool:
+    """Whether any row is due."""
+    return session.scalar(select(Outbox.id).where(Outbox.done_at.is_(None), Outbox.available_at <= now).limit(1)) is not None
+
+
+def lease(session: Session, topics: Sequence[str], limit: int, now: datetime, until: datetime) -> Sequence[Outbox]:
+    """Takes due rows of some topics, oldest first, and keeps them from other relays until ``until``."""
+    rows = select(Outbox).where(Outbox.done_at.is_(None), Outbox.available_at <= now, Outbox.topic.in_(topics))
+    leased = session.scalars(rows.order_by(Outbox.available_at, Outbox.id).limit(limit).with_for_update(skip_locked=True)).all()
+    for row in leased:
         row.available_at = until
     session.flush()
-    return rows
-
-
-def in_flight(session: Session, now: datetime) -> int:
-    """How many rows are handed out and not done."""
-    waiting = select(func.count()).where(Outbox.done_at.is_(None), Outbox.attempts > 0, Outbox.available_at > now)
-    return session.scalar(waiting) or 0
+    return leased
 
 
 def extend(session: Session, outbox_id: int, attempt: int, until: datetime) -> bool:

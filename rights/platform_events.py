@@ -1,4 +1,4 @@
-"""What the platform tells of its photos: deleted, made private, made public again, or an account closed. Such photos exclude by themselves."""
+"""What the platform tells: a photo deleted, made private or public again, an account closed. Such photos exclude by themselves."""
 
 from dataclasses import dataclass
 from datetime import datetime

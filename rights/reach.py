@@ -29,9 +29,10 @@ class Finding:
     rows: list[FoundRow] = field(default_factory=list)
 
 
-def waiting_ids(session: Session, request_id: int) -> list[int]:
-    """Ids of a request's opt-outs that stand and were not propagated yet."""
-    waiting = select(OptOut.id).where(OptOut.request_id == request_id, OptOut.withdrawn_at.is_(None), OptOut.propagated_at.is_(None))
+def waiting_ids(session: Session, *, request_id: int | None = None, opt_out_id: int | None = None) -> list[int]:
+    """Of a request's opt-outs, or of a single one, the ids of those that stand and were not propagated yet."""
+    asked = OptOut.id == opt_out_id if request_id is None else OptOut.request_id == request_id
+    waiting = select(OptOut.id).where(asked, OptOut.withdrawn_at.is_(None), OptOut.propagated_at.is_(None))
     return list(session.scalars(waiting.order_by(OptOut.id)))
 
 

@@ -1,0 +1,20 @@
+from jobs.workplace import Work, Workplace, now
+from rights import outbox
+from rights.batches import batched
+from rights.propagation import apply_propagation
+from rights.reach import BATCH, gather, standing_ids
+
+
+def propagate_manifest(workplace: Workplace, work: Work) -> None:
+    """Carries every standing opt-out into a newly registered manifest."""
+    manifest_id: int = work.payload["manifest_id"]
+    with workplace.reading() as session:
+        ids = standing_ids(session)
+    for some in batched(ids, BATCH):
+        with workplace.reading() as session:
+            findings = gather(session, workplace.catalogues, some, manifest_id)
+        with workplace.writing.begin() as session:
+            apply_propagation(session, findings, fan_out_limit=workplace.config.fan_out_limit, now=now(), complete=False)
+    with workplace.effect(work) as session:
+        if ids:
+            outbox.add_publication(session, now())

@@ -1,0 +1,83 @@
+"""Hands due outbox rows to the workers' queues.
+
+The broker may forget everything at any time. A handing is a lease: it lasts while the job waits in its queue or its worker gives signs
+of life; otherwise it runs out, and the row is handed out again with the next attempt number, which takes it from whoever had it.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from threading import Event
+
+import redis
+from redis import Redis
+from sqlalchemy.exc import OperationalError
+
+from jobs.broker import Handing, hand_over, open_queue
+from jobs.topics import QUEUES, topics_of
+from jobs.workplace import Workplace, now
+from rights import outbox
+from rights.lists import renew
+
+LEASE_S = 20.0
+LOOK_EVERY_S = 0.2
+PATIENCE_S = 1.0  # between tries while the broker or the database is away
+RENEW_EVERY = timedelta(minutes=1)
+WINDOW = 500  # jobs that wait in a queue at most; the others wait in the outbox
+
+logger = logging.getLogger(__name__)
+
+
+class Relay:
+    def __init__(self, workplace: Workplace, broker: Redis, lease_s: float = LEASE_S) -> None:
+        self._workplace = workplace
+        self._queues = {name: open_queue(name, broker) for name in QUEUES}
+        self._lease_s = lease_s
+        self._renewed_at: datetime | None = None
+        self._away = False
+
+    def run(self, stopping: Event) -> None:
+        """Relays until told to stop. While broker or database are away it waits, and says so once."""
+        while not stopping.is_set():
+            try:
+                self.tick()
+            except (redis.ConnectionError, redis.TimeoutError, OperationalError) as error:
+                if not self._away:
+                    logger.warning("waiting for the broker and the database: %s", error)
+                self._away = True
+                stopping.wait(PATIENCE_S)
+            else:
+                if self._away:
+                    logger.warning("going on")
+                self._away = False
+                stopping.wait(LOOK_EVERY_S)
+
+    def tick(self) -> int:
+        """Hands out what is due and returns how many rows that were. Raises redis errors, OperationalError."""
+        self._renew()
+        with self._workplace.reading() as session:
+            if not outbox.due(session, now()):
+                return 0
+        return sum(self._hand_out(name) for name in QUEUES)
+
+    def _hand_out(self, name: str) -> int:
+        queue = self._queues[name]
+        waiting = set(queue.get_job_ids())
+        handings = []
+        with self._workplace.writing.begin() as session:
+            until = now() + timedelta(seconds=self._lease_s)
+            for row in outbox.lease(session, topics_of(name), max(0, WINDOW - len(waiting)), now(), until):
+                handing = Handing(row.id, row.attempts, self._lease_s)
+                if handing.job_id not in waiting:
+                    row.attempts += 1
+                    handings.append(Handing(row.id, row.attempts, self._lease_s))
+        # A crash here leaves leases without jobs: they run out.
+        if handings:
+            hand_over(queue, handings)
+        return len(handings)
+
+    def _renew(self) -> None:
+        at = now()
+        if self._renewed_at is None or at - self._renewed_at >= RENEW_EVERY:
+            with self._workplace.writing.begin() as session:
+                renew(session, self._workplace.list_lifetime, at)
+            self._renewed_at = at

@@ -1,0 +1,33 @@
+"""Which queue an outbox row goes to, and who carries it out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jobs.propagate_manifest import propagate_manifest
+from jobs.propagate_opt_outs import propagate_opt_outs
+from jobs.publish_list import publish_list
+from jobs.train_run import train_run
+from jobs.workplace import Work, Workplace
+from rights import imports, optouts, outbox, runs
+
+PROPAGATE = "propagate"
+MODEL = "model"
+QUEUES = (PROPAGATE, MODEL)
+
+
+@dataclass(frozen=True)
+class Topic:
+    queue: str
+    carry_out: Callable[[Workplace, Work], None]
+
+
+TOPICS = {
+    optouts.PROPAGATE_OPT_OUTS: Topic(PROPAGATE, propagate_opt_outs),
+    imports.PROPAGATE_MANIFEST: Topic(PROPAGATE, propagate_manifest),
+    outbox.PUBLISH_LIST: Topic(PROPAGATE, publish_list),
+    runs.TRAIN_RUN: Topic(MODEL, train_run),
+}
+
+
+def topics_of(queue: str) -> list[str]:
+    return [name for name, topic in TOPICS.items() if topic.queue == queue]

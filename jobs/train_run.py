@@ -1,0 +1,133 @@
+"""Training a run of the bundled model, as a process of its own: this side never imports it."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from sqlalchemy.orm import Session
+
+from demur.errors import DemurError
+from demur.signing import SigningKey
+from jobs.publish_list import LIST_KEY_FILE
+from jobs.workplace import Interrupted, Work, Workplace, now
+from models import TrainingRun
+from rights.artefacts import CONSUMED_FILE, RECORD_FILE
+from rights.lists import newest_version
+from rights.runs import begin_run, fail_run, record_run
+
+SIGNER_FILE = "run-signer.pem"
+LIST_STATE_FILE = "list-state.json"
+LOOK_EVERY_S = 0.5
+GRACE_S = 10.0
+TERMINATED = 143  # the trainer's exit code after SIGTERM
+TRIES = 5
+
+
+def train_run(workplace: Workplace, work: Work) -> None:
+    """Trains a queued run and records it; one that was interrupted is begun afresh. A failure is the run's, told in one sentence."""
+    run = _begin(workplace, work)
+    failure = None if _finished(workplace, run) else _train(workplace, work, run)
+    with workplace.effect(work) as session:
+        run = session.get_one(TrainingRun, run.id, with_for_update=True)
+        if failure is None:
+            failure = _record(workplace, session, run)
+        if failure is not None:
+            fail_run(session, run, failure, now())
+
+
+def _begin(workplace: Workplace, work: Work) -> TrainingRun:
+    with workplace.writing.begin() as session:
+        run = session.get_one(TrainingRun, work.payload["run_id"], with_for_update=True)
+        begin_run(session, run, now())
+    return run
+
+
+def _finished(workplace: Workplace, run: TrainingRun) -> bool:
+    """Whether an earlier attempt's trainer came to its end: it writes the record last."""
+    return (workplace.runs.path(run) / RECORD_FILE).exists()
+
+
+def _train(workplace: Workplace, work: Work, run: TrainingRun) -> str | None:
+    """Runs the trainer. Returns why it refused or failed, None when it finished. Raises Interrupted."""
+    shutil.rmtree(workplace.runs.path(run), ignore_errors=True)
+    command = _command(workplace, run)
+    if "--data" not in command:
+        return "There is no registered manifest to train on."
+    workplace.config.runs_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile() as said:
+        # A process group of its own keeps the terminal's Ctrl-C away from it: this worker decides.
+        trainer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, process_group=0)
+        code = _attend(trainer, work)
+        if code == 0:
+            return None
+        if (code < 0 or code == TERMINATED) and work.attempt < TRIES:
+            raise Interrupted(f"the trainer of {run.name} was ended by a signal")
+        return _last_line(said) or f"The trainer ended with exit code {code}."
+
+
+def _attend(trainer: subprocess.Popen[bytes], work: Work) -> int:
+    """The trainer's exit code. Ends it and raises Interrupted when the work is to stop."""
+    try:
+        while not work.must_stop:
+            try:
+                return trainer.wait(LOOK_EVERY_S)
+            except subprocess.TimeoutExpired:
+                continue
+        raise Interrupted("the worker was told to stop")
+    finally:
+        _end(trainer)
+
+
+def _end(trainer: subprocess.Popen[bytes]) -> None:
+    if trainer.poll() is None:
+        trainer.terminate()
+        try:
+            trainer.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            trainer.kill()
+            trainer.wait()
+
+
+def _command(workplace: Workplace, run: TrainingRun) -> list[str]:
+    config = workplace.config
+    with workplace.reading() as session:
+        folders = [catalogue.path for _, catalogue in workplace.catalogues.registered(session)]
+        published = newest_version(session) is not None
+    options = {
+        "--list": str(config.list_dir) if published else "none",
+        "--list-key": str(SigningKey.load(config.keys_dir / LIST_KEY_FILE).verifier),
+        "--out": str(workplace.runs.path(run)),
+        "--tier": run.tier,
+        "--name": run.name,
+        "--signing-key": str(config.keys_dir / SIGNER_FILE),
+        "--state": str(config.runs_dir / LIST_STATE_FILE),
+    }
+    data = [part for folder in folders for part in ("--data", str(folder))]
+    return [*_dies_with_us(), sys.executable, "-m", "rhea", "train", *data, *(part for option in options.items() for part in option)]
+
+
+def _dies_with_us() -> list[str]:
+    """The kernel ends the trainer when this worker is killed with -9, so that a run is never trained twice at once."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+
+
+def _record(workplace: Workplace, session: Session, run: TrainingRun) -> str | None:
+    """Takes the finished run's record in; why it was refused, or None."""
+    folder: Path = workplace.runs.path(run)
+    signer = SigningKey.load(workplace.config.keys_dir / SIGNER_FILE).verifier
+    envelope = (folder / RECORD_FILE).read_bytes()
+    try:
+        record_run(session, workplace.runs, envelope, folder / CONSUMED_FILE, keys=[signer], now=now(), run=run)
+    except DemurError as refusal:
+        return str(refusal)
+    return None
+
+
+def _last_line(said: IO[bytes]) -> str:
+    said.seek(0)
+    lines = said.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("rhea: ") if lines else ""

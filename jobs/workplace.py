@@ -1,0 +1,78 @@
+"""What one relay or worker process holds: settings, database, opened catalogues and runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from config import Config
+from models import make_engine, make_sessions, writing
+from rights import outbox
+from rights.artefacts import RunArtefacts
+from rights.catalogues import Catalogues
+
+
+class AlreadyDone(Exception):
+    """Another worker had this effect first; there is nothing left to do."""
+
+
+class Interrupted(Exception):
+    """The work was cut short and is to be done again."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One handing of an outbox row. Long work looks at ``must_stop`` now and then."""
+
+    outbox_id: int
+    attempt: int
+    payload: dict[str, Any]
+    stops: tuple[Event, ...] = ()
+
+    @property
+    def must_stop(self) -> bool:
+        """Whether this process is to end, or the row was handed to somebody else."""
+        return any(stop.is_set() for stop in self.stops)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    config: Config
+    reading: sessionmaker[Session]
+    writing: sessionmaker[Session]
+    catalogues: Catalogues
+    runs: RunArtefacts
+
+    @classmethod
+    def open(cls, config: Config) -> "Workplace":
+        engine = make_engine(config.database)
+        return cls(
+            config=config,
+            reading=make_sessions(engine),
+            writing=make_sessions(writing(engine)),
+            catalogues=Catalogues(config.catalogues_dir),
+            runs=RunArtefacts(config.runs_dir),
+        )
+
+    @property
+    def list_lifetime(self) -> timedelta:
+        return timedelta(days=self.config.list_lifetime_days)
+
+    @contextmanager
+    def effect(self, work: Work) -> Iterator[Session]:
+        """The transaction in which the work takes effect *and* its outbox row is marked done. Raises AlreadyDone before it begins."""
+        with self.writing.begin() as session:
+            row = outbox.locked(session, work.outbox_id)
+            if row is None:
+                raise AlreadyDone
+            yield session
+            outbox.done(row, now())
+
+
+def now() -> datetime:
+    """Where background work reads the clock; below it, time is an argument."""
+    return datetime.now(UTC)
