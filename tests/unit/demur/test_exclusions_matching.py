@@ -1,0 +1,174 @@
+"""Which rows a list excludes: every column type, and the fast tables against the plain definition."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from demur.exclusions import Entry, KeyKind
+from demur.exclusions.keycolumns import BadKeyColumn, NoKeyColumn
+from demur.exclusions.keytable import KeyTable
+from demur.exclusions.matching import Matcher
+from demur.exclusions.near import NearTable
+from demur.similarity.rules import PHASH_RADIUS, MatchKind, classify
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@settings(deadline=None)
+@given(st.sets(texts), st.lists(st.none() | texts), st.integers(0, 3))
+def test_key_tables_find_exactly_the_keys(keys: set[str], asked: list[str | None], skipped: int) -> None:
+    ordered = sorted(keys)
+    column = pa.array([*asked, *ordered], pa.large_string()).slice(skipped)
+    found = KeyTable(pa.array(ordered, pa.large_string())).find(column)
+    assert found.tolist() == [ordered.index(text) if text in keys else -1 for text in column.to_pylist()]
+
+
+def test_key_tables_find_many_keys() -> None:
+    keys = pa.array([f"https://photos.example/{number}.jpg" for number in range(50_000)], pa.large_string())
+    table = KeyTable(keys)
+    assert np.array_equal(table.find(keys), np.arange(50_000))
+    assert np.all(table.find(pa.array([f"https://photos.example/{number}.png" for number in range(1000)], pa.large_string())) == -1)
+
+
+def perceptual(phashes: NDArray[np.uint64], pdqs: NDArray[np.uint8], qualities: NDArray[np.uint8]) -> pa.Table:
+    pdq = pa.array([row.tobytes() for row in pdqs], pa.binary(32))
+    return pa.table({"phash": phashes, "pdq": pdq, "pdq_quality": qualities})
+
+
+def _flip(rng: np.random.Generator) -> int:
+    return sum(1 << int(bit) for bit in rng.choice(64, rng.integers(0, 15), replace=False))
+
+
+def near_rows(rng: np.random.Generator, entries: int, rows: int) -> tuple[Any, ...]:
+    """Rows at all distances around the bounds: entries with 0 to 14 bits of phash and 0 to 40 bits of pdq flipped."""
+    phashes, pdqs = rng.integers(0, 2**64, entries, dtype=np.uint64), rng.integers(0, 256, (entries, 32), dtype=np.uint8)
+    origin = rng.integers(0, entries, rows)
+    flips = np.array([_flip(rng) for _ in range(rows)], dtype=np.uint64)
+        [sum(1 << int(bit) for bit in rng.choice(64, rng.integers(0, 15), replace=False)) for _ in range(rows)], dtype=np.uint64
+    )
+    masks = np.zeros((rows, 256), dtype=np.uint8)
+    for mask in masks:
+        mask[rng.choice(256, rng.integers(0, 41), replace=False)] = 1
+    return phashes, pdqs, phashes[origin] ^ flips, pdqs[origin] ^ np.packbits(masks, axis=1), rng.integers(40, 61, rows).astype(np.uint8)
+
+
+@pytest.mark.parametrize("entries", [7, 1500])
+def test_near_duplicates_are_those_of_the_rules(entries: int) -> None:
+    phashes, pdqs, row_phashes, row_pdqs, qualities = near_rows(np.random.default_rng(entries), entries, 400)
+    found = NearTable(phashes, pdqs.view(np.uint64)).find(row_phashes, row_pdqs.view(np.uint64), qualities)
+    for row in range(400):
+        phash_distances = np.bitwise_count(phashes ^ row_phashes[row])
+        pdq_distances = np.bitwise_count(pdqs ^ row_pdqs[row]).sum(axis=1)
+        expected = {
+            entry
+            for entry in np.flatnonzero(phash_distances <= PHASH_RADIUS)
+            if classify(
+                same_bytes=False,
+                phash_distance=int(phash_distances[entry]),
+                pdq_distance=int(pdq_distances[entry]),
+                quality=int(qualities[row]),
+                other_quality=50,
+            )
+            is MatchKind.CONFIRMED
+        }
+        assert found[row] in expected if expected else found[row] == -1
+
+
+SHA, PHASH, PDQ = "ab" * 32, 0x0123456789ABCDEF, bytes(range(32))
+ENTRIES = [
+    Entry(KeyKind.OWNER, "bob"),
+    Entry(KeyKind.PHASH, f"{PHASH:016x}", PDQ.hex()),
+    Entry(KeyKind.SHA256, SHA),
+    Entry(KeyKind.UID, "7"),
+    Entry(KeyKind.URL, "http://x/é"),
+]
+
+
+def test_each_kind_excludes_by_its_column_and_a_row_counts_once() -> None:
+    table = pa.table(
+        {
+            "uid": ["7", "2", "3", "4", "5", "6"],
+            "sha256": [SHA, SHA.upper(), None, None, None, None],
+            "url": ["http://x/é", None, "http://x/é", None, None, "http://x/e"],
+            "owner": ["bob", "bob", "bob", "bob", None, "Bob"],
+            "phash": pa.array([None, None, None, None, PHASH, PHASH], pa.uint64()),
+            "pdq": pa.array([None, None, None, None, PDQ, PDQ], pa.binary(32)),
+            "pdq_quality": pa.array([90, 90, 90, 90, 50, 49], pa.uint8()),
+        }
+    )
+    judgement = Matcher(ENTRIES).judge(table)
+    assert judgement.keep.to_pylist() == [False] * 5 + [True]
+    assert judgement.dropped == dict.fromkeys(KeyKind, 1)
+    assert judgement.not_applied == ()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(["7", "8"]),
+        pa.array(["7", "8"], pa.large_string()),
+        pa.array(["7", "8"], pa.string_view()),
+        pa.array(["7", "8"]).dictionary_encode(),
+        pa.array([7, 8]),
+        pa.chunked_array([["7"], ["8"]]),
+        pa.array(["x", "7", "8"]).slice(1),
+    ],
+)
+def test_text_of_every_type_is_compared(column: Any) -> None:
+    assert Matcher(ENTRIES).judge(pa.table({"uid": column})).keep.to_pylist() == [False, True]
+
+
+def test_int64_phashes_have_the_same_bits() -> None:
+    entry = Entry(KeyKind.PHASH, "f" * 16, PDQ.hex())
+    table = pa.table({"phash": pa.array([-1], pa.int64()), "pdq": pa.array([PDQ]), "pdq_quality": [99]})
+    assert Matcher([entry]).judge(table).dropped == {KeyKind.PHASH: 1}
+
+
+def test_kinds_without_columns_are_told() -> None:
+    judgement = Matcher(ENTRIES).judge(pa.table({"uid": ["1"], "phash": pa.array([PHASH], pa.uint64())}))
+    assert set(judgement.not_applied) == set(KeyKind) - {KeyKind.UID}
+    assert judgement.keep.to_pylist() == [True]
+
+
+def test_empty_tables_and_empty_lists_keep_everything() -> None:
+    assert Matcher([]).judge(pa.table({"uid": ["7"]})).keep.to_pylist() == [True]
+    assert Matcher(ENTRIES).judge(pa.schema([("uid", pa.string()), ("owner", pa.string())]).empty_table()).keep.to_pylist() == []
+    empty = pa.schema([("phash", pa.uint64()), ("pdq", pa.binary(32)), ("pdq_quality", pa.uint8())]).empty_table()
+    assert Matcher(ENTRIES).judge(empty).dropped == {}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pa.table({"uid": [1.5]}),
+        pa.table({"uid": [b"7"]}),
+        pa.table({"url": [["a"]]}),
+        pa.table([["7"], ["8"]], names=["uid", "uid"]),
+        pa.table({"phash": [-1.5], "pdq": [PDQ], "pdq_quality": [9]}),
+        pa.table({"phash": [1], "pdq": [b"short"], "pdq_quality": [9]}),
+        pa.table({"phash": [1], "pdq": [PDQ], "pdq_quality": [999]}),
+    ],
+)
+def test_columns_that_cannot_be_compared_are_refused(table: pa.Table) -> None:
+    with pytest.raises(BadKeyColumn):
+        Matcher(ENTRIES).judge(table)
+
+
+def test_a_table_without_any_key_column_is_refused() -> None:
+    with pytest.raises(NoKeyColumn):
+        Matcher(ENTRIES).judge(pa.table({"caption": ["x"]}))
+
+
+def test_single_rows_are_explained() -> None:
+    matcher = Matcher(ENTRIES)
+    assert matcher.explain({"uid": "1", "owner": "bob", "caption": "x"}) == ENTRIES[0]
+    assert matcher.explain({"phash": PHASH ^ 0x3FF, "pdq": PDQ, "pdq_quality": 50}) == ENTRIES[1]
+    assert matcher.explain({"phash": PHASH ^ 0x7FF, "pdq": PDQ, "pdq_quality": 50}) is None
+    assert matcher.explain({"phash": None, "pdq": None, "pdq_quality": None, "uid": None}) is None
+    with pytest.raises(BadKeyColumn):
+        matcher.explain({"phash": -1, "pdq": PDQ, "pdq_quality": 50})

@@ -1,0 +1,120 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demur.exclusions import Entry, KeyKind, build_version, point_head, write_version
+from demur.exclusions.head import NO_ROOT, BadHead, Head
+from demur.exclusions.trusted import apply_delta, open_delta, open_entries
+from demur.exclusions.writer import VersionMismatch, VersionMissing, VersionPublished
+from demur.signing import SigningKey
+from tests.support.exclusion_lists import LIFETIME, LIST_ID, NOW, build, publish, uids
+
+KEY = SigningKey.generate("op.example")
+names = st.sets(st.sampled_from("abcdefgh"))
+
+
+def test_the_first_version_follows_on_the_empty_list() -> None:
+    head = build(uids("b", "a", "b")).head
+    assert (head.version, head.previous_version, head.previous_root) == (1, 0, NO_ROOT)
+    assert (head.total, head.added, head.removed, head.counts) == (2, 2, 0, {KeyKind.UID: 2})
+
+
+@given(names, names)
+def test_a_version_and_its_delta_tell_the_same(before: set[str], after: set[str]) -> None:
+    old = build(uids(*before))
+    new = build(uids(*after), old)
+    entries = set(old.entries)
+    apply_delta(entries, open_delta(new.delta_file, new.head), 2)
+    assert sorted(entries) == list(new.entries) == list(open_entries(new.entries_file, new.head)) == uids(*sorted(after))
+    assert (new.head.added, new.head.removed) == (len(after - before), len(before - after))
+
+
+@given(names)
+def test_building_is_pure_and_blind_to_order(listed: set[str]) -> None:
+    assert build(uids(*sorted(listed))) == build(reversed(uids(*sorted(listed))))
+
+
+def test_the_head_reads_back() -> None:
+    head = build([Entry(KeyKind.PHASH, "0" * 16, "1" * 64), *uids("é")]).head
+    assert Head.parse(head.payload()) == head
+    logged = replace(head, log_leaf_index=7)
+    assert Head.parse(logged.payload()) == logged
+
+
+def test_times_are_utc_and_lose_their_fractions() -> None:
+    moment = datetime(2026, 11, 21, 13, 0, 0, 999, timezone(timedelta(hours=1)))
+    assert build(uids("a"), published_at=moment).head.published_at == datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def test_dates_and_predecessors_that_do_not_belong_together_are_refused() -> None:
+    first = build(uids("a"))
+    times = {"published_at": NOW, "expires_at": NOW + LIFETIME}
+    with pytest.raises(VersionMismatch):
+        build_version([], first.head, [], list_id=LIST_ID, **times)
+    with pytest.raises(VersionMismatch):
+        build_version([], None, uids("a"), list_id=LIST_ID, **times)
+    with pytest.raises(VersionMismatch):
+        build_version([], first.head, first.entries, list_id="another", **times)
+    with pytest.raises(VersionMismatch):
+        build_version([], None, [], list_id=LIST_ID, published_at=NOW, expires_at=NOW)
+    with pytest.raises(VersionMismatch):
+        build_version([], None, [], list_id=LIST_ID, published_at=NOW.replace(tzinfo=None), expires_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"version":1', b'"version":2'),
+        (b'"version":1', b'"version":1.0'),
+        (b'"version":1', b'"version":true'),
+        (b'"total":1', b'"total":-1'),
+        (b'"total":1', b'"total":"1"'),
+        (b'"counts":{"uid":1}', b'"counts":[]'),
+        (b'"2026-11-21T12:00:00Z"', b'"2026-11-21T12:00:00+00:00"'),
+        (b'"2026-11-21T12:00:00Z"', b'"2027-11-21T12:00:00Z"'),
+        (b'"2026-11-21T12:00:00Z"', b"null"),
+        (b'"format":"demur-exclusion-list/1"', b'"format":"demur-exclusion-list/2"'),
+        (b'"list_id":', b'"list_name":'),
+        (b'"list_id":', b' "list_id":'),
+        (b"}", b""),
+    ],
+)
+def test_heads_of_another_form_are_refused(old: bytes, new: bytes) -> None:
+    payload = build(uids("a")).head.payload()
+    assert old in payload
+    with pytest.raises(BadHead):
+        Head.parse(payload.replace(old, new))
+
+
+def test_a_version_is_unseen_until_the_head_points_at_it(tmp_path: Path) -> None:
+    write_version(tmp_path, build(uids("a")), KEY)
+    assert not (tmp_path / "head.dsse.json").exists()
+    point_head(tmp_path, 1)
+    point_head(tmp_path, 1)
+    assert (tmp_path / "head.dsse.json").read_bytes() == (tmp_path / "versions/1/head.dsse.json").read_bytes()
+
+
+def test_the_head_never_moves_back(tmp_path: Path) -> None:
+    first = publish(tmp_path, KEY, uids("a"))
+    publish(tmp_path, KEY, uids("b"), first)
+    point_head(tmp_path, 1)
+    assert (tmp_path / "head.dsse.json").read_bytes() == (tmp_path / "versions/2/head.dsse.json").read_bytes()
+
+
+def test_the_head_points_at_nothing_that_was_not_written(tmp_path: Path) -> None:
+    with pytest.raises(VersionMissing):
+        point_head(tmp_path, 1)
+
+
+def test_remains_of_a_crash_are_replaced_but_a_published_version_is_not(tmp_path: Path) -> None:
+    write_version(tmp_path, build(uids("lost in a crash")), KEY)
+    kept = publish(tmp_path, KEY, uids("a"))
+    write_version(tmp_path, kept, KEY)
+    assert open_entries((tmp_path / "versions/1/entries.parquet").read_bytes(), kept.head) == kept.entries
+    with pytest.raises(VersionPublished):
+        write_version(tmp_path, build(uids("changed")), KEY)
+    assert sorted(path.name for path in (tmp_path / "versions").iterdir()) == ["1"]
