@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from demur.manifests import Catalogue
+from demur.signing import SigningKey
+from rights.artefacts import RunArtefacts
+from rights.catalogues import Catalogues
+from tests.factories import make_manifest
+from tests.unit.rights.office import Office
+
+
+@pytest.fixture
+def office(sessions: sessionmaker[Session], catalogue: Catalogue, tmp_path: Path) -> Office:
+    """One registered manifest: the generated photos of tests.support.pictures."""
+    with sessions.begin() as session:
+        manifest = make_manifest(
+            session, name="generated", catalogue=catalogue.path.name, digest=catalogue.digest, rows=catalogue.rows
+        )
+    return Office(
+        sessions=sessions,
+        catalogues=Catalogues(catalogue.path.parent),
+        runs=RunArtefacts(tmp_path / "runs"),
+        list_dir=tmp_path / "list",
+        key=SigningKey.generate("test"),
+        manifest_id=manifest.id,
+    )

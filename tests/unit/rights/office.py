@@ -1,0 +1,68 @@
+"""An office that does by hand what the workers do, with real catalogues, a real list and real databases."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from demur.exclusions import Entry
+from demur.exclusions.entries import read_entries
+from demur.signing import SigningKey
+from models import Account, ExclusionListVersion, OptOut
+from rights import lists
+from rights.artefacts import RunArtefacts
+from rights.catalogues import Catalogues
+from rights.optouts import Filing, Selection, file_opt_outs
+from rights.propagation import apply_propagation
+from rights.reach import gather
+from tests.factories import NOW, make_account
+
+LIFETIME = timedelta(days=30)
+
+
+@dataclass
+class Office:
+    sessions: sessionmaker[Session]
+    catalogues: Catalogues
+    runs: RunArtefacts
+    list_dir: Path
+    key: SigningKey
+    manifest_id: int
+    fan_out_limit: int = 1000
+
+    def account(self, *owners: str) -> Account:
+        with self.sessions.begin() as session:
+            account = make_account(session, owner=owners[0])
+            for owner in owners[1:]:
+                other = make_account(session, owner=owner).identities[0]
+                other.account_id = account.id
+            session.flush()
+            session.refresh(account, ["identities"])
+            return account
+
+    def file(self, account: Account, selection: Selection, now: datetime = NOW) -> Filing:
+        with self.sessions.begin() as session:
+            return file_opt_outs(session, self.catalogues, account, selection, now=now)
+
+    def propagate(self, now: datetime = NOW) -> None:
+        with self.sessions() as session:
+            waiting = select(OptOut.id).where(OptOut.propagated_at.is_(None), OptOut.withdrawn_at.is_(None))
+            findings = gather(session, self.catalogues, session.scalars(waiting).all())
+        with self.sessions.begin() as session:
+            apply_propagation(session, findings, fan_out_limit=self.fan_out_limit, now=now)
+
+    def publish(self, now: datetime = NOW) -> ExclusionListVersion | None:
+        with self.sessions.begin() as session:
+            version = lists.publish(session, self.list_dir, self.key, list_id="test", lifetime=LIFETIME, now=now)
+        with self.sessions() as session:
+            lists.sync_head(session, self.list_dir)
+        return version
+
+    def carry(self, now: datetime = NOW) -> ExclusionListVersion | None:
+        self.propagate(now)
+        return self.publish(now)
+
+    def entries(self, version: int) -> set[Entry]:
+        return set(read_entries((self.list_dir / "versions" / str(version) / "entries.parquet").read_bytes()))

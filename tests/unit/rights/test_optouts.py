@@ -1,0 +1,183 @@
+"""Filing, propagating, publishing and taking back, end to end without the queue."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from demur.exclusions import KeyKind
+from demur.similarity.fingerprint import fingerprint
+from models import ExclusionListVersion, OptOut, Outbox, RequestState, RightsRequest
+from rights.optouts import Everything, NothingToOptOut, Photos, Picture
+from rights.photo import PhotoNotFound
+from rights.photos import get_photo
+from rights.withdrawals import CoveredByEverything, NothingToWithdraw, withdraw_photo, withdraw_request
+from tests.factories import NOW
+from tests.support.pictures import jpeg, photo_bytes, textured_picture
+from tests.unit.rights.office import Office
+
+LATER = NOW + timedelta(hours=1)
+
+
+def keys(office: Office, version: int, kind: KeyKind) -> set[str]:
+    return {entry.key for entry in office.entries(version) if entry.kind is kind}
+
+
+def state(office: Office, filing) -> RequestState:
+    with office.sessions() as session:
+        return session.get_one(RightsRequest, filing.request.id).state
+
+
+def test_a_photo_and_its_copies_leave_training(office: Office):
+    ada = office.account("ada")
+    filing = office.file(ada, Photos(("ada-0",)))
+    assert (filing.filed, filing.already) == (1, 0)
+    assert state(office, filing) is RequestState.IN_PROGRESS
+    office.carry()
+    excluded = keys(office, 1, KeyKind.UID)
+    assert {"ada-0", "ben-exact", "ben-recompressed", "cleo-mirrored"} <= excluded
+    assert not excluded & {"ada-1", "ben-0", "cleo-0"}
+    assert state(office, filing) is RequestState.FULFILLED
+
+
+def test_filing_is_one_request_with_one_outbox_row(office: Office):
+    office.file(office.account("ada"), Photos(("ada-0", "ada-1", "ada-0")))
+    with office.sessions() as session:
+        assert len(session.scalars(select(OptOut)).all()) == 2
+        row = session.scalars(select(Outbox)).one()
+        assert row.topic == "propagate_opt_outs"
+
+
+def test_what_is_opted_out_already_is_skipped_and_said_so(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Photos(("ada-0",)))
+    filing = office.file(ada, Photos(("ada-0", "ada-1")))
+    assert (filing.filed, filing.already) == (1, 1)
+    with pytest.raises(NothingToOptOut):
+        office.file(ada, Photos(("ada-0", "ada-1")))
+    with pytest.raises(NothingToOptOut):
+        office.file(ada, Photos(()))
+
+
+@pytest.mark.parametrize("uid", ["ben-0", "nowhere", "ada-private"])
+def test_someone_elses_photo_looks_as_if_it_were_not_there(office: Office, uid: str):
+    with pytest.raises(PhotoNotFound):
+        office.file(office.account("ada"), Photos((uid,)))
+
+
+def test_everything_covers_what_is_there_and_what_comes(office: Office):
+    filing = office.file(office.account("ben"), Everything())
+    office.carry()
+    assert keys(office, 1, KeyKind.OWNER) == {"ben"}
+    own = {f"ben-{n}" for n in range(6)} | {"ben-exact", "ben-recompressed", "ben-resized"}
+    assert own <= keys(office, 1, KeyKind.UID)
+    assert "ada-0" in keys(office, 1, KeyKind.UID), "ben-exact has its bytes"
+    assert state(office, filing) is RequestState.FULFILLED
+
+
+def test_everything_covers_each_linked_identity(office: Office):
+    office.file(office.account("ada", "cleo"), Everything())
+    office.carry()
+    assert keys(office, 1, KeyKind.OWNER) == {"ada", "cleo"}
+
+
+def test_a_picture_in_no_manifest_is_excluded_by_its_bytes_and_looks(office: Office):
+    upload = fingerprint(jpeg(textured_picture(seed=4711)))
+    office.file(office.account("ada"), Picture(upload))
+    office.carry()
+    assert keys(office, 1, KeyKind.SHA256) == {upload.sha256}
+    assert keys(office, 1, KeyKind.PHASH) == {f"{upload.phash:016x}"}
+    assert not keys(office, 1, KeyKind.UID)
+
+
+def test_a_picture_reaches_the_rows_that_show_it(office: Office):
+    office.file(office.account("ada"), Picture(fingerprint(photo_bytes("ada", 2))))
+    office.carry()
+    assert keys(office, 1, KeyKind.UID) == {"ada-2"}
+
+
+def test_taking_a_request_back_empties_the_list_again(office: Office):
+    ada = office.account("ada")
+    filing = office.file(ada, Photos(("ada-1", "ada-2")))
+    office.carry()
+    with office.sessions.begin() as session:
+        withdraw_request(session, ada, session.get_one(RightsRequest, filing.request.id), LATER)
+    assert state(office, filing) is RequestState.REVOKED
+    version = office.carry(LATER)
+    assert version is not None
+    assert (version.total, version.removed) == (0, version.removed)
+    with office.sessions() as session:
+        assert {opt_out.ended_version for opt_out in session.scalars(select(OptOut))} == {2}
+    with office.sessions.begin() as session, pytest.raises(NothingToWithdraw):
+        withdraw_request(session, ada, session.get_one(RightsRequest, filing.request.id), LATER)
+
+
+def test_a_photo_is_put_back_and_the_rest_of_its_request_stands(office: Office):
+    ada = office.account("ada")
+    filing = office.file(ada, Photos(("ada-1", "ada-2")))
+    office.carry()
+    with office.sessions.begin() as session:
+        withdraw_photo(session, ada, "ada-1", LATER)
+    office.carry(LATER)
+    assert keys(office, 2, KeyKind.UID) == {"ada-2"}
+    assert state(office, filing) is RequestState.FULFILLED
+
+
+def test_withdrawn_before_the_worker_came_it_never_enters_the_list(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Photos(("ada-1",)))
+    with office.sessions.begin() as session:
+        withdraw_photo(session, ada, "ada-1", LATER)
+    assert office.carry(LATER) is None
+
+
+def test_someone_else_cannot_withdraw(office: Office):
+    ada, ben = office.account("ada"), office.account("ben")
+    filing = office.file(ada, Photos(("ada-1",)))
+    with office.sessions.begin() as session, pytest.raises(NothingToWithdraw):
+        withdraw_request(session, ben, session.get_one(RightsRequest, filing.request.id), LATER)
+    with office.sessions.begin() as session, pytest.raises(NothingToWithdraw):
+        withdraw_photo(session, ben, "ada-1", LATER)
+
+
+def test_a_photo_under_everything_is_not_put_back_alone(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Photos(("ada-1",)))
+    office.file(ada, Everything())
+    with office.sessions.begin() as session, pytest.raises(CoveredByEverything):
+        withdraw_photo(session, ada, "ada-1", LATER)
+
+
+def test_an_entry_stays_until_its_last_ground_ends(office: Office):
+    ada, ben = office.account("ada"), office.account("ben")
+    office.file(ada, Photos(("ada-0",)))
+    office.file(ben, Photos(("ben-exact",)))
+    office.carry()
+    with office.sessions.begin() as session:
+        withdraw_photo(session, ada, "ada-0", LATER)
+    office.carry(LATER)
+    with office.sessions() as session:
+        assert session.get_one(ExclusionListVersion, 1).total >= 4
+        photo = get_photo(session, office.catalogues, office.runs, ["ada"], "ada-0")
+    assert photo.opt_out is None
+    assert photo.copy_excluded_since == 1, "ben still opts the same picture out"
+
+
+def test_an_opt_out_with_too_many_copies_elsewhere_is_held(office: Office):
+    office.fan_out_limit = 1
+    office.file(office.account("ada"), Photos(("ada-0",)))
+    office.carry()
+    assert keys(office, 1, KeyKind.UID) == {"ada-0", "ben-exact"}, "exact rows always go"
+    assert not keys(office, 1, KeyKind.PHASH), "readers would exclude the held ones by their looks"
+    with office.sessions() as session:
+        held = session.scalars(select(OptOut)).one()
+        assert held.held
+        assert {match.kind for match in held.matches} == {"exact", "proposed"}
+
+
+def test_doing_it_twice_changes_nothing(office: Office):
+    office.file(office.account("ada"), Photos(("ada-0",)))
+    office.carry()
+    with office.sessions.begin() as session:
+        session.scalars(select(OptOut)).one().propagated_at = None
+    assert office.carry(LATER) is None
