@@ -57,7 +57,7 @@ BY_ERROR: dict[type[Exception], Problem] = {
     ProviderUnreachable: Problem(
         503,
         "Signing in is not possible right now",
-        "The page where you sign in does not answer. Your photos and opt-outs are not affected. Looking up a picture works without signing in.",
+        "The page where you sign in does not answer. Your photos and opt-outs are safe. You can look up a picture without signing in.",
         again=True,
     ),
     Busy: BY_STATUS[429],

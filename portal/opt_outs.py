@@ -1,5 +1,7 @@
 """Opting out: check what you chose, then file it."""
 
+from urllib.parse import urlencode
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
@@ -25,7 +27,7 @@ def check() -> ResponseReturnValue:
     chosen = read_selection(request.form, account())
     if chosen.count == 0:
         flash("Choose at least one photo first.", "problem")
-        return redirect(url_for("photos.index", **write_filter(read_filter(request.form))), 303)
+        return redirect(_photos_address(read_filter(request.form)), 303)
     return _check_page(chosen)
 
 
@@ -78,6 +80,11 @@ def _check_page(chosen: Chosen) -> str:
         fields=request.form,
         filtered=write_filter(read_filter(request.form)),
     )
+
+
+def _photos_address(wanted: PhotoFilter) -> str:
+    query = urlencode(write_filter(wanted))
+    return url_for("photos.index") + (f"?{query}" if query else "")
 
 
 def _regime(value: str | None) -> Regime:

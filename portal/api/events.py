@@ -6,14 +6,16 @@ good for five minutes; an event that arrives twice is known by its id and change
 
 import hashlib
 import hmac
+import json
 import re
+from datetime import datetime
 
 from flask import Blueprint, Response, jsonify, request
-from rights.platform_events import BadEvent, parse_event, receive_event
 from werkzeug.exceptions import BadRequest, Forbidden, NotFound
 
 from portal.database import db
 from portal.site import now, site
+from rights.platform_events import BadPlatformEvent, Event, EventKind, receive_event
 
 TOLERANCE_S = 300
 MAX_BYTES = 64_000
@@ -32,10 +34,27 @@ def platform_event() -> tuple[Response, int]:
     body = request.get_data()
     check_signature(request.headers.get("Demur-Signature", ""), body, secret, now().timestamp())
     try:
-        receive_event(db(), parse_event(body), now())
-    except BadEvent as error:
+        new = receive_event(db(), parse_event(body), now())
+    except BadPlatformEvent as error:
         raise BadRequest(str(error)) from error
-    return jsonify(received=True), 202
+    return jsonify(received=True, new=new), 202
+
+
+def parse_event(body: bytes) -> Event:
+    """An event from its JSON: ``event_id``, ``kind``, ``owner``, ``uid`` (not for a closed account), ``occurred_at`` (RFC 3339).
+
+    Raises BadRequest.
+    """
+    try:
+        fields = json.loads(body)
+        kind, occurred_at = EventKind(fields["kind"]), datetime.fromisoformat(fields["occurred_at"])
+        texts = [fields["event_id"], fields["owner"], fields.get("uid", "")]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadRequest("the event is not JSON with event_id, kind, owner, uid and occurred_at") from error
+    if not all(isinstance(text, str) for text in texts) or occurred_at.tzinfo is None:
+        raise BadRequest("event_id, owner and uid are text, and occurred_at has a time zone")
+    event_id, owner, uid = texts
+    return Event(event_id=event_id, kind=kind, owner=owner, uid=uid, occurred_at=occurred_at)
 
 
 def check_signature(header: str, body: bytes, secret: str, at: float) -> None:

@@ -97,7 +97,7 @@ def _export(version: int, name: str) -> Path:
     path = site().config.data_dir / "exports" / f"{version}.{name}"
     if not path.exists():
         os.makedirs(path.parent, exist_ok=True)
-        entries = read_entries(version_directory(site().config.list_dir, version) / "entries.parquet")
+        entries = read_entries((version_directory(site().config.list_dir, version) / "entries.parquet").read_bytes())
         with atomic_file(path) as scratch, open(scratch, "w", encoding="utf-8", newline="") as out:
             EXPORTS[name](entries, out)
     return path

@@ -1,19 +1,50 @@
 """``flask manifest``: lists of photos for training, imported into catalogues."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from sqlalchemy import select
 
+from demur.manifests import Progress
 from models import Manifest
-from portal.cli.output import json_option, show_rows
-from portal.site import site
+from portal.cli.output import json_option, plainly, show, show_rows
+from portal.site import now, site
+from rights.imports import import_and_register
 
 
 @click.group("manifest")
 def manifests() -> None:
     """Manifests: lists of photos that a model may be trained on."""
+
+
+@manifests.command("import")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--name", required=True, help="What members and run records call the manifest.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that take fingerprints. Default: one a core.")
+@json_option
+@with_appcontext
+@plainly
+def import_(path: Path, name: str, workers: int | None, as_json: bool) -> None:
+    """Import the manifest at PATH: Parquet (img2dataset, LAION), CSV, JSONL, WebDataset tars, or a folder of pictures.
+
+    Rows that cannot be used are counted by reason and left out. A missing column or a truncated file stops the import, and leaves
+    nothing behind.
+    """
+    with bar(f"Importing {name}") as progress:
+        manifest, report = import_and_register(
+            site().writing, site().config.catalogues_dir, path, name, clock=now, progress=progress, workers=workers
+        )
+    show(_facts(manifest) | {"seconds": round(report.seconds, 1)}, as_json)
+    if not as_json:
+        for reason, examples in report.examples.items():
+            click.echo(f"{reason.replace('_', ' ')}: {report.rejected[reason]:,}, for example {', '.join(examples)}", err=True)
 
 
 @manifests.command("list")
@@ -36,3 +67,16 @@ def _facts(manifest: Manifest) -> dict[str, Any]:
         "registered_at": manifest.registered_at,
         "digest": manifest.digest,
     }
+
+
+@contextmanager
+def bar(words: str) -> Iterator[Callable[[Progress], None]]:
+    """A progress bar on stderr; gives the function that moves it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task(words, total=None)
+
+        def move(progress: Progress) -> None:
+            shown.update(task, description=f"{words}: {progress.stage}", completed=progress.done, total=progress.total)
+
+        yield move
