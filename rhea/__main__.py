@@ -1,0 +1,3 @@
+from rhea.cli import main
+
+main()
