@@ -16,8 +16,7 @@ help: ## Say what each command does
 	@echo "  make demo PHOTOS=folder shows your own pictures instead of Debian's."
 
 demo: setup ## Run the whole portal with demo pictures at http://127.0.0.1:8000
-	@$(BIN)/python -m demo.prepare $(if $(PHOTOS),--photos "$(PHOTOS)")
-	@$(BIN)/python app.py
+	@$(BIN)/python app.py $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: setup-dev chromium ## Run the whole test suite: both databases, a real broker, a real browser
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -6,10 +6,10 @@ import signal
 import sys
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import IO, Any
 
 from config import Config
-from supervisor.checks import CannotStart, address_of
+from supervisor.checks import CannotStart, address_of, hold
 from supervisor.children import Part
 from supervisor.supervise import Service, supervise
 
@@ -34,23 +34,25 @@ def main() -> None:
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
+    config = Config.from_env()
     try:
-        if Config.from_env().oidc_issuer:
-            _run(Config.from_env(), stop)
-        else:
-            _demonstrate(photos, stop)
+        with hold(config.data_dir) as lock:
+            if config.oidc_issuer:
+                _run(config, lock, stop)
+            else:
+                _demonstrate(config, lock, photos, stop)
     except CannotStart as reason:
         sys.exit(str(reason))
 
 
-def _run(config: Config, stop: Event) -> None:
-    supervise(config, [_web(config)], _workers(), [f"Members sign in at {config.oidc_issuer}", _ending(config)], stop)
+def _run(config: Config, lock: IO[str], stop: Event) -> None:
+    supervise(config, lock, [_web(config)], _workers(), [f"Members sign in at {config.oidc_issuer}", _ending(config)], stop)
 
 
-def _demonstrate(photos: Path | None, stop: Event) -> None:
+def _demonstrate(plain: Config, lock: IO[str], photos: Path | None, stop: Event) -> None:
     from demo.settings import Demonstration
 
-    demonstration = Demonstration.of(Config.from_env())
+    demonstration = Demonstration.of(plain)
     os.environ.update(demonstration.settings)  # for the children: the demonstration is settings like any other
     config = Config.from_env()
     provider = Service(
@@ -58,7 +60,7 @@ def _demonstrate(photos: Path | None, stop: Event) -> None:
     )
     seed = Part("seed", [sys.executable, "-m", "demo.seed", *(["--photos", str(photos.resolve())] if photos else [])], once=True)
     welcome = [*demonstration.welcome, "", _ending(config)]
-    supervise(config, [_web(config), provider], [*_workers(), seed], welcome, stop)
+    supervise(config, lock, [_web(config), provider], [*_workers(), seed], welcome, stop)
 
 
 def _web(config: Config) -> Service:

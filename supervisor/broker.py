@@ -36,7 +36,7 @@ def find_server() -> Path:
         if found := shutil.which(name):
             return Path(found)
     try:
-        return get_binary_path()
+        return Path(get_binary_path())
     except ValkeyBinaryNotFoundError as error:
         raise BrokerMissing("No broker was found: install valkey-server or redis-server, or set DEMUR_REDIS_URL.") from error
 

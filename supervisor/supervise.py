@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import IO
 
 import requests
 from sqlalchemy.exc import OperationalError
@@ -13,8 +14,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from config import Config
 from models import make_engine, make_sessions
+from rights.artefacts import RunArtefacts
 from supervisor.broker import broker_command, wait_for_broker
-from supervisor.checks import address_of, hold, require_free
+from supervisor.checks import address_of, require_free
 from supervisor.children import Child, Part
 from supervisor.orphans import OrphanWatch
 from supervisor.prepare import make_keys, migrate
@@ -35,9 +37,11 @@ class Service:
     health: str
 
 
-def supervise(config: Config, services: Sequence[Service], workers: Sequence[Part], welcome: Iterable[str], stop: Event) -> None:
-    """Runs the portal on this machine until ``stop`` is set. Raises CannotStart."""
-    with hold(config.data_dir) as lock, Terminal() as terminal:
+def supervise(
+    config: Config, lock: IO[str], services: Sequence[Service], workers: Sequence[Part], welcome: Iterable[str], stop: Event
+) -> None:
+    """Runs the portal on this machine until ``stop`` is set. ``lock`` holds its data directory. Raises CannotStart."""
+    with Terminal() as terminal:
         for service in services:
             require_free(address_of(service.base_url), f"the {service.part.name}", service.setting)
         socket = None if config.redis_url else Path(config.broker.removeprefix("unix://"))
@@ -90,7 +94,7 @@ class Family:
 
 
 def _tend(config: Config, family: Family, services: Sequence[Service], welcome: Iterable[str], terminal: Terminal, stop: Event) -> None:
-    sessions = make_sessions(make_engine(config.database))
+    sessions, artefacts = make_sessions(make_engine(config.database)), RunArtefacts(config.runs_dir)
     welcomed, looked_at = False, 0.0
     while not stop.wait(TEND_EVERY_S):
         for sentence in family.tend():
@@ -101,14 +105,14 @@ def _tend(config: Config, family: Family, services: Sequence[Service], welcome: 
             terminal.welcome(config.base_url, welcome)
             welcomed = True
         if time.monotonic() - looked_at >= LOOK_EVERY_S:
-            _look(sessions, config.runs_dir, terminal)
+            _look(sessions, artefacts, terminal)
             looked_at = time.monotonic()
 
 
-def _look(sessions: sessionmaker[Session], runs_dir: Path, terminal: Terminal) -> None:
+def _look(sessions: sessionmaker[Session], artefacts: RunArtefacts, terminal: Terminal) -> None:
     try:
         with sessions() as session:
-            over = terminal.show(under_way(session, runs_dir))
+            over = terminal.show(under_way(session, artefacts))
             for sentence in outcomes(session, over) if over else ():
                 terminal.say(sentence)
     except OperationalError:  # the database is away for a moment: the bars stand still, and the children's logs tell

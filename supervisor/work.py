@@ -1,15 +1,13 @@
 """Imports and training runs under way, read from the database and from the trainer's progress file."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import Manifest, ManifestState, RunState, TrainingRun
+from rights.artefacts import RunArtefacts
 
 
 @dataclass(frozen=True)
@@ -23,10 +21,10 @@ class Work:
     total: int | None
 
 
-def under_way(session: Session, runs_dir: Path) -> list[Work]:
+def under_way(session: Session, artefacts: RunArtefacts) -> list[Work]:
     imports = session.scalars(select(Manifest).where(Manifest.state == ManifestState.IMPORTING).order_by(Manifest.id))
     runs = session.scalars(select(TrainingRun).where(TrainingRun.state == RunState.TRAINING).order_by(TrainingRun.id))
-    return [*map(_import, imports), *(_training(run, runs_dir) for run in runs)]
+    return [*map(_import, imports), *(_training(run, artefacts) for run in runs)]
 
 
 def outcomes(session: Session, public_ids: Collection[str]) -> list[str]:
@@ -41,19 +39,12 @@ def _import(manifest: Manifest) -> Work:
     return Work(manifest.public_id, f"Importing {manifest.name}", manifest.stage, manifest.done, manifest.total)
 
 
-def _training(run: TrainingRun, runs_dir: Path) -> Work:
-    last = _last_line(runs_dir / run.directory / "progress.jsonl")
-    note = f"{last['stage']}, loss {last['loss']:.3f}" if last.get("loss") is not None else str(last.get("stage", ""))
-    return Work(run.public_id, f"Training {run.name}", note, int(last.get("step", 0)), last.get("steps"))
-
-
-def _last_line(path: Path) -> dict[str, Any]:
-    try:
-        lines = path.read_text().splitlines()
-        parsed: dict[str, Any] = json.loads(lines[-1])
-    except (FileNotFoundError, IndexError, json.JSONDecodeError):  # not begun, or its last line is half written
-        return {}
-    return parsed
+def _training(run: TrainingRun, artefacts: RunArtefacts) -> Work:
+    told = artefacts.progress(run)
+    if told is None:
+        return Work(run.public_id, f"Training {run.name}", "starting", 0, None)
+    note = told.stage if told.loss is None else f"{told.stage}, loss {told.loss:.3f}"
+    return Work(run.public_id, f"Training {run.name}", note, told.step, told.steps)
 
 
 def _registered(manifest: Manifest) -> str:
