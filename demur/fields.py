@@ -1,6 +1,7 @@
 """Strict readers for the fields of signed JSON: the right type and form, or a ValueError that says what was found instead."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 _HEX = frozenset("0123456789abcdef")
 
@@ -39,3 +40,17 @@ def digest(value: object) -> str:
     if len(text(value)) != 64 or not set(text(value)) <= _HEX:
         raise ValueError(f"{value!r} is not a SHA-256 digest")
     return text(value)
+
+
+def items(value: object) -> list[dict[str, Any]]:
+    """A list of objects. Raises ValueError."""
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r} is not a list")
+    return [fields(item) for item in value]
+
+
+def fields(value: object) -> dict[str, Any]:
+    """An object. Raises ValueError."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r} is not an object")
+    return value

@@ -1,6 +1,6 @@
 """Finds in a manifest, whatever its columns are called, those by which a list excludes; read exactly as the import reads them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -25,3 +25,17 @@ def key_columns(names: Iterable[str], where: str) -> dict[str, str]:
 def keyed_table(columns: dict[str, pa.Array]) -> pa.Table:
     """The key columns in the catalogue's types; values that cannot be converted become null and match nothing."""
     return pa.table({name: convert(name, column)[0] for name, column in columns.items()})
+
+
+def record_table(records: Sequence[Mapping[str, object]], where: str) -> pa.Table:
+    """The key columns of records that came as objects; what is missing in a record is null. Raises NoKeyColumn."""
+    columns = key_columns(dict.fromkeys(name for record in records for name in record), where)
+    return keyed_table({ours: _column([record.get(theirs) for record in records]) for ours, theirs in columns.items()})
+
+
+def _column(values: list[object]) -> pa.Array:
+    """As one type where the values agree, else as text, which is then read value by value."""
+    try:
+        return pa.array(values)
+    except pa.ArrowException:
+        return pa.array([None if value is None else str(value) for value in values], pa.string())

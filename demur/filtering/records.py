@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TextIO
 
 from demur.exclusions.reader import ExclusionList
-from demur.filtering.keys import key_columns, keyed_table
+from demur.filtering.keys import record_table
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
-from demur.manifests.sources.records import record_columns
 
 _BATCH = 1 << 14
 
@@ -53,9 +52,7 @@ def _filter(
 
 
 def _copy_kept(batch: Sequence[Record], out: TextIO, exclusions: ExclusionList, report: FilterReport, source: Path) -> None:
-    fields = [record for _, record in batch]
-    columns = key_columns(dict.fromkeys(name for record in fields for name in record), str(source))
-    mask = report.add(exclusions.judge(keyed_table(record_columns(fields, columns))))
+    mask = report.add(exclusions.judge(record_table([fields for _, fields in batch], str(source))))
     out.writelines(text for (text, _), keep in zip(batch, mask.to_pylist(), strict=True) if keep)
 
 

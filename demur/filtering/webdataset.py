@@ -15,10 +15,9 @@ import pyarrow as pa
 from demur.exclusions.entries import KeyKind
 from demur.exclusions.matching import Judgement
 from demur.exclusions.reader import ExclusionList
-from demur.filtering.keys import key_columns, keyed_table
+from demur.filtering.keys import record_table
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 from demur.manifests.pictures import PICTURE_SUFFIXES
-from demur.manifests.sources.records import record_columns
 from demur.similarity.fingerprint import Fingerprint, PictureError, fingerprint
 
 _BATCH = 128
@@ -108,8 +107,7 @@ def _judge(batch: list[_Sample], exclusions: ExclusionList, report: FilterReport
         fields = [sample.fields() for sample in batch]
     except (ValueError, RecursionError) as error:
         raise UnreadableManifest(f"{source} holds a .json member that is not JSON") from error
-    columns = key_columns(dict.fromkeys(name for record in fields for name in record), str(source))
-    written = exclusions.judge(keyed_table(record_columns(fields, columns)))
+    written = exclusions.judge(record_table(fields, str(source)))
     seen = _judge_pictures([sample.picture or b"" for sample in batch], exclusions, report)
     kinds = np.where(written.kinds >= 0, written.kinds, seen.kinds)
     return Judgement(kinds, tuple(kind for kind in written.not_applied if kind in seen.not_applied))

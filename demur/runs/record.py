@@ -9,7 +9,7 @@ from typing import Any, Self
 from demur.digests import canonical_json
 from demur.errors import DemurError
 from demur.exclusions.head import Head
-from demur.fields import count, digest, parse_rfc3339, rfc3339, text
+from demur.fields import count, digest, fields, items, parse_rfc3339, rfc3339, text
 from demur.signing import SigningKey, VerifyKey, open_envelope
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -126,7 +126,9 @@ def _read(payload: bytes) -> RunRecord:
             raise BadRunRecord("the statement is not about a training run")
         record = _record(statement["predicate"])
         subject = statement["subject"]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except BadRunRecord:
+        raise
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadRunRecord(f"the run record cannot be read: {error!r}") from error
     if subject != [{"name": "weights", "digest": {"sha256": record.weights_digest}}]:
         raise BadRunRecord("the run record names other weights in its subject than in its predicate")
@@ -135,35 +137,36 @@ def _read(payload: bytes) -> RunRecord:
     return record
 
 
-def _record(fields: dict[str, Any]) -> RunRecord:
+def _record(predicate: dict[str, Any]) -> RunRecord:
     return RunRecord(
-        run_id=text(fields["run_id"]),
-        name=text(fields["name"]),
-        started_at=parse_rfc3339(fields["started_at"]),
-        finished_at=parse_rfc3339(fields["finished_at"]),
-        tier=text(fields["tier"]),
-        exclusion_list=_list_reference(fields["list"]),
-        manifests=tuple(ManifestReference(text(m["name"]), digest(m["digest"]), count(m["rows"])) for m in fields["manifests"]),
-        consumed=ConsumedReference(digest(fields["consumed"]["root"]), count(fields["consumed"]["size"])),
-        stages=tuple(Stage(text(s["name"]), count(s["samples"]), digest(s["digest"])) for s in fields["stages"]),
-        dropped={text(reason): count(rows) for reason, rows in fields["dropped"].items()},
-        seed=count(fields["seed"]),
-        config=dict(fields["config"]),
-        code_digest=digest(fields["code_digest"]),
-        lock_digest=digest(fields["lock_digest"]),
-        libraries={text(name): text(version) for name, version in fields["libraries"].items()},
-        threads=count(fields["threads"]),
-        device=text(fields["device"]),
-        weights_digest=digest(fields["weights_digest"]),
-        metrics={text(name): _metric(value) for name, value in fields["metrics"].items()},
-        evidence=tuple(dict(item) for item in fields["evidence"]),
+        run_id=text(predicate["run_id"]),
+        name=text(predicate["name"]),
+        started_at=parse_rfc3339(predicate["started_at"]),
+        finished_at=parse_rfc3339(predicate["finished_at"]),
+        tier=text(predicate["tier"]),
+        exclusion_list=_list_reference(predicate["list"]),
+        manifests=tuple(ManifestReference(text(m["name"]), digest(m["digest"]), count(m["rows"])) for m in items(predicate["manifests"])),
+        consumed=ConsumedReference(digest(predicate["consumed"]["root"]), count(predicate["consumed"]["size"])),
+        stages=tuple(Stage(text(s["name"]), count(s["samples"]), digest(s["digest"])) for s in items(predicate["stages"])),
+        dropped={text(reason): count(rows) for reason, rows in fields(predicate["dropped"]).items()},
+        seed=count(predicate["seed"]),
+        config=fields(predicate["config"]),
+        code_digest=digest(predicate["code_digest"]),
+        lock_digest=digest(predicate["lock_digest"]),
+        libraries={text(name): text(version) for name, version in fields(predicate["libraries"]).items()},
+        threads=count(predicate["threads"]),
+        device=text(predicate["device"]),
+        weights_digest=digest(predicate["weights_digest"]),
+        metrics={text(name): _metric(value) for name, value in fields(predicate["metrics"]).items()},
+        evidence=tuple(items(predicate["evidence"])),
     )
 
 
-def _list_reference(fields: dict[str, Any] | None) -> ListReference | None:
-    if fields is None:
+def _list_reference(value: object) -> ListReference | None:
+    if value is None:
         return None
-    return ListReference(text(fields["list_id"]), count(fields["version"]), digest(fields["root"]), parse_rfc3339(fields["published_at"]))
+    found = fields(value)
+    return ListReference(text(found["list_id"]), count(found["version"]), digest(found["root"]), parse_rfc3339(found["published_at"]))
 
 
 def _metric(value: object) -> str | int:

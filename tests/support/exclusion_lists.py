@@ -36,8 +36,7 @@ def build(entries: Iterable[Entry], previous: Version | None = None, published_a
 
 def publish(directory: Path, key: SigningKey, entries: Iterable[Entry], previous: Version | None = None) -> Version:
     version = build(entries, previous)
-    write_version(directory, version, key)
-    point_head(directory, version.head.version)
+    publish_version(directory, key, version)
     return version
 
 
@@ -125,3 +124,13 @@ def serve(directory: Path, token: str = "secret") -> Iterator[ListServer]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def build_version_for_today(entries: Iterable[Entry]) -> Version:
+    """For readers that use the real clock."""
+    return build(entries, published_at=datetime.now(UTC))
+
+
+def publish_version(directory: Path, key: SigningKey, version: Version) -> None:
+    write_version(directory, version, key)
+    point_head(directory, version.head.version)

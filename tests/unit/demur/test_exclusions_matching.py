@@ -49,8 +49,6 @@ def near_rows(rng: np.random.Generator, entries: int, rows: int) -> tuple[Any, .
     phashes, pdqs = rng.integers(0, 2**64, entries, dtype=np.uint64), rng.integers(0, 256, (entries, 32), dtype=np.uint8)
     origin = rng.integers(0, entries, rows)
     flips = np.array([_flip(rng) for _ in range(rows)], dtype=np.uint64)
-        [sum(1 << int(bit) for bit in rng.choice(64, rng.integers(0, 15), replace=False)) for _ in range(rows)], dtype=np.uint64
-    )
     masks = np.zeros((rows, 256), dtype=np.uint8)
     for mask in masks:
         mask[rng.choice(256, rng.integers(0, 41), replace=False)] = 1

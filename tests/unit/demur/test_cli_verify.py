@@ -1,0 +1,162 @@
+"""`demur verify`, `list`, `keys` and `hash` as an auditor calls them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from demur.cli import main
+from demur.exclusions import Version
+from demur.runs import ConsumedReference, ConsumedTree
+from demur.signing import SigningKey, VerifyKey
+from tests.support.exclusion_lists import build, build_version_for_today, publish_version, serve, uids
+from tests.support.training_runs import record
+
+LIST_KEY, RUN_KEY = SigningKey.generate("op.example"), SigningKey.generate("trainer.example")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def verify(*files: Path) -> Result:
+    return run("verify", *files, "--key", LIST_KEY.verifier, "--key", RUN_KEY.verifier)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    directory: Path
+    version: Version
+
+    @property
+    def list_head(self) -> Path:
+        return self.directory / "list" / "head.dsse.json"
+
+    @property
+    def entries(self) -> Path:
+        return self.directory / "list" / "versions" / "1" / "entries.parquet"
+
+    def __getattr__(self, name: str) -> Path:
+        return self.directory / {"record": "record.json", "consumed": "consumed.bin"}.get(name, f"{name}.json")
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Evidence:
+    (tmp_path / "list").mkdir()
+    version = build_version_for_today(uids("a", "b"))
+    publish_version(tmp_path / "list", LIST_KEY, version)
+    root = ConsumedTree.write(tmp_path / "consumed.bin", ["x", "y", "z"], "run-1")
+    (tmp_path / "record.json").write_bytes(record(consumed=ConsumedReference(root, 3)).sign(RUN_KEY))
+    tree = ConsumedTree.open(tmp_path / "consumed.bin")
+    (tmp_path / "absence.json").write_text(tree.absence_proof("a").to_json())
+    (tmp_path / "inclusion.json").write_text(tree.inclusion_proof("x").to_json())
+    return Evidence(tmp_path, version)
+
+
+def test_everything_together_verifies_and_says_what_it_proves(evidence: Evidence) -> None:
+    proofs = (evidence.absence, evidence.inclusion, evidence.consumed)
+    result = verify(*proofs, evidence.record, evidence.entries, evidence.list_head)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("OK  ") == 6
+    assert result.stdout.count("Does not prove: ") == 6
+    assert "The sample a is not among the 3 samples that the record of the run Run 1 commits to." in result.stdout
+    assert "a signature shows only who said it" in result.stdout
+
+
+def test_a_list_directory_stands_for_its_newest_version(evidence: Evidence) -> None:
+    result = verify(evidence.directory / "list")
+    assert result.exit_code == 0
+    assert "exactly the 2 entries of version 1" in result.stdout
+
+
+def test_an_expired_head_is_genuine_but_not_to_be_trained_by(evidence: Evidence) -> None:
+    publish_version(evidence.directory / "old", LIST_KEY, build(uids("a")))
+    result = verify(evidence.directory / "old")
+    assert result.exit_code == 0
+    assert ("do not train by it" in result.stdout) == (build(uids("a")).head.expires_at < evidence.version.head.published_at)
+
+
+def test_proofs_and_files_alone_are_refused(evidence: Evidence) -> None:
+    for file in (evidence.absence, evidence.inclusion, evidence.consumed, evidence.entries):
+        result = verify(file)
+        assert result.exit_code == 3
+        assert "NothingToCompare" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["record", "absence", "inclusion", "consumed", "entries", "list_head"])
+def test_a_changed_file_is_refused_by_name_and_the_others_are_still_judged(evidence: Evidence, name: str) -> None:
+    file = getattr(evidence, name)
+    honest = file.read_bytes()
+    others = [evidence.record, evidence.list_head]
+    for position in range(0, len(honest), max(1, len(honest) // 25)):
+        file.write_bytes(honest[:position] + bytes([honest[position] ^ 1]) + honest[position + 1 :])
+        result = verify(file, *(other for other in others if other != file))
+        assert result.exit_code == 3, position
+        assert "REFUSED" in result.stdout
+        assert result.stdout.count("OK  ") == (1 if file in others else 2)
+
+
+def test_rubbish_and_absent_files_are_refused(evidence: Evidence) -> None:
+    rubbish = evidence.directory / "rubbish"
+    for content in (b"", b"\xff\x00", b"[]", b"{}", b'{"payload":1}', b"PAR1", b"DEMURCT1"):
+        rubbish.write_bytes(content)
+        assert verify(rubbish).exit_code == 3
+    assert verify(evidence.directory / "absent").exit_code == 3
+
+
+def test_a_key_that_did_not_sign_is_refused(evidence: Evidence) -> None:
+    result = run("verify", evidence.record, "--key", LIST_KEY.verifier)
+    assert result.exit_code == 3
+    assert "UnknownKey" in result.stdout
+
+
+def test_json_for_machines(evidence: Evidence) -> None:
+    result = run("verify", evidence.record, evidence.absence, "--key", RUN_KEY.verifier, "--json")
+    report = json.loads(result.stdout)
+    assert report["verified"] is True
+    assert [finding["kind"] for finding in report["files"]] == ["signed statement", "proof"]
+
+
+def test_list_show_over_http_and_from_a_directory(evidence: Evidence) -> None:
+    with serve(evidence.directory / "list") as server:
+        over_http = run("list", "show", server.url, "--key", LIST_KEY.verifier, "--token", "secret", "--json")
+    assert json.loads(over_http.stdout) == json.loads(evidence.version.head.payload())
+    plain = run("list", "show", evidence.directory / "list", "--key", LIST_KEY.verifier)
+    assert evidence.version.head.root in plain.stdout
+    refused = run("list", "show", evidence.directory, "--key", LIST_KEY.verifier)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (3, 1)
+
+
+def test_keys_are_made_once_and_shown(tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    made = run("keys", "new", "op.example", "--out", file)
+    key = VerifyKey.parse(made.stdout)
+    (tmp_path / "key.pub").write_text(made.stdout)
+    assert run("keys", "show", file).stdout == run("keys", "show", tmp_path / "key.pub").stdout == made.stdout
+    assert json.loads(run("keys", "show", file, "--json").stdout)["key_id"] == key.key_id
+    again = run("keys", "new", "op.example", "--out", file)
+    assert (again.exit_code, again.stderr.count("\n")) == (1, 1)
+    assert SigningKey.load(file).verifier == key
+
+
+@pytest.mark.parametrize(
+    "arguments", [["keys", "new", "two words", "--out", "KEY"], ["keys", "show", "KEY"], ["list", "show", ".", "--key", "rubbish"]]
+)
+def test_bad_keys_end_in_one_sentence(tmp_path: Path, arguments: list[str]) -> None:
+    result = run(*(str(tmp_path / "key") if argument == "KEY" else argument for argument in arguments))
+    assert result.exit_code in (1, 3)
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.output
+
+
+def test_hash_prints_fingerprints_or_one_sentence(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.linear_gradient("L").save(tmp_path / "picture.png")
+    found = json.loads(run("hash", tmp_path / "picture.png").stdout)
+    assert (len(found["phash"]), len(found["pdq"]), len(found["dihedral_phash"])) == (16, 64, 8)
+    (tmp_path / "text").write_text("no picture")
+    refused = run("hash", tmp_path / "text")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
