@@ -15,9 +15,7 @@ from tests.unit.rights.office import Office
 def office(sessions: sessionmaker[Session], catalogue: Catalogue, tmp_path: Path) -> Office:
     """One registered manifest: the generated photos of tests.support.pictures."""
     with sessions.begin() as session:
-        manifest = make_manifest(
-            session, name="generated", catalogue=catalogue.path.name, digest=catalogue.digest, rows=catalogue.rows
-        )
+        manifest = make_manifest(session, name="generated", catalogue=catalogue.path.name, digest=catalogue.digest, rows=catalogue.rows)
     return Office(
         sessions=sessions,
         catalogues=Catalogues(catalogue.path.parent),

@@ -1,0 +1,53 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from models import Account, Identity
+from rights.accounts import IdentityTaken, link_identity, sign_in
+from tests.factories import ISSUER, NOW
+
+
+def enter(session: Session, sub: str, owner: str = "ada") -> Account:
+    return sign_in(session, iss=ISSUER, sub=sub, owner=owner, display_name="Ada", now=NOW)
+
+
+def test_the_same_identity_is_the_same_account(sessions: sessionmaker[Session]):
+    with sessions.begin() as session:
+        first = enter(session, "s1").id
+    with sessions.begin() as session:
+        again = enter(session, "s1", owner="ada-renamed")
+        assert again.id == first
+        assert again.owners == ("ada-renamed",), "the provider knows best under which key it files photos"
+
+
+def test_first_sign_ins_at_once_make_one_account(sessions: sessionmaker[Session]):
+    def first_sign_in(_: int) -> int:
+        with sessions.begin() as session:
+            return enter(session, "s1").id
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(first_sign_in, range(8)))) == 1
+    with sessions() as session:
+        assert session.scalar(select(func.count()).select_from(Account)) == 1
+
+
+def test_a_linked_identity_leads_to_the_same_account(sessions: sessionmaker[Session]):
+    with sessions.begin() as session:
+        account = enter(session, "s1")
+        for _ in range(2):
+            link_identity(session, account, iss="https://other.example", sub="s1", owner="ada-elsewhere", now=NOW)
+    with sessions.begin() as session:
+        same = sign_in(session, iss="https://other.example", sub="s1", owner="ada-elsewhere", display_name="Ada", now=NOW)
+        assert same.id == account.id
+        assert same.owners == ("ada", "ada-elsewhere")
+        assert session.scalar(select(func.count()).select_from(Identity)) == 2
+
+
+def test_an_identity_has_one_account_only(sessions: sessionmaker[Session]):
+    with sessions.begin() as session:
+        enter(session, "s1")
+        other = enter(session, "s2", owner="ben")
+        with pytest.raises(IdentityTaken):
+            link_identity(session, other, iss=ISSUER, sub="s1", owner="ada", now=NOW)

@@ -1,0 +1,131 @@
+"""Publishing: what a version holds, and what a crash between its steps leaves behind."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from demur.exclusions.reader import ExclusionList
+from models import ExclusionEntry, ExclusionListVersion, OptOut, Outbox
+from rights import lists
+from rights.lists import PublishedFilesChanged, publish, renew, sync_head
+from rights.optouts import Photos
+from tests.factories import NOW
+from tests.unit.rights.office import LIFETIME, Office
+
+
+def write_files(office: Office, session, now=NOW):
+    return publish(session, office.list_dir, office.key, list_id="test", lifetime=LIFETIME, now=now)
+
+
+def read(office: Office) -> ExclusionList:
+    return ExclusionList.open(str(office.list_dir), key=office.key.verifier, now=NOW)
+
+
+def test_nothing_is_published_before_there_is_something_to_exclude(office: Office):
+    assert office.publish() is None
+    assert not (office.list_dir / "head.dsse.json").exists()
+
+
+def test_the_same_entries_make_no_version_yet_take_effect(office: Office):
+    """A photo whose entries stand already, by somebody else's opt-out of the same picture."""
+    ada, ben = office.account("ada"), office.account("ben")
+    office.file(ben, Photos(("ben-exact", "ben-recompressed", "ben-resized")))
+    office.file(office.account("cleo"), Photos(("cleo-mirrored", "cleo-cropped")))
+    office.carry()
+    office.file(ada, Photos(("ada-0",)))
+    office.propagate()
+    with office.sessions() as session:
+        before = lists.newest_version(session).version
+    published = office.publish()
+    with office.sessions() as session:
+        mine = session.scalars(select(OptOut).where(OptOut.owner == "ada")).one()
+        assert mine.effective_version == (published.version if published else before)
+
+
+def test_versions_follow_each_other_and_verify(office: Office):
+    ada = office.account("ada")
+    for number in (1, 2, 3):
+        office.file(ada, Photos((f"ada-{number}",)))
+        version = office.carry()
+        assert version is not None
+        assert version.version == number
+    assert read(office).head.version == 3
+
+
+def test_a_crash_before_the_commit_promises_nothing(office: Office):
+    office.file(office.account("ada"), Photos(("ada-1",)))
+    office.propagate()
+    with office.sessions() as session:  # closed without a commit: the crash
+        orphan = write_files(office, session)
+        assert orphan is not None
+    assert (office.list_dir / "versions" / "1").exists()
+    assert not (office.list_dir / "head.dsse.json").exists()
+    office.file(office.account("ben"), Photos(("ben-1",)))
+    version = office.carry(NOW + timedelta(minutes=1))
+    assert version is not None
+    assert version.version == 1
+    published = read(office)
+    assert published.head.root == version.root
+    assert {"ada-1", "ben-1"} <= {entry.key for entry in published.entries}
+
+
+def test_a_crash_after_the_commit_is_repaired(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Photos(("ada-1",)))
+    office.carry()
+    office.file(ada, Photos(("ada-2",)))
+    office.propagate()
+    with office.sessions.begin() as session:
+        write_files(office, session)  # committed, and then the crash: the head is never moved
+    assert read(office).head.version == 1
+    with office.sessions() as session:
+        sync_head(session, office.list_dir)
+    assert read(office).head.version == 2
+
+
+def test_entries_know_since_and_until_when_they_are_listed(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Photos(("ada-1",)))
+    office.carry()
+    with office.sessions.begin() as session:
+        for entry in session.scalars(select(ExclusionEntry)):
+            entry.ended = True
+    office.file(ada, Photos(("ada-2",)))
+    office.carry()
+    with office.sessions() as session:
+        spans = {(entry.since_version, entry.until_version) for entry in session.scalars(select(ExclusionEntry))}
+    assert spans == {(1, 2), (2, None)}
+
+
+def test_a_head_is_renewed_before_it_expires(office: Office):
+    office.file(office.account("ada"), Photos(("ada-1",)))
+    office.carry()
+    assert office.publish(NOW + LIFETIME / 3) is None
+    renewed = office.publish(NOW + LIFETIME * 2 / 3)
+    assert renewed is not None
+    assert (renewed.version, renewed.added, renewed.removed) == (2, 0, 0)
+
+
+@pytest.mark.parametrize(("after", "promised"), [(LIFETIME / 3, 0), (LIFETIME * 2 / 3, 1)])
+def test_the_relay_promises_the_renewal(office: Office, after: timedelta, promised: int):
+    office.file(office.account("ada"), Photos(("ada-1",)))
+    office.carry()
+    for _ in range(2):
+        with office.sessions.begin() as session:
+            renew(session, LIFETIME, NOW + after)
+    with office.sessions() as session:
+        assert len(session.scalars(select(Outbox).where(Outbox.topic == "publish_list")).all()) == promised
+
+
+def test_changed_files_of_the_newest_version_stop_publishing(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Photos(("ada-1",)))
+    office.carry()
+    entries = office.list_dir / "versions" / "1" / "entries.parquet"
+    entries.write_bytes(entries.read_bytes() + b" ")
+    office.file(ada, Photos(("ada-2",)))
+    with pytest.raises(PublishedFilesChanged):
+        office.carry()
+    with office.sessions() as session:
+        assert session.scalars(select(ExclusionListVersion.version)).all() == [1]
