@@ -55,15 +55,23 @@ def _curve(stage: str, points: Sequence[LossPoint]) -> Curve:
         return " ".join(f"{x(step):.1f},{y(loss):.1f}" for step, loss in zip(steps, losses, strict=True))
 
     levels = [10 ** (low + span * part / 3) for part in range(4)]
-    marks = [first + (last - first) * part / 4 for part in range(5)]
+    marks = _round_steps(first, last)
     return Curve(
         stage=stage,
         raw=path([point.loss for point in points]),
         line=path(smooth),
         across=tuple(Tick(x(mark), f"{round(mark):,}") for mark in marks),
-        up=tuple(Tick(y(level), f"{level:.3g}") for level in levels),
+        up=tuple(Tick(y(level), f"{level:.2g}") for level in levels),
         rows=tuple((steps[index], smooth[index]) for index in _spread(len(points), 8)),
     )
+
+
+def _round_steps(first: int, last: int) -> list[int]:
+    """Up to six round step numbers from first to last."""
+    rough = max(1, (last - first) / 5)
+    size = 10 ** int(log10(rough))
+    pace = next(int(size * factor) for factor in (1, 2, 5, 10) if size * factor >= rough)
+    return list(range(-(-first // pace) * pace, last + 1, pace))
 
 
 def _thinned(points: list[LossPoint]) -> list[LossPoint]:
@@ -77,7 +85,7 @@ def _spread(count: int, wanted: int) -> list[int]:
     return sorted({round(part * (count - 1) / (wanted - 1)) for part in range(wanted)})
 
 
-def _smoothed(values: Sequence[float], weight: float = 0.85) -> list[float]:
+def _smoothed(values: Sequence[float], weight: float = 0.75) -> list[float]:
     """Exponential moving average that starts at the first value."""
     smooth, current = [], values[0]
     for value in values:

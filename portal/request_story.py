@@ -6,8 +6,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Select, case, func, select
 
-from models import OptOut, OptOutMatch, OptOutScope, Regime, RequestState, RightsRequest
+from models import (
+    OptOut,
+    OptOutMatch,
+    OptOutScope,
+    Regime,
+    RequestState,
+    RightsRequest,
+    RunState,
+    TrainingRun,
+)
 from portal.database import db
+from portal.site import site
 from rights.standing import matched
 
 
@@ -27,7 +37,7 @@ LAWS = {
 @dataclass(frozen=True)
 class Told:
     """A request with the sums of its opt-outs: ``filed`` of them, ``standing``, ``listed`` (of those standing) since version ``since``,
-    ``held`` for a person, and ``copies``: further manifest rows that they exclude. ``scope`` is None when nothing stands behind it."""
+    ``held`` for a person, and ``copies``: further manifest rows that they exclude."""
 
     request: RightsRequest
     scope: OptOutScope | None
@@ -65,6 +75,16 @@ def told(request: RightsRequest) -> Told:
     reached = db().scalar(copies.where(OptOutMatch.uid != OptOut.subject, OptOut.scope != OptOutScope.OWNER)) or 0
     scope, filed, standing, shown, held, since = sums
     return Told(request, OptOutScope(scope) if scope else None, filed, standing or 0, shown or 0, held or 0, since, reached)
+
+
+def left_out_by(request: RightsRequest, since: int | None) -> list[TrainingRun]:
+    """The runs trained under a list that held the request's photos, none of which they used, as their consumed samples show."""
+    if since is None:
+        return []
+    uids = db().scalars(photo_uids(request)).all()
+    later = select(TrainingRun).where(TrainingRun.state == RunState.RECORDED, TrainingRun.list_version >= since)
+    runs = db().scalars(later.order_by(TrainingRun.recorded_at)).all()
+    return [run for run in runs if uids and not site().runs.consumed(run, uids).any()]
 
 
 def photo_uids(request: RightsRequest) -> Select[str]:

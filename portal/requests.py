@@ -6,10 +6,10 @@ from flask_login import login_required
 from sqlalchemy import select
 from werkzeug.exceptions import NotFound
 
-from models import RightsRequest
+from models import ExclusionListVersion, RightsRequest
 from portal.auth.member import account
 from portal.database import db
-from portal.request_story import LAWS, answer_by, photo_uids, told
+from portal.request_story import LAWS, answer_by, left_out_by, photo_uids, told
 from portal.site import now, site
 from rights.photo import Photo, PhotoNotFound
 from rights.photos import get_photos
@@ -30,7 +30,16 @@ def index() -> str:
 @login_required
 def one(public_id: str) -> str:
     found = _own(public_id)
-    return render_template("requests/one.html", request_=told(found), photos=_photos(found), law=LAWS[found.regime], due=answer_by(found))
+    story = told(found)
+    return render_template(
+        "requests/one.html",
+        told=story,
+        version=db().get(ExclusionListVersion, story.since) if story.since else None,
+        runs=left_out_by(found, story.since),
+        photos=_photos(found),
+        law=LAWS[found.regime],
+        due=answer_by(found),
+    )
 
 
 @blueprint.post("/requests/<public_id>/withdraw")

@@ -10,6 +10,7 @@ from portal.charts import loss_curves
 from portal.database import db
 from portal.progress import training, under_way
 from portal.site import site
+from rights.runs import trusted_signers
 
 UNFINISHED = frozenset({RunState.QUEUED, RunState.TRAINING})
 blueprint = Blueprint("runs", __name__)
@@ -29,6 +30,7 @@ def one(public_id: str) -> str:
         "runs/one.html",
         run=run,
         samples=site().runs.samples(run),
+        signers=trusted_signers(site().config.keys_dir),
         curves=loss_curves(site().runs.losses(run)),
         work=[training(run)] if run.state in UNFINISHED else [],
     )
