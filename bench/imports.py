@@ -31,10 +31,11 @@ MEMBER_PHOTOS = 4_000
 PAGE_PHOTOS = 48
 PAGE_COLUMNS = ("uid", "posted_at", "caption", "url")
 CHUNK_ROWS = 1_000_000
-WORDS = (
-    "a the old red quiet bright our small last first morning evening harbour street garden mountain river window kitchen dog "
-    "cat child friend boat train bridge market winter summer snow rain light shadow under over beside before after with without"
-).split()
+VOCABULARY = """
+a the old red quiet bright our small last first morning evening harbour street garden mountain river window kitchen dog cat child friend
+boat train bridge market winter summer snow rain light shadow under over beside before after with without
+"""
+WORDS = VOCABULARY.split()
 
 
 def make_manifest(path: Path, rows: int, seed: int = 0) -> None:
@@ -175,10 +176,11 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-
 @click.command(help=__doc__)
 @click.option("--rows", default=10_000_000, show_default=True)
-@click.option("--scratch", type=click.Path(path_type=Path), help="Keeps the generated manifest here for the next run. Default: a temporary directory.")
+@click.option(
+    "--scratch", type=click.Path(path_type=Path), help="Keeps the generated manifest here for the next run. Default: a temporary directory."
+)
 @click.option("--json", "as_json", is_flag=True, help="Only the last line goes to standard output, progress to standard error.")
 @click.option("--step", type=click.Choice(["copy", "import"]), hidden=True)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))

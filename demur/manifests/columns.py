@@ -24,10 +24,11 @@ _HEX[list(b"0123456789abcdef")] = True
 
 @dataclass(frozen=True)
 class _Conversion:
-    """`whole` converts an array or raises ArrowException; `value` converts one non-null value or raises ValueError."""
+    """`whole` converts an array or raises ArrowException; `value` converts one value that is there or raises ValueError."""
 
     whole: Callable[[pa.Array], pa.Array]
     value: Callable[[object], object]
+    empty_is_null: bool = True
 
 
 def convert(name: str, column: pa.Array) -> tuple[pa.Array, Mask | None]:
@@ -41,16 +42,17 @@ def convert(name: str, column: pa.Array) -> tuple[pa.Array, Mask | None]:
     try:
         return conversion.whole(column), None
     except (pa.ArrowException, UnicodeDecodeError):
-        return _one_by_one(column, conversion.value, wanted)
+        return _one_by_one(column, conversion, wanted)
 
 
-def _one_by_one(column: pa.Array, value: Callable[[object], object], wanted: pa.DataType) -> tuple[pa.Array, Mask]:
+def _one_by_one(column: pa.Array, conversion: _Conversion, wanted: pa.DataType) -> tuple[pa.Array, Mask]:
     bad = np.zeros(len(column), dtype=np.bool_)
     values: list[object] = []
     for position, scalar in enumerate(column):
         try:
             theirs = scalar.as_py()
-            values.append(None if theirs is None or theirs == "" else value(theirs))
+            absent = theirs is None or (conversion.empty_is_null and theirs in ("", b""))
+            values.append(None if absent else conversion.value(theirs))
         except (ValueError, OverflowError):
             bad[position] = True
             values.append(None)
@@ -83,7 +85,7 @@ def _whole_number(low: int, high: int, wanted: pa.DataType) -> Callable[[pa.Arra
     def whole(column: pa.Array) -> pa.Array:
         if pa.types.is_boolean(column.type):
             raise _refuse(column)
-        numbers = column.cast(wanted)
+        numbers = (_whole_text(column) if pa.types.is_binary(column.type) else column).cast(wanted)
         bounds = pc.min_max(numbers)
         if bounds["min"].is_valid and (bounds["min"].as_py() < low or bounds["max"].as_py() > high):
             raise _refuse(column)
@@ -162,8 +164,10 @@ def _whole_time(column: pa.Array) -> pa.Array:
         return column.cast(pa.timestamp("s", column.type.tz), safe=False).cast(wanted)
     if pa.types.is_integer(column.type):  # seconds since 1970
         return column.cast(pa.int64()).cast(wanted)
-    if pa.types.is_date(column.type) or pa.types.is_string(column.type):
+    if pa.types.is_date(column.type):
         return column.cast(wanted)
+    if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
+        return _whole_text(column).cast(wanted)
     raise _refuse(column)
 
 
@@ -175,7 +179,7 @@ def _time(value: object) -> datetime.datetime:
     return moment if moment.tzinfo is None else moment.astimezone(datetime.UTC).replace(tzinfo=None)
 
 
-_TEXT = _Conversion(_whole_text, _text)
+_TEXT = _Conversion(_whole_text, _text, empty_is_null=False)
 _SIDE = _Conversion(_whole_number(0, 2**31 - 1, pa.int32()), _number(0, 2**31 - 1))
 _CONVERSIONS = {
     "width": _SIDE,

@@ -96,22 +96,22 @@ class _Import:
 
     def run(self) -> ImportReport:
         started = time.monotonic()
-        spilled = self._scratch / "spill.arrow"
+        spilled = self._scratch / "spill.arrow"  # removed before the catalogue appears
         spill = Spill(spilled, SPILLED)
         try:
             self._read_into(spill)
-            self._write_rows(spill)
+            rows, digest = self._write_rows(spill)
         finally:
             spill.close()
             spilled.unlink()
-        return self._describe(started)
+        return self._describe(rows, digest, started)
 
     def _read_into(self, spill: Spill) -> None:
         with FingerprintPool(self._source.root, self._workers) as pool:
             for batch in _ahead(self._accepted()):
                 done = complete(batch, pool, self._rejected, self._advance)
                 digests = text_digests(done["uid"])
-                ordinals = np.arange(spill.taken, spill.taken + done.num_rows)
+                ordinals = np.arange(spill.rows, spill.rows + done.num_rows)
                 self._digests.append(digests)
                 spill.add(pa.RecordBatch.from_arrays([*done.columns, pa.array(digests), pa.array(ordinals)], schema=SPILLED))
         spill.finish()
@@ -127,7 +127,7 @@ class _Import:
         self._read += rows
         self._progress(Progress("reading", self._read, self._source.total))
 
-    def _write_rows(self, spill: Spill) -> None:
+    def _write_rows(self, spill: Spill) -> tuple[int, str]:
         dropped = self._drop_copies(spill)
         total = spill.rows - len(dropped)
         writer = CatalogueWriter(self._scratch)
@@ -140,20 +140,21 @@ class _Import:
         finally:
             writer.abandon()
         self._progress(Progress("indexing", 0, total))
-        writer.write_tables()
-        self._progress(Progress("indexing", total, total))
+        with ThreadPoolExecutor(1) as thread:
+            digest = thread.submit(sha256_file, self._scratch / "rows.parquet")
+            writer.write_tables()
+            self._progress(Progress("indexing", total, total))
+            return writer.rows, digest.result()
 
     def _drop_copies(self, spill: Spill) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         suspect = repeated(self._digests)
         self._digests.clear()
-        dropped, uids = later_copies(spill.run_columns(["uid", "digest", "ordinal"]), suspect)
+        dropped, uids = later_copies(spill.columns(["uid", "digest", "ordinal"]), suspect)
         if len(dropped):
             self._rejected.add(Reason.DUPLICATE_UID, (f"uid {uid!r} came before" for uid in uids), len(dropped))
         return dropped
 
-    def _describe(self, started: float) -> ImportReport:
-        digest = sha256_file(self._scratch / "rows.parquet")
-        rows = (self._scratch / "pdq.bin").stat().st_size // 32
+    def _describe(self, rows: int, digest: str, started: float) -> ImportReport:
         seconds = round(time.monotonic() - started, 3)
         report = ImportReport(rows, dict(self._rejected.counts), self._rejected.examples, digest, seconds)
         described = {

@@ -1,8 +1,8 @@
 """Sorts more rows than memory holds: sorted runs on disk, then one range of keys at a time out of all runs.
 
 Keys are (owner, uid), compared by their UTF-8 bytes. While runs are written a sample of their keys is kept; afterwards it says where
-to cut the key space into ranges of about equal size. A range is read by mapping the spill file, and unmapped again before the next,
-so that the resident memory is that of one range.
+to cut the key space into ranges of about equal size. Every run is then read once, a piece at a time. (Mapping the file would be
+shorter, but Linux maps large folios whole: the resident memory was a third of the file.)
 """
 
 import bisect
@@ -16,8 +16,9 @@ import pyarrow.ipc
 SORT_KEYS = [("owner", "ascending"), ("uid", "ascending")]
 RUN_ROWS = 262_144
 RUN_BYTES = 1 << 28
-SAMPLE_STEP = 1024
-RANGE_ROWS = 131_072
+PIECE_ROWS = 4096
+"""What is read of a run at once. The first key of every piece is in the sample."""
+RANGE_ROWS = 196_608
 RANGE_BYTES = 1 << 26
 
 Key = tuple[str, str]
@@ -27,34 +28,36 @@ class Spill:
     """A spill file in the making: `add` batches, `finish`, then read `ranges`."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._path = path
+        self._path, self._schema = path, schema
         self._file = pa.OSFile(str(path), "wb")
         self._writer = pa.ipc.new_file(self._file, schema)
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = self._pending_bytes = 0
         self._sample: list[Key] = []
-        self.taken = self.rows = self.bytes = self.runs = 0
+        self._runs: list[range] = []
+        self.rows = self.bytes = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Takes rows in any order. Raises OSError."""
         self._pending.append(batch)
-        self.taken += batch.num_rows
         self._pending_rows += batch.num_rows
         self._pending_bytes += batch.nbytes
+        self.rows += batch.num_rows
+        self.bytes += batch.nbytes
         if self._pending_rows >= RUN_ROWS or self._pending_bytes >= RUN_BYTES:
             self._write_run()
 
     def _write_run(self) -> None:
         run = sort(self._pending)
-        self._writer.write_batch(run)
-        self._sample.extend(_key(run, place) for place in range(SAMPLE_STEP // 2, run.num_rows, SAMPLE_STEP))
-        self.rows += self._pending_rows
-        self.bytes += self._pending_bytes
-        self.runs += 1
+        for start in range(0, run.num_rows, PIECE_ROWS):
+            self._writer.write_batch(run.slice(start, PIECE_ROWS))
+            self._sample.append(_key(run, start))
+        first = self._runs[-1].stop if self._runs else 0
+        self._runs.append(range(first, first + -(-run.num_rows // PIECE_ROWS)))
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
 
     def finish(self) -> None:
-        """Writes what is pending. Nothing can be added afterwards."""
+        """Writes what is pending. Nothing can be added afterwards. Raises OSError."""
         if self._pending_rows:
             self._write_run()
         self._writer.close()
@@ -64,35 +67,46 @@ class Spill:
         """Lets go of the file, finished or not."""
         self._file.close()
 
-    def run_columns(self, names: list[str]) -> Iterator[pa.RecordBatch]:
-        """Some columns of every run; only their pages are read."""
-        for number in range(self.runs):
-            with pa.memory_map(str(self._path)) as mapped:
-                yield pa.ipc.open_file(mapped).get_batch(number).select(names)
+    def columns(self, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of all rows, in no particular order; the others are not read."""
+        options = pa.ipc.IpcReadOptions(included_fields=[self._schema.get_field_index(name) for name in names])
+        with pa.OSFile(str(self._path)) as file:
+            reader = pa.ipc.open_file(file, options=options)
+            yield from (reader.get_batch(number) for number in range(reader.num_record_batches))
 
     def ranges(self) -> Iterator[pa.RecordBatch]:
         """All rows in order of their keys, as sorted batches of about RANGE_ROWS rows."""
-        splitters = self._splitters()
-        starts = [0] * self.runs
-        for number in range(len(splitters) + 1):
-            pieces, starts = self._pieces(splitters[number] if number < len(splitters) else None, starts)
-            if pieces:
-                yield sort(pieces)
-
-    def _pieces(self, splitter: Key | None, starts: list[int]) -> tuple[list[pa.RecordBatch], list[int]]:
-        """The rows of every run from `starts` to the first that is not below `splitter`; and where those are."""
-        with pa.memory_map(str(self._path)) as mapped:
-            reader = pa.ipc.open_file(mapped)
-            runs = [reader.get_batch(number) for number in range(self.runs)]
-            ends = [_end(run, splitter, start) for run, start in zip(runs, starts, strict=True)]
-            slices = zip(runs, starts, ends, strict=True)
-            pieces = [run.slice(start, end - start) for run, start, end in slices if end > start]
-        return pieces, ends
+        with pa.OSFile(str(self._path)) as file:
+            reader = pa.ipc.open_file(file)
+            runs = [_Run(reader, pieces) for pieces in self._runs]
+            for splitter in [*self._splitters(), None]:
+                slices = [piece for run in runs for piece in run.below(splitter)]
+                if slices:
+                    yield sort(slices)
 
     def _splitters(self) -> list[Key]:
         wanted = max(-(-self.rows // RANGE_ROWS), -(-self.bytes // RANGE_BYTES))
         sample = sorted(self._sample)
         return sorted({sample[len(sample) * cut // wanted] for cut in range(1, wanted)}) if sample else []
+
+
+class _Run:
+    """A sorted run on its way through memory: one piece of it, read when the piece before is used up."""
+
+    def __init__(self, reader: pa.ipc.RecordBatchFileReader, pieces: range) -> None:
+        self._pieces = (reader.get_batch(number) for number in pieces)
+        self._rest: pa.RecordBatch | None = next(self._pieces)
+
+    def below(self, splitter: Key | None) -> Iterator[pa.RecordBatch]:
+        """The rows that were not given yet and whose key is below `splitter` (None: above every key)."""
+        while self._rest is not None:
+            end = _first_not_below(self._rest, splitter)
+            if end > 0:
+                yield self._rest.slice(0, end)
+            if end < self._rest.num_rows:
+                self._rest = self._rest.slice(end)
+                return
+            self._rest = next(self._pieces, None)
 
 
 def sort(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
@@ -105,8 +119,7 @@ def _key(batch: pa.RecordBatch, place: int) -> Key:
     return batch["owner"][place].as_py(), batch["uid"][place].as_py()
 
 
-def _end(run: pa.RecordBatch, splitter: Key | None, start: int) -> int:
-    """The first place from `start` on whose key is not below `splitter` (None: above every key)."""
-    if splitter is None:
-        return run.num_rows
-    return bisect.bisect_left(range(run.num_rows), splitter, lo=start, key=lambda place: _key(run, place))
+def _first_not_below(batch: pa.RecordBatch, splitter: Key | None) -> int:
+    if splitter is None or _key(batch, batch.num_rows - 1) < splitter:
+        return batch.num_rows
+    return bisect.bisect_left(range(batch.num_rows), splitter, key=lambda place: _key(batch, place))

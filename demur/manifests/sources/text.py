@@ -16,7 +16,7 @@ from demur.manifests.errors import TruncatedSource
 from demur.manifests.pictures import suffix
 from demur.manifests.rejections import Reason, Rejections
 from demur.manifests.schema import match_columns
-from demur.manifests.sources.records import RECORD_ROWS, record_columns
+from demur.manifests.sources.records import RECORD_ROWS, record_batch
 from demur.manifests.sources.source import Source, located
 
 BLOCK_BYTES = 1 << 23
@@ -113,16 +113,10 @@ def _jsonl_batches(file: Path, shard: str, rejected: Rejections) -> Iterator[pa.
         records.append(record)
         places.append(place)
         if len(records) == RECORD_ROWS:
-            yield _json_batch(records, places, shard)
+            yield record_batch(records, places, shard, rejected)
             records, places = [], []
     if records:
-        yield _json_batch(records, places, shard)
-
-
-def _json_batch(records: list[dict[str, object]], places: list[int], shard: str) -> pa.RecordBatch:
-    columns = match_columns({name: None for record in records for name in record}, shard)
-    shards = pa.repeat(pa.scalar(shard), len(records))
-    return pa.RecordBatch.from_pydict({**record_columns(records, columns), "shard": shards, "row": pa.array(places, pa.int64())})
+        yield record_batch(records, places, shard, rejected)
 
 
 def _json_records(file: Path, shard: str, rejected: Rejections) -> Iterator[tuple[int, dict[str, object]]]:

@@ -13,12 +13,13 @@ import pyarrow as pa
 from demur.manifests.errors import TruncatedSource
 from demur.manifests.pictures import PICTURE_SUFFIXES
 from demur.manifests.rejections import Reason, Rejections
-from demur.manifests.schema import match_columns
-from demur.manifests.sources.records import RECORD_ROWS, record_columns
+from demur.manifests.schema import ALIASES
+from demur.manifests.sources.records import RECORD_ROWS, record_batch
 from demur.manifests.sources.source import Source
 
 MAX_TEXT = 1 << 20
 """Bytes read of a sample's caption or JSON."""
+_PATHS = ALIASES["path"]
 
 
 @dataclass
@@ -51,23 +52,18 @@ def _file_batches(file: Path, shard: str, rejected: Rejections) -> Iterator[pa.R
         else:
             kept.append(sample)
         if len(kept) == RECORD_ROWS:
-            yield _batch(kept, shard)
+            yield _batch(kept, shard, rejected)
             kept = []
     if kept:
-        yield _batch(kept, shard)
+        yield _batch(kept, shard, rejected)
 
 
-def _batch(kept: list[Sample], shard: str) -> pa.RecordBatch:
-    records = [{"key": sample.key, **sample.record} for sample in kept]
-    columns = match_columns({name: None for record in records for name in record}, shard)
-    columns.pop("path", None)  # the picture is in the tar, wherever it once was
-    return pa.RecordBatch.from_pydict(
-        {
-            **record_columns(records, columns),
-            "shard": pa.repeat(pa.scalar(shard), len(kept)),
-            "row": pa.array([sample.picture for sample in kept], pa.int64()),
-        }
-    )
+def _batch(kept: list[Sample], shard: str, rejected: Rejections) -> pa.RecordBatch:
+    """Without the samples' own `path`: the picture is in the tar, wherever it once was."""
+    records = [
+        {name: value for name, value in {"key": sample.key, **sample.record}.items() if name.lower() not in _PATHS} for sample in kept
+    ]
+    return record_batch(records, [sample.picture or 0 for sample in kept], shard, rejected)
 
 
 def samples(file: Path) -> Iterator[Sample]:
