@@ -186,5 +186,6 @@ def _hold_against_records(proof: InclusionProof | AbsenceProof, known: list[RunR
         return f"The run {record.name} consumed the sample {proof.uid}: it says so itself.", "How much the sample shaped the weights."
     return (
         f"The sample {proof.uid} is not among the {record.consumed.size} samples that the record of the run {record.name} commits to.",
-        "That no copy of the photo was consumed under another uid, or that the run read nothing beyond what its record commits to.",
+        "That no copy of the photo was consumed under another uid, or that the run read nothing beyond what its record commits to. "
+        "That the samples are in order is taken from the record's maker, unless consumed.bin is verified as well.",
     )

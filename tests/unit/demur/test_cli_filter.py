@@ -14,10 +14,11 @@ from PIL import ImageOps
 
 from demur.cli import main
 from demur.exclusions import Entry, KeyKind
+from demur.manifests import import_manifest
 from demur.signing import SigningKey
 from demur.similarity.fingerprint import fingerprint
 from tests.support.exclusion_lists import build_version_for_today, publish_version, serve
-from tests.support.pictures import jpeg, png, textured_picture
+from tests.support.pictures import jpeg, photo_bytes, png, textured_picture, write_photo_folder
 
 KEY = SigningKey.generate("op.example")
 
@@ -132,7 +133,7 @@ def test_webdataset_looks_at_the_pictures_too(list_directory: Path, tmp_path: Pa
         assert all(member.mtime == 1_700_000_000 for member in tar)
 
 
-def test_a_directory_of_shards_and_a_catalogue(list_directory: Path, tmp_path: Path) -> None:
+def test_a_directory_of_shards(list_directory: Path, tmp_path: Path) -> None:
     shards = tmp_path / "shards"
     shards.mkdir()
     for name in ("00000", "00001"):
@@ -140,10 +141,19 @@ def test_a_directory_of_shards_and_a_catalogue(list_directory: Path, tmp_path: P
     (shards / "stats.json").write_text("{}")
     assert filtered(shards, list_directory, tmp_path / "out")["kept"] == 2
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["00000.parquet", "00001.parquet"]
-    (shards / "catalogue.json").write_text("{}")
-    pq.write_table(pa.table({"uid": ["a1", "b"]}), shards / "rows.parquet")
-    filtered(shards, list_directory, tmp_path / "out.parquet")
-    assert pq.ParquetFile(tmp_path / "out.parquet").read().to_pydict() == {"uid": ["b"]}
+
+
+def test_an_imported_catalogue_gives_its_kept_rows(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    import_manifest(write_photo_folder(tmp_path / "photos"), tmp_path / "catalogue", name="photos", workers=1)
+    (tmp_path / "list").mkdir()
+    publish_version(tmp_path / "list", KEY, build_version_for_today([phash_entry(photo_bytes("ada", 0)), Entry(KeyKind.OWNER, "cleo")]))
+    report = filtered(tmp_path / "catalogue", tmp_path / "list", tmp_path / "out.parquet")
+    kept = pq.ParquetFile(tmp_path / "out.parquet").read()
+    assert report["kept"] == len(kept)
+    assert {"ada-0", "ben-exact", "ben-recompressed"}.isdisjoint(kept["uid"].to_pylist())
+    assert set(kept["owner"].to_pylist()) == {"ada", "ben"}
+    assert {"ada-1", "ben-0"} <= set(kept["uid"].to_pylist())
 
 
 def test_the_plain_report_tells_what_could_not_be_applied(list_directory: Path, tmp_path: Path) -> None:
