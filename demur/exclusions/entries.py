@@ -148,6 +148,7 @@ def _parquet(rows: Sequence[tuple[str, ...]], schema: pa.Schema) -> bytes:
 
 
 def _rows(data: bytes, schema: pa.Schema) -> Iterator[tuple[str, ...]]:
+    # Not pq.read_table: its threads may still be starting when a short program ends, and then abort it (pyarrow 26, about 1 in 60).
     table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     if table.schema.names != schema.names or table.schema.types != schema.types or any(column.null_count for column in table.columns):
         raise pa.ArrowInvalid(f"the columns are not {', '.join(schema.names)} as text without gaps")
