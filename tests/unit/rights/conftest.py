@@ -14,11 +14,14 @@ from tests.unit.rights.office import Office
 @pytest.fixture
 def office(sessions: sessionmaker[Session], catalogue: Catalogue, tmp_path: Path) -> Office:
     """One registered manifest: the generated photos of tests.support.pictures."""
+    catalogues_dir = tmp_path / "catalogues"
+    catalogues_dir.mkdir()
+    (catalogues_dir / catalogue.path.name).symlink_to(catalogue.path)
     with sessions.begin() as session:
         manifest = make_manifest(session, name="generated", catalogue=catalogue.path.name, digest=catalogue.digest, rows=catalogue.rows)
     return Office(
         sessions=sessions,
-        catalogues=Catalogues(catalogue.path.parent),
+        catalogues=Catalogues(catalogues_dir),
         runs=RunArtefacts(tmp_path / "runs"),
         list_dir=tmp_path / "list",
         key=SigningKey.generate("test"),

@@ -1,0 +1,103 @@
+"""Opt-outs reach manifests that come later."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from demur.exclusions import KeyKind
+from demur.manifests import import_manifest
+from demur.similarity.fingerprint import fingerprint
+from models import OptOut
+from rights.optouts import Everything, Photos, Picture
+from rights.platform_events import Event, EventKind, receive_event
+from rights.propagation import apply_propagation
+from rights.reach import gather, standing_ids
+from tests.factories import NOW, make_manifest
+from tests.support.pictures import jpeg, textured_picture
+from tests.unit.rights.office import Office
+
+LATER = NOW + timedelta(hours=1)
+
+
+def register(office: Office, folder, photos: dict[str, tuple[str, bytes]]) -> int:
+    """A second manifest in the same catalogues directory, as a relay and a worker would see it after its import."""
+    (folder / "pictures").mkdir(parents=True)
+    lines = ["path,uid,owner,caption"]
+    for uid, (owner, data) in photos.items():
+        (folder / "pictures" / f"{uid}.jpg").write_bytes(data)
+        lines.append(f"pictures/{uid}.jpg,{uid},{owner},a photo")
+    (folder / "photos.csv").write_text("\n".join(lines))
+    target = office.catalogues.directory / folder.name
+    report = import_manifest(folder, target, name=folder.name, workers=0)
+    with office.sessions.begin() as session:
+        return make_manifest(session, name=folder.name, catalogue=target.name, digest=report.digest).id
+
+
+def propagate_manifest(office: Office, manifest_id: int) -> None:
+    with office.sessions() as session:
+        findings = gather(session, office.catalogues, standing_ids(session), manifest_id)
+    with office.sessions.begin() as session:
+        apply_propagation(session, findings, fan_out_limit=office.fan_out_limit, now=LATER, complete=False)
+
+
+def uids(office: Office, version: int) -> set[str]:
+    return {entry.key for entry in office.entries(version) if entry.kind is KeyKind.UID}
+
+
+def test_a_copy_posted_later_is_excluded(office: Office, tmp_path):
+    office.file(office.account("ada"), Photos(("ada-2",)))
+    office.carry()
+    late = register(office, tmp_path / "late", {"dan-1": ("dan", jpeg(textured_picture(seed=2), quality=50))})
+    propagate_manifest(office, late)
+    office.publish(LATER)
+    assert uids(office, 2) == {"ada-2", "dan-1"}
+
+
+def test_a_mirrored_copy_of_an_uploaded_picture_is_excluded_later(office: Office, tmp_path):
+    picture = textured_picture(seed=4711)
+    office.file(office.account("ada"), Picture(fingerprint(jpeg(picture))))
+    office.carry()
+    mirrored = jpeg(picture.transpose(0))
+    propagate_manifest(office, register(office, tmp_path / "late", {"dan-1": ("dan", mirrored)}))
+    office.publish(LATER)
+    assert uids(office, 2) == {"dan-1"}
+
+
+def test_photos_that_an_owner_posts_later_are_covered_with_their_copies(office: Office, tmp_path):
+    office.file(office.account("ada"), Everything())
+    office.carry()
+    photos = {"ada-new": ("ada", jpeg(textured_picture(seed=77))), "dan-copy": ("dan", jpeg(textured_picture(seed=77), quality=50))}
+    propagate_manifest(office, register(office, tmp_path / "late", photos))
+    office.publish(LATER)
+    assert {"ada-new", "dan-copy"} <= uids(office, 2)
+
+
+def test_a_photo_known_by_its_uid_alone_is_learned_from_its_first_manifest(office: Office, tmp_path):
+    with office.sessions.begin() as session:
+        receive_event(session, Event("e1", EventKind.PHOTO_DELETED, "dan", "dan-1", NOW), NOW)
+    office.carry()
+    with office.sessions() as session:
+        assert session.scalars(select(OptOut)).one().sha256 is None
+    copy_of_ada = {"dan-1": ("dan", jpeg(textured_picture(seed=3), quality=60))}
+    propagate_manifest(office, register(office, tmp_path / "late", copy_of_ada))
+    office.publish(LATER)
+    assert uids(office, 2) == {"dan-1", "ada-3"}, "its copies in earlier manifests, too"
+    with office.sessions() as session:
+        learned = session.scalars(select(OptOut)).one()
+        assert learned.sha256 is not None
+        assert len(learned.dihedral) == 8
+
+
+def test_a_new_manifest_can_pass_the_fan_out_limit(office: Office, tmp_path):
+    office.fan_out_limit = 1
+    office.file(office.account("ada"), Photos(("ada-2",)))
+    office.carry()
+    picture = textured_picture(seed=2)
+    copies = {f"dan-{quality}": ("dan", jpeg(picture, quality=quality)) for quality in (40, 50, 60)}
+    propagate_manifest(office, register(office, tmp_path / "late", copies))
+    version = office.publish(LATER)
+    assert version is not None
+    assert uids(office, 2) == {"ada-2"}
+    assert not [entry for entry in office.entries(2) if entry.kind is KeyKind.PHASH], "readers would exclude them by their looks"
+    with office.sessions() as session:
+        assert session.scalars(select(OptOut)).one().held

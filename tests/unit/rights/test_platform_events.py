@@ -1,0 +1,76 @@
+"""Photos that the platform deleted or made private exclude by themselves."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from demur.exclusions import KeyKind
+from models import Account, OptOut, Outbox
+from rights.platform_events import BadPlatformEvent, Event, EventKind, receive_event
+from tests.factories import NOW
+from tests.unit.rights.office import Office
+
+LATER = NOW + timedelta(hours=1)
+
+
+def tell(office: Office, event_id: str, kind: EventKind, uid: str = "ada-0", occurred_at=NOW) -> bool:
+    with office.sessions.begin() as session:
+        return receive_event(session, Event(event_id, kind, "ada", uid, occurred_at), LATER)
+
+
+def excluded(office: Office, version: int) -> set[str]:
+    return {entry.key for entry in office.entries(version) if entry.kind in (KeyKind.UID, KeyKind.OWNER)}
+
+
+@pytest.mark.parametrize("kind", [EventKind.PHOTO_DELETED, EventKind.PHOTO_MADE_PRIVATE])
+def test_a_photo_taken_away_is_excluded_with_its_copies(office: Office, kind: EventKind):
+    assert tell(office, "e1", kind)
+    with office.sessions() as session:
+        assert list(session.scalars(select(Outbox)).one().payload) == ["opt_out_id"]
+    office.carry()
+    assert {"ada-0", "ben-exact", "cleo-mirrored"} <= excluded(office, 1)
+
+
+def test_the_same_event_twice_is_one(office: Office):
+    assert tell(office, "e1", EventKind.PHOTO_DELETED)
+    assert not tell(office, "e1", EventKind.PHOTO_DELETED)
+    assert tell(office, "e2", EventKind.PHOTO_MADE_PRIVATE)
+    with office.sessions() as session:
+        assert len(session.scalars(select(OptOut)).all()) == 1
+
+
+def test_public_again_ends_what_the_platform_filed(office: Office):
+    tell(office, "e1", EventKind.PHOTO_MADE_PRIVATE)
+    office.carry()
+    tell(office, "e2", EventKind.PHOTO_MADE_PUBLIC, occurred_at=LATER)
+    version = office.carry(LATER)
+    assert version is not None
+    assert version.total == 0
+
+
+def test_events_in_the_wrong_order_end_as_in_the_right_one(office: Office):
+    tell(office, "e2", EventKind.PHOTO_MADE_PUBLIC, occurred_at=LATER)
+    tell(office, "e1", EventKind.PHOTO_MADE_PRIVATE, occurred_at=NOW)
+    assert office.carry() is None
+
+
+def test_a_closed_account_excludes_all_its_photos(office: Office):
+    ada = office.account("ada")
+    tell(office, "e1", EventKind.ACCOUNT_CLOSED, uid="")
+    office.carry()
+    assert {"ada", "ada-5"} <= excluded(office, 1)
+    with office.sessions() as session:
+        assert session.get_one(Account, ada.id).closed_at == LATER
+
+
+def test_a_photo_that_no_manifest_knows_is_excluded_by_its_uid(office: Office):
+    tell(office, "e1", EventKind.PHOTO_DELETED, uid="ada-unseen")
+    office.carry()
+    assert excluded(office, 1) == {"ada-unseen"}
+
+
+@pytest.mark.parametrize(("kind", "uid"), [(EventKind.PHOTO_DELETED, ""), (EventKind.ACCOUNT_CLOSED, "ada-0")])
+def test_an_event_that_contradicts_itself_is_refused(office: Office, kind: EventKind, uid: str):
+    with pytest.raises(BadPlatformEvent):
+        tell(office, "e1", kind, uid)

@@ -1,0 +1,76 @@
+"""Rows that only may show an opted-out photo wait for their owner."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from demur.similarity.rules import MatchKind
+from models import ExclusionEntry, OptOutMatch
+from rights.optouts import Photos
+from rights.photos import get_photo
+from rights.proposals import ProposalNotFound, accept_proposal, decline_proposal, proposals_for
+from rights.withdrawals import withdraw_photo
+from tests.factories import NOW
+from tests.unit.rights.office import Office
+
+LATER = NOW + timedelta(hours=1)
+
+
+@pytest.fixture
+def proposal(office: Office):
+    """ada-0 is opted out, and ada-5 was found to look like it."""
+    ada = office.account("ada")
+    filing = office.file(ada, Photos(("ada-0",)))
+    office.carry()
+    with office.sessions.begin() as session:
+        opt_out_id = session.scalars(select(ExclusionEntry.opt_out_id)).first()
+        found = {"manifest_id": office.manifest_id, "kind": MatchKind.PROPOSED, "phash_distance": 8, "pdq_distance": 60}
+        session.add(OptOutMatch(opt_out_id=opt_out_id, position=1000, uid="ada-5", owner="ada", **found))
+        session.add(OptOutMatch(opt_out_id=opt_out_id, position=1001, uid="ben-5", owner="ben", **found))
+    assert filing.filed == 1
+    with office.sessions() as session:
+        return ada, proposals_for(session, ["ada"], "ada-5")[0]
+
+
+def test_only_ones_own_rows_are_proposed(office: Office, proposal):
+    with office.sessions() as session:
+        assert [(one.uid, one.opted_out) for one in proposals_for(session, ["ada"])] == [("ada-5", "ada-0")]
+        assert proposals_for(session, ["ben"]) == [], "the opt-out behind it is somebody else's business"
+        assert proposals_for(session, ["ada"], "ada-0") == proposals_for(session, ["ada"], "ada-5")
+        assert proposals_for(session, ["ada"], "ada-1") == []
+
+
+def test_an_accepted_one_leaves_training_and_comes_back_with_its_opt_out(office: Office, proposal):
+    ada, one = proposal
+    with office.sessions.begin() as session:
+        assert accept_proposal(session, ada, one.match_id, LATER) == "ada-5"
+    version = office.publish(LATER)
+    assert version is not None
+    assert version.added == 1
+    with office.sessions.begin() as session:
+        photo = get_photo(session, office.catalogues, office.runs, ["ada"], "ada-5")
+        assert photo.opt_out is not None
+        assert photo.opt_out.through == "ada-0"
+        withdraw_photo(session, ada, "ada-0", LATER)
+    emptied = office.publish(LATER)
+    assert emptied is not None
+    assert emptied.total == 0
+
+
+def test_a_declined_one_stays_and_is_not_asked_again(office: Office, proposal):
+    ada, one = proposal
+    with office.sessions.begin() as session:
+        decline_proposal(session, ada, one.match_id, LATER)
+    assert office.publish(LATER) is None
+    with office.sessions.begin() as session:
+        assert proposals_for(session, ["ada"]) == []
+        with pytest.raises(ProposalNotFound):
+            accept_proposal(session, ada, one.match_id, LATER)
+
+
+def test_nobody_else_decides(office: Office, proposal):
+    _, one = proposal
+    ben = office.account("ben")
+    with office.sessions.begin() as session, pytest.raises(ProposalNotFound):
+        accept_proposal(session, ben, one.match_id, LATER)
