@@ -8,7 +8,7 @@ for (const form of document.querySelectorAll("form[data-select]")) {
   function show() {
     const ticked = boxes.filter((box) => box.checked).length;
     const chosen = all.checked ? total : ticked;
-    count.textContent = chosen ? `${chosen.toLocaleString("en")} selected` : "None selected yet";
+    count.textContent = chosen ? `${chosen.toLocaleString("en")} selected` : "";
     all.indeterminate = !all.checked && ticked > 0;
   }
 
