@@ -111,7 +111,7 @@ TIERS = {
             tier="tests",
             minutes=0.5,
             picture_px=64,
-            threads=2,
+            threads=1,
             bfloat16=False,
             autoencoder=AutoencoderSettings(widths=(32, 48), blocks=1, steps=150, batch=16, learning_rate=2e-3, latent_noise=0.05),
             denoiser=DenoiserSettings(
