@@ -10,6 +10,7 @@ import sys
 import tarfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -160,23 +161,23 @@ def test_an_import_that_is_killed_leaves_no_catalogue(tmp_path: Path) -> None:
     assert not (tmp_path / "catalogue").exists()
 
 
-def kill_workers(stop: threading.Event, killed: list[int]) -> None:
-    """Kills the first decoder that works."""
-    while not stop.is_set() and not killed:
+def kill_a_worker(stop: threading.Event, killed: set[int]) -> None:
+    """Kills the first decoder that has worked for a while."""
+    while not stop.wait(0.01) and not killed:
         for child in psutil.Process().children(recursive=True):
-            if child.status() != psutil.STATUS_ZOMBIE and child.cpu_times().user > 0.4 and "fork" in " ".join(child.cmdline()):
-                os.kill(child.pid, signal.SIGKILL)
-                killed.append(child.pid)
-                return
-        time.sleep(0.01)
+            with suppress(psutil.Error):
+                if child.cpu_times().user > 0.4 and "forkserver" in " ".join(child.cmdline()):
+                    child.kill()
+                    killed.add(child.pid)
+                    break
 
 
 def test_a_decoder_that_is_killed_costs_nothing(tmp_path: Path) -> None:
     data = jpeg(textured_picture(1, 3000, 2000), quality=95)
     for number in range(64):
         (tmp_path / f"{number}.jpg").write_bytes(data)
-    stop, killed = threading.Event(), []
-    killer = threading.Thread(target=kill_workers, args=(stop, killed))
+    stop, killed = threading.Event(), set[int]()
+    killer = threading.Thread(target=kill_a_worker, args=(stop, killed))
     with FingerprintPool(tmp_path, workers=2) as pool:
         killer.start()
         outcomes = pool.compute([(f"{number}.jpg", 0) for number in range(64)], lambda _: None)
@@ -189,15 +190,25 @@ def test_a_decoder_that_is_killed_costs_nothing(tmp_path: Path) -> None:
 def kill_readers_of(fifo: Path, stop: threading.Event, killed: set[int]) -> None:
     """Kills every decoder that opens `fifo`."""
     while not stop.wait(0.01):
-        try:
-            descriptor = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:  # nobody reads it yet
-            continue
-        for child in psutil.Process().children(recursive=True):
+        with suppress(OSError, psutil.Error):
+            descriptor = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)  # raises while nobody reads it
+            try:
+                while not (readers := readers_of(fifo)) and not stop.wait(0.01):
+                    pass
+                for reader in readers:
+                    os.kill(reader, signal.SIGKILL)
+                    killed.add(reader)
+            finally:
+                os.close(descriptor)
+
+
+def readers_of(fifo: Path) -> list[int]:
+    readers = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(OSError):
             if any(os.path.realpath(one) == str(fifo) for one in Path(f"/proc/{child.pid}/fd").iterdir()):
-                os.kill(child.pid, signal.SIGKILL)
-                killed.add(child.pid)
-        os.close(descriptor)
+                readers.append(child.pid)
+    return readers
 
 
 def test_a_picture_that_kills_its_decoder_is_rejected_alone(tmp_path: Path) -> None:
