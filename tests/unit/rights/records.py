@@ -21,6 +21,7 @@ def write_record(
     version: ExclusionListVersion | None = None,
     manifest_digest: str = "0" * 64,
     started_at: datetime = NOW,
+    signer: SigningKey = SIGNER,
 ) -> tuple[bytes, Path]:
     """A signed record of a run that consumed ``uids``, and its file of consumed samples in ``directory``."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -47,4 +48,4 @@ def write_record(
         weights_digest="4" * 64,
         metrics={"final_loss": "0.25"},
     )
-    return record.sign(SIGNER), consumed
+    return record.sign(signer), consumed
