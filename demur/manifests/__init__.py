@@ -13,6 +13,7 @@ from demur.manifests.errors import (
     UnknownFormat,
 )
 from demur.manifests.importer import ImportReport, Progress, import_manifest
+from demur.manifests.rebuilding import rebuild_tables
 
 __all__ = [
     "Catalogue",
@@ -28,4 +29,5 @@ __all__ = [
     "TruncatedSource",
     "UnknownFormat",
     "import_manifest",
+    "rebuild_tables",
 ]

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ from demur.manifests.schema import SCHEMA
 from demur.manifests.sources.detect import open_source
 from demur.manifests.sources.source import Source
 from demur.manifests.spill import Spill
-from demur.manifests.writing import CatalogueWriter
+from demur.manifests.writing import RowsWriter, TablesWriter
 from demur.similarity.fingerprint import FINGERPRINT_VERSION
 
 CATALOGUE_FORMAT = 1
@@ -130,21 +130,19 @@ class _Import:
     def _write_rows(self, spill: Spill) -> tuple[int, str]:
         dropped = self._drop_copies(spill)
         total = spill.rows - len(dropped)
-        writer = CatalogueWriter(self._scratch)
-        try:
+        rows, tables = RowsWriter(self._scratch), TablesWriter(self._scratch)
+        with closing(tables), closing(rows):
             for batch in _ahead(spill.ranges()):
                 kept = batch.filter(pa.array(~np.isin(batch["ordinal"].to_numpy(), dropped))) if len(dropped) else batch
-                writer.write(kept.select(SCHEMA.names), kept["digest"].to_numpy())
-                self._progress(Progress("writing", writer.rows, total))
-            writer.close_rows()
-        finally:
-            writer.abandon()
+                rows.write(kept.select(SCHEMA.names))
+                tables.add(kept, kept["digest"].to_numpy())
+                self._progress(Progress("writing", tables.rows, total))
         self._progress(Progress("indexing", 0, total))
         with ThreadPoolExecutor(1) as thread:
             digest = thread.submit(sha256_file, self._scratch / "rows.parquet")
-            writer.write_tables()
+            tables.finish()
             self._progress(Progress("indexing", total, total))
-            return writer.rows, digest.result()
+            return total, digest.result()
 
     def _drop_copies(self, spill: Spill) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         suspect = repeated(self._digests)

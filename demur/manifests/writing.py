@@ -16,21 +16,42 @@ from demur.similarity.rules import MIN_QUALITY
 
 ROW_GROUP_ROWS = 32_768
 """Small enough that a page of one owner's photos decodes few rows that nobody asked for."""
+TABLED = ("uid", "owner", "sha256", "phash", "pdq", "pdq_quality")
+"""The columns that `TablesWriter` needs."""
 U32 = npt.NDArray[np.uint32]
 
 
-class CatalogueWriter:
-    """Takes rows by (owner, uid) and, at the end, writes the tables that find them again. 60 bytes of memory a row."""
+class RowsWriter:
+    """rows.parquet. Texts that repeat get a dictionary; digests, which cannot be compressed, are not tried."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        repeating, compressible = ["owner", "shard"], ("owner", "shard", "url", "caption")
         self._parquet = pq.ParquetWriter(
             directory / "rows.parquet",
             SCHEMA,
-            use_dictionary=["owner", "shard"],
-            compression={field.name: "snappy" if field.name in ("url", "caption", "owner", "shard") else "none" for field in SCHEMA},
+            use_dictionary=repeating,
+            compression={name: "snappy" if name in compressible else "none" for name in SCHEMA.names},
             write_statistics=["owner", "posted_at"],
         )
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Appends rows with the columns of SCHEMA, as row groups of about equal size. Raises OSError."""
+        groups = -(-batch.num_rows // ROW_GROUP_ROWS)
+        self._parquet.write_batch(batch, row_group_size=-(-batch.num_rows // max(groups, 1)))
+
+    def close(self) -> None:
+        """Finishes the file. Raises OSError."""
+        self._parquet.close()
+
+
+class TablesWriter:
+    """All that finds rows again: pdq.bin while rows pass, the digest tables and the similarity index at the end.
+
+    60 bytes of memory a row.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._pdq: IO[bytes] = (directory / "pdq.bin").open("wb")
         self._uids: list[U64] = []
         self._sha256: list[tuple[U64, U32]] = []
@@ -39,13 +60,13 @@ class CatalogueWriter:
         self._last_owner: str | None = None
         self.rows = 0
 
-    def write(self, batch: pa.RecordBatch, uid_digests: U64) -> None:
-        """Appends rows with the columns of SCHEMA. Raises OSError."""
-        groups = -(-batch.num_rows // ROW_GROUP_ROWS)
-        self._parquet.write_batch(batch, row_group_size=-(-batch.num_rows // max(groups, 1)))
+    def add(self, batch: pa.RecordBatch, uid_digests: U64) -> None:
+        """Takes the next rows, with the columns of TABLED. Raises OSError."""
+        if batch.num_rows == 0:
+            return
+        rows = np.arange(self.rows, self.rows + batch.num_rows, dtype=np.uint32)
         self._pdq.write(_pdq_bytes(batch["pdq"]))
         self._uids.append(uid_digests)
-        rows = np.arange(self.rows, self.rows + batch.num_rows, dtype=np.uint32)
         self._sha256.append(_digested(batch["sha256"], rows))
         self._phashes.append(_searchable(batch, rows))
         self._add_owners(batch["owner"])
@@ -58,19 +79,13 @@ class CatalogueWriter:
         self._owners.append((text_digests(runs.values)[continues:], starts[continues:]))
         self._last_owner = runs.values[-1].as_py()
 
-    def close_rows(self) -> None:
-        """Finishes rows.parquet and pdq.bin. Raises OSError."""
-        self._parquet.close()
+    def close(self) -> None:
+        """Lets go of pdq.bin. Raises OSError."""
         self._pdq.close()
 
-    def abandon(self) -> None:
-        """Lets go of the files after an error."""
-        self._pdq.close()
-        if self._parquet.is_open:
-            self._parquet.close()
-
-    def write_tables(self) -> None:
-        """Writes the digest tables and the similarity index. Raises OSError."""
+    def finish(self) -> None:
+        """Writes the tables. Raises OSError."""
+        self.close()
         DigestTable.build(self._directory / "uid", np.concatenate(self._uids), np.arange(self.rows, dtype=np.uint32))
         DigestTable.build(self._directory / "sha256", *_joined(self._sha256))
         digests, starts = _joined(self._owners)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from demur.manifests import Catalogue, PictureChanged, PictureMissing, import_manifest, spill, writing
+from demur.manifests import Catalogue, NotACatalogue, PictureChanged, PictureMissing, import_manifest, rebuild_tables, spill, writing
 from demur.manifests.schema import SCHEMA
 from tests.support.pictures import jpeg, textured_picture
 
@@ -164,3 +164,21 @@ def test_a_picture_is_what_was_imported_or_nothing(tmp_path: Path) -> None:
 def test_rows_of_a_table_have_no_picture_of_their_own(many: Catalogue) -> None:
     with pytest.raises(PictureMissing):
         many.picture(0)
+
+
+def test_tables_are_rebuilt_to_the_same_bytes_from_the_rows_alone(tmp_path: Path, many: Catalogue) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("catalogue.json", "rows.parquet"):
+        (copy / name).write_bytes((many.path / name).read_bytes())
+    rebuild_tables(copy)
+    files = [path.relative_to(many.path) for path in many.path.rglob("*") if path.is_file()]
+    assert sorted(files) == sorted(path.relative_to(copy) for path in copy.rglob("*") if path.is_file())
+    assert all((copy / file).read_bytes() == (many.path / file).read_bytes() for file in files)
+
+
+def test_tables_are_not_rebuilt_from_other_rows(tmp_path: Path, many: Catalogue) -> None:
+    (tmp_path / "catalogue.json").write_bytes((many.path / "catalogue.json").read_bytes())
+    (tmp_path / "rows.parquet").write_bytes(b"other rows")
+    with pytest.raises(NotACatalogue, match="another digest"):
+        rebuild_tables(tmp_path)
