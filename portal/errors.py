@@ -1,13 +1,13 @@
 """One table from what can go wrong to what the person reads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, Unauthorized
 
 from demur.errors import DemurError
 from portal.auth.provider import ProviderUnreachable, SignInRefused
@@ -34,6 +34,7 @@ FAULT = Problem(
 )
 BY_STATUS = {
     400: Problem(400, "We could not read that", "Something in the address or the form was missing or malformed."),
+    401: Problem(401, "Please sign in", "This page is for people who are signed in."),
     403: Problem(403, "This is not yours to open", "You are signed in, but this page belongs to someone else."),
     404: NOT_FOUND,
     405: Problem(405, "That is not how this page works", "Please go back and use the buttons on the page."),
@@ -83,7 +84,11 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         return error
     if isinstance(error, InternalServerError):
         return show(FAULT)
-    return show(BY_STATUS.get(error.code, BY_STATUS[400]), error.description or "")
+    known = BY_STATUS.get(error.code)
+    response = show(known or replace(BY_STATUS[400], status=error.code), error.description or "")
+    if isinstance(error, Unauthorized) and error.www_authenticate:
+        response.www_authenticate = next(iter(error.www_authenticate))
+    return response
 
 
 def show(problem: Problem, detail: str = "") -> Response:

@@ -1,4 +1,7 @@
-"""The operator's commands: ``flask manifest|list|run|token|db``. Each owns its transaction; facts come as text or, with --json, as JSON."""
+"""The operator's commands: ``flask manifest|list|run|token|db``. Each owns its transaction; facts come as text or, with --json, as JSON.
+
+``flask run`` is Flask's development server unless the entry point in pyproject.toml is installed, so the group is ``flask runs``, too.
+"""
 
 from flask import Flask
 
@@ -10,5 +13,6 @@ from portal.cli.tokens import tokens
 
 
 def init_app(app: Flask) -> None:
-    for group in (manifests, lists, runs, tokens, database):
+    for group in (manifests, lists, tokens, database):
         app.cli.add_command(group)
+    app.cli.add_command(runs, "runs")

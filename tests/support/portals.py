@@ -68,7 +68,8 @@ class Visitor:
         """Sends a form with the CSRF token of the last page."""
         token = _TOKEN.search(self.page)
         hidden = {"csrf_token": token[1]} if token else {}
-        return self._seen(self.client.post(path, data=hidden | (fields or {}), **options))
+        options.setdefault("data", hidden | (fields or {}))
+        return self._seen(self.client.post(path, **options))
 
     def hidden_fields(self) -> dict[str, list[str]]:
         """The hidden fields of the last page's forms, together."""
@@ -89,7 +90,7 @@ class Visitor:
         return "/" + back.headers["Location"].split("/", 3)[3]
 
     def _seen(self, response: TestResponse) -> TestResponse:
-        if response.mimetype == "text/html" and response.status_code != 302:
+        if response.mimetype == "text/html" and not 300 <= response.status_code < 400:
             self.page = response.text
         return response
 
@@ -152,11 +153,11 @@ def portal_for_tests(
     data_dir: Path, database_url: str, catalogues: Path, *, provider: bool = True, **settings: Any
 ) -> Iterator[TestedPortal]:
     """A portal with one registered manifest and, unless told otherwise, a running provider. ``database_url`` names a migrated database."""
-    base, issuer = free_port(), free_port()
+    issuer = free_port()
+    settings.setdefault("base_url", f"http://127.0.0.1:{free_port()}")
     config = Config(
         data_dir=data_dir,
         database_url=database_url,
-        base_url=f"http://127.0.0.1:{base}",
         oidc_issuer=f"http://127.0.0.1:{issuer}",
         oidc_client_secret="a secret of the tests",
         webhook_secret="another secret",

@@ -1,0 +1,67 @@
+"""A real browser before a portal that is served over HTTP."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.support.databases import SqliteDatabases
+from tests.support.portals import TestedPortal, free_port, import_for_members, portal_for_tests, serving
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def member_catalogues(photos_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return import_for_members(photos_dir, tmp_path_factory.mktemp("members"))
+
+
+@pytest.fixture
+def portal(tmp_path: Path, sqlite_databases: SqliteDatabases, member_catalogues: Path) -> Iterator[TestedPortal]:
+    port = free_port()
+    with (
+        sqlite_databases.fresh() as url,
+        portal_for_tests(tmp_path, url, member_catalogues, base_url=f"http://127.0.0.1:{port}", demo=True) as portal,
+        serving(portal.app, port),
+    ):
+        yield portal
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, portal: TestedPortal) -> Iterator[Open]:
+    """Opens a page of a fresh browser at the portal. A script's error or a refused resource fails the test."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_page(**options: object) -> Page:
+        context = browser.new_context(base_url=portal.config.base_url, **options)  # type: ignore[arg-type]  # options of Playwright
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" and "404" not in said.text else None)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def sign_in(page: Page, name: str = "Amara Okafor") -> None:
+    """From any page with a link to sign in, over the provider's member picker."""
+    page.goto("/auth/sign-in")
+    page.get_by_role("button", name=name).click()
+    page.wait_for_url("**/photos")

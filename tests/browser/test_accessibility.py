@@ -1,0 +1,76 @@
+"""axe's rules (WCAG 2.2 AA and good practice) in a real browser, on every page, light and dark, wide and narrow."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Open, sign_in
+from tests.support.pictures import photo_bytes
+from tests.support.portals import TestedPortal
+
+pytestmark = pytest.mark.browser
+SMALLEST_TARGET = 24  # CSS pixels, WCAG 2.2 success criterion 2.5.8
+
+STRANGERS = ("/", "/lookup", "/runs", "/exclusion-list", "/auth/signed-out", "/nothing-here")
+MEMBERS = ("/photos", "/photos?status=opted_out", "/photos?text=nothing", "/photos/ada-1", "/photos/ada-2", "/account", "/requests")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_no_page_breaks_a_rule(portal: TestedPortal, open_page: Open, scheme: str, width: int):
+    run = portal.record_run("Run 1", ["ada-0", "ada-1", "ben-0"])
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    for path in (*STRANGERS, f"/runs/{run.public_id}"):
+        visit(page, path)
+    page.goto("/lookup")
+    page.get_by_label("Choose a picture").set_input_files({"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photo_bytes("ada", 0)})
+    page.get_by_role("button", name="Look it up").click()
+    check(page, "the answer for a stranger")
+
+    sign_in(page)
+    page.locator("input[value=ada-1]").check()
+    check(page, "a selection")
+    page.get_by_role("button", name="Opt out…").click()
+    check(page, "check your opt-out")
+    page.get_by_role("button", name="Opt out").click()
+    check(page, "filed")
+    request = page.url
+    portal.settle()
+    portal.record_run("Run 2", ["ada-0"])
+    for path in (*MEMBERS, "/opt-outs/everything", request):
+        visit(page, path)
+
+
+def visit(page: Page, path: str) -> None:
+    page.goto(path)
+    check(page, path)
+
+
+def check(page: Page, name: str) -> None:
+    page.wait_for_load_state("networkidle")
+    result = Axe().run(page, options={"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}})
+    assert result.violations_count == 0, f"{name}: {result.generate_report()}"
+    assert page.title() not in ("", "– Demur")
+    assert page.locator("h1").count() == 1, name
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
+
+
+def test_reads_from_right_to_left_without_scrolling_sideways(open_page: Open):
+    page = open_page(viewport={"width": 390, "height": 800})
+    sign_in(page)
+    for path in ("/photos", "/photos/ada-1", "/"):
+        page.goto(path)
+        page.evaluate("document.documentElement.dir = 'rtl'")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_everything_to_click_is_large_enough(open_page: Open):
+    page = open_page(viewport={"width": 390, "height": 800})
+    sign_in(page)
+    small = page.evaluate(
+        """smallest => [...document.querySelectorAll("input:not([type=hidden]), button, select, nav a, .cap a")]
+            .map(one => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])
+            .filter(([_, box]) => box.width && (box.width < smallest || box.height < smallest))
+            .map(([html]) => html)""",
+        SMALLEST_TARGET,
+    )
+    assert small == []

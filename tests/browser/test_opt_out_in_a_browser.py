@@ -1,0 +1,104 @@
+"""The whole way of a member, with scripts and without: front page, sign-in, selection, check, confirmation, history."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open, sign_in
+from tests.support.pictures import photo_bytes
+from tests.support.portals import TestedPortal
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without-scripts"])
+def test_front_page_to_history(portal: TestedPortal, open_page: Open, scripts: bool):
+    portal.record_run("Run 1", [f"ada-{n}" for n in range(6)])
+    page = open_page(java_script_enabled=scripts)
+    page.goto("/")
+    page.get_by_role("link", name="Sign in and see my photos").click()
+    page.get_by_role("button", name="Amara Okafor").click()
+    expect(page).to_have_url(re.compile("/photos$"))
+
+    page.locator("input[name=uid]").nth(0).check()
+    page.locator("label.film").nth(1).click()
+    if scripts:
+        expect(page.get_by_text("2 selected")).to_be_visible()
+    page.get_by_role("button", name="Opt out…").click()
+    expect(page.get_by_role("heading", name="Check your opt-out")).to_be_visible()
+    page.get_by_role("button", name="Opt out").click()
+
+    expect(page.get_by_role("heading", name="Your opt-out is filed")).to_be_visible()
+    expect(page.get_by_text(re.compile("^DM-"))).to_be_visible()
+    portal.settle()
+    if not scripts:
+        page.reload()
+    expect(page.get_by_text("In the exclusion list since version 1.")).to_be_visible(timeout=10_000)
+    portal.record_run("Run 2", ["ada-0"])
+
+    page.get_by_role("list").locator("a.film").first.click()
+    history = page.locator("ol.time > li")
+    expect(history.filter(has_text="Run 1 trained on it.")).to_be_visible()
+    expect(history.filter(has_text="In the exclusion list since version 1.")).to_be_visible()
+    expect(history.filter(has_text="Run 2 did not use it.")).to_contain_text("yours: absent")
+
+
+def test_select_all_ticks_and_counts_and_sends_all(open_page: Open):
+    page = open_page()
+    sign_in(page)
+    page.get_by_label("Select all 6").check()
+    expect(page.get_by_text("6 selected")).to_be_visible()
+    page.locator("input[name=uid]").nth(2).uncheck()
+    expect(page.get_by_text("5 selected")).to_be_visible()
+    page.get_by_label("Select all 6").check()
+    page.get_by_role("button", name="Opt out…").click()
+    expect(page.get_by_text("6 photos").first).to_be_visible()
+
+
+def test_a_dropped_picture_is_shown_and_looked_up(open_page: Open):
+    page = open_page()
+    page.goto("/lookup")
+    drop(page, photo_bytes("ada", 0))
+    expect(page.get_by_alt_text("The picture you chose")).to_be_visible()
+    page.get_by_role("button", name="Look it up").click()
+    expect(page.get_by_role("heading", name="Yes, it stands in a manifest.")).to_be_visible()
+
+
+def test_a_picture_is_looked_up_without_scripts(open_page: Open):
+    page = open_page(java_script_enabled=False)
+    page.goto("/lookup")
+    page.get_by_label("Choose a picture").set_input_files({"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photo_bytes("ada", 0)})
+    page.get_by_role("button", name="Look it up").click()
+    expect(page.get_by_role("heading", name="Yes, it stands in a manifest.")).to_be_visible()
+
+
+def test_signing_out_ends_at_the_provider_and_comes_back(open_page: Open):
+    page = open_page()
+    sign_in(page)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+    page.goto("/photos")
+    expect(page.get_by_role("heading", name="Who are you today?")).to_be_visible()
+
+
+def test_the_keyboard_reaches_everything_in_order(open_page: Open):
+    page = open_page()
+    page.goto("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Sign in and see my photos")).to_be_focused()
+
+
+def drop(page: Page, data: bytes) -> None:
+    """As if the picture were dragged onto the page."""
+    page.evaluate(
+        """async bytes => {
+            const carrier = new DataTransfer();
+            carrier.items.add(new File([new Uint8Array(bytes)], "dropped.jpg", {type: "image/jpeg"}));
+            document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer: carrier, bubbles: true}));
+        }""",
+        list(data),
+    )

@@ -1,0 +1,101 @@
+"""Opting out by pages: from the selection over the check to the reference number, and back."""
+
+import re
+
+import pytest
+
+from tests.support.portals import ADA, BEN, TestedPortal, Visitor
+
+REFERENCE = re.compile(r"DM-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
+
+
+@pytest.fixture
+def ada(portal: TestedPortal) -> Visitor:
+    visitor = portal.member(ADA)
+    visitor.get("/photos")
+    return visitor
+
+
+def follow(visitor: Visitor, answer) -> str:
+    assert answer.status_code == 303
+    return visitor.get(answer.location).text
+
+
+def test_a_selection_is_checked_and_filed_with_a_reference(ada: Visitor, portal: TestedPortal):
+    check = ada.post("/opt-outs/check", {"uid": ["ada-1", "ada-2"]})
+    assert "2 photos" in check.text
+    assert ada.hidden_fields()["uid"] == ["ada-1", "ada-2"]
+    page = follow(ada, ada.post("/opt-outs", {"uid": ["ada-1", "ada-2"], "regime": "ccpa", "comment": "No <b>thanks</b>"}))
+    assert REFERENCE.search(page)
+    assert "Your opt-out is filed" in page
+    assert "45 days" in page
+    assert "No &lt;b&gt;thanks&lt;/b&gt;" in page
+    portal.settle()
+    assert "In the <a" in ada.get(ada.get("/requests").text.split('href="/requests/')[1].split('"')[0].join(("/requests/", ""))).text
+
+
+def test_all_photos_behind_a_filter_without_ticking_each(ada: Visitor, portal: TestedPortal):
+    portal.record_run("Run 1", ["ada-0", "ada-4"])
+    check = ada.post("/opt-outs/check", {"all": "1", "status": "in_run"})
+    assert "2 photos" in check.text
+    fields = ada.hidden_fields()
+    assert (fields["all"], fields["count"], fields["status"]) == (["1"], ["2"], ["in_run"])
+    assert "2 photos" in follow(ada, ada.post("/opt-outs", {"all": "1", "count": "2", "status": "in_run"}))
+
+
+def test_a_selection_that_changed_meanwhile_is_shown_again(ada: Visitor, portal: TestedPortal):
+    ada.post("/opt-outs/check", {"all": "1", "status": "in_run"})
+    portal.record_run("Run 1", ["ada-0"])
+    answer = ada.post("/opt-outs", {"all": "1", "count": "0", "status": "in_run"})
+    assert answer.status_code == 200
+    assert "have changed since you looked" in answer.text
+
+
+def test_nothing_chosen_goes_back_to_the_photos(ada: Visitor):
+    assert "Choose at least one photo first" in follow(ada, ada.post("/opt-outs/check", {}))
+
+
+def test_filing_twice_says_so(ada: Visitor):
+    ada.post("/opt-outs", {"uid": "ada-1"})
+    assert "opted out already" in follow(ada, ada.post("/opt-outs", {"uid": "ada-1"}))
+    assert "1 of what you chose was opted out before" in follow(ada, ada.post("/opt-outs", {"uid": ["ada-1", "ada-2"]}))
+
+
+def test_everything_now_and_later(ada: Visitor, portal: TestedPortal):
+    assert "All your photos, now and later" in ada.get("/opt-outs/everything").text
+    page = follow(ada, ada.post("/opt-outs", {"everything": "1"}))
+    assert "All your photos, now and later" in page
+    portal.settle()
+    one = ada.get("/photos/ada-5").text
+    assert "You opted all your photos out." in one
+    assert "withdraw that request" in one
+
+
+def test_withdrawing_is_one_click(ada: Visitor, portal: TestedPortal):
+    address = ada.post("/opt-outs", {"uid": "ada-1"}).location
+    portal.settle()
+    ada.get(address)
+    page = follow(ada, ada.post(f"{address}/withdraw"))
+    assert "Withdrawn by you" in page
+    assert "Withdraw this opt-out" not in page
+    assert "Nothing of this request stands any more" in follow(ada, ada.post(f"{address}/withdraw"))
+
+
+def test_requests_of_others_are_not_there(ada: Visitor, portal: TestedPortal):
+    address = ada.post("/opt-outs", {"uid": "ada-1"}).location
+    ben = portal.member(BEN)
+    ben.get("/photos")
+    assert ben.get(address).status_code == 404
+    assert ben.post(f"{address}/withdraw").status_code == 404
+
+
+def test_photos_of_others_cannot_be_filed(ada: Visitor):
+    assert ada.post("/opt-outs/check", {"uid": "ben-0"}).status_code == 404
+    assert ada.post("/opt-outs", {"uid": ["ada-1", "ben-0"]}).status_code == 404
+    assert "You have not opted anything out" in ada.get("/requests").text
+
+
+def test_a_form_without_its_token_changes_nothing(ada: Visitor):
+    ada.page = ""
+    assert ada.post("/opt-outs", {"uid": "ada-1"}).status_code == 400
+    assert "You have not opted anything out" in ada.get("/requests").text

@@ -1,0 +1,110 @@
+"""What every page has: headers, one transaction, plain errors; and the operator's commands."""
+
+import json
+
+import pytest
+from sqlalchemy import select
+from werkzeug.routing import Map, Rule
+
+from models import Account
+from portal.uids import UidConverter
+from tests.support.portals import ADA, MANIFEST, TestedPortal
+
+
+def test_headers_allow_nothing_inline_and_no_frames(portal: TestedPortal):
+    answer = portal.visitor().get("/")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert "<script>" not in answer.text
+    assert "style=" not in answer.text
+
+
+def test_member_pages_are_private(portal: TestedPortal):
+    ada = portal.member(ADA)
+    for path in ("/photos", "/photos/ada-0", "/requests", "/account", "/opt-outs/everything"):
+        assert "private" in ada.get(path).headers["Cache-Control"]
+
+
+def test_pages_for_strangers_set_no_cookie(portal: TestedPortal):
+    for path in ("/", "/runs", "/exclusion-list", "/healthz"):
+        assert "Set-Cookie" not in portal.visitor().get(path).headers
+
+
+def test_a_missing_page_says_so_in_plain_words_and_json(portal: TestedPortal):
+    visitor = portal.visitor()
+    assert "There is no such page" in visitor.get("/nothing").text
+    assert visitor.get("/api/v1/nothing").get_json()["error"] == "There is no such page"
+
+
+def test_a_fault_is_a_page_and_undoes_what_was_written(portal: TestedPortal):
+    from portal.database import db
+
+    def fail() -> str:
+        db().add(Account(display_name="half done", created_at=portal.app.extensions["demur"] and _epoch()))
+        db().flush()
+        raise RuntimeError("a fault")
+
+    portal.app.add_url_rule("/fault", "fault", fail, methods=["POST"])
+    portal.app.extensions["csrf"].exempt("tests.functional.test_portal_frame.fail")
+    answer = portal.visitor().client.post("/fault")
+    assert answer.status_code == 500
+    assert "Something broke on our side" in answer.text
+    with portal.workplace.reading() as session:
+        assert session.scalars(select(Account)).all() == []
+
+
+def _epoch():
+    from datetime import UTC, datetime
+
+    return datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("uid", ["plain-7", "with/slash", "https://example.org/a?b=c#d", "ü", "..", "~tilde", "a b", "x/thumbnail"])
+def test_any_uid_has_an_address(uid: str):
+    adapter = Map([Rule("/photos/<uid:uid>/thumbnail", endpoint="t")], converters={"uid": UidConverter}).bind("h")
+    path = adapter.build("t", {"uid": uid})
+    assert adapter.match(path) == ("t", {"uid": uid})
+
+
+def test_commands_print_facts_as_json(portal: TestedPortal):
+    manifests = json.loads(portal.run("manifest", "list", "--json").output)
+    assert [(one["name"], one["state"]) for one in manifests] == [(MANIFEST, "registered")]
+    made = json.loads(portal.run("token", "create", "trainer", "--scope", "list:read", "--json").output)
+    assert made["token"].startswith("demur_")
+    assert "trainer" in portal.run("token", "list").output
+    again = portal.run("token", "create", "trainer", "--scope", "list:read")
+    assert again.exit_code == 1
+    assert "there is a token named trainer already" in again.output
+    assert portal.run("token", "revoke", "trainer").exit_code == 0
+    run = json.loads(portal.run("runs", "start", "Run 1", "--tier", "tests", "--json").output)
+    assert run["state"] == "queued"
+    assert "Run 1" in portal.run("runs", "list").output
+    assert "Run 1" in portal.visitor().get("/progress").text
+
+
+def test_publishing_by_command(portal: TestedPortal):
+    assert portal.run("list", "show").exit_code == 1
+    published = json.loads(portal.run("list", "publish", "--force", "--json").output)
+    assert published["version"] == 1
+    assert json.loads(portal.run("list", "publish", "--json").output) == {}
+    assert "demur-demo+" in portal.run("list", "show").output
+
+
+def test_every_command_has_help(portal: TestedPortal):
+    for group in ("manifest", "list", "runs", "token", "db"):
+        for name, command in portal.app.cli.commands[group].commands.items():
+            assert command.help, f"{group} {name}"
+
+
+def test_importing_by_command(portal: TestedPortal, photos_dir):
+    portal.config.catalogues_dir.unlink()
+    portal.config.catalogues_dir.mkdir()
+    done = portal.run("manifest", "import", str(photos_dir), "--name", "again", "--workers", "1", "--json")
+    assert done.exit_code == 0, done.output
+    assert '"rejected": {"not_public": 2}' in done.stdout
+    missing = portal.run("manifest", "import", str(photos_dir / "photos.csv") + ".no", "--name", "x")
+    assert missing.exit_code == 2
