@@ -24,14 +24,14 @@ class Member:
 
 
 MEMBERS = (
-    Member("amara.okafor", "Amara Okafor", "Posts more than anyone. Many of her photos live on in copies by others.", share=9),
+    Member("amara.okafor", "Amara Okafor", "Posts the most, and others post copies of her photos.", share=9),
     Member("ben.lindqvist", "Ben Lindqvist", "Will delete one of his photos from the platform."),
     Member("chiara.rossi", "Chiara Rossi", "Will make one of her photos private."),
     Member("dmitri.volkov", "Dmitri Volkov", "Also posts other people’s photos, smaller."),
-    Member("elif.kaya", "Elif Kaya", "Also posts other people’s photos, saved again at low quality."),
+    Member("elif.kaya", "Elif Kaya", "Also posts other people’s photos, recompressed."),
     Member("farid.haddad", "Farid Haddad", "Keeps most things among friends."),
     Member("grace.nakamura", "Grace Nakamura", "Quiet since spring."),
-    Member("hana.kim", "Hana Kim", "Has a second account for film photos: link it on the account page."),
+    Member("hana.kim", "Hana Kim", "Has a second account, on film, that she can link."),
     Member("hana.on.film", "Hana Kim, on film", "Hana’s second account.", share=2),
     Member("ines.duarte", "Inês Duarte", "Posts little, and only in public.", share=2),
     Member("jonas.weber", "Jonas Weber", "Also posts other people’s photos, cropped."),

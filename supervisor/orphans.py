@@ -17,9 +17,9 @@ _GRACE_S = 10.0
 
 
 class OrphanWatch:
-    """The supervisor's end of the pipe. The other end holds the data directory's lock as long as it has something to end."""
+    """The supervisor's end of the pipe. The other end keeps ``lock`` open as long as it has something to end, and with it the lock."""
 
-    def __init__(self, lock: IO[str]) -> None:
+    def __init__(self, lock: IO[str] | IO[bytes]) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "supervisor.orphans"],
             stdin=subprocess.PIPE,

@@ -46,10 +46,10 @@ class Terminal:
         self._console.print()
 
     def say(self, sentence: str) -> None:
-        self._console.print(Text(f"  {sentence}" if sentence else ""))
+        self._console.print(Text(f"  {sentence}" if sentence else ""), soft_wrap=True)
 
     def warn(self, sentence: str) -> None:
-        self._console.print(Text(f"  {sentence}", style=RED))
+        self._console.print(Text(f"  {sentence}", style=RED), soft_wrap=True)
 
     def show(self, works: Sequence[Work]) -> list[str]:
         """Draws a bar for each work; returns the public ids of those that were shown before and are over."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from demur.manifests import Catalogue, import_manifest
 from models import make_engine, make_sessions, writing
 from tests.support.brokers import Broker
 from tests.support.databases import PostgresDatabases, SqliteDatabases
@@ -78,10 +78,8 @@ def photos_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def catalogue(photos_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def catalogue(photos_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
     """``photos_dir`` imported. Read only."""
-    from demur.manifests import Catalogue, import_manifest
-
     target = tmp_path_factory.mktemp("catalogues") / "generated"
     import_manifest(photos_dir, target, name="generated")
     return Catalogue.open(target)
