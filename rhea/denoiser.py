@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rhea.config import LATENT_CHANNELS, TEXT_WIDTH, DenoiserSettings
-from rhea.layers import ResidualBlock, norm, upsample, zeroed
+from rhea.layers import PixelNorm, ResidualBlock, upsample, zeroed
 
 TIME_WAVES = 64
 
@@ -32,7 +32,7 @@ class Denoiser(nn.Module):
             self.down.append(Level(finer, width, condition, settings.heads, blocks))
             self.up.insert(0, Level((1 if last else 2) * width, width, condition, settings.heads, blocks))
         self.widen = nn.ModuleList(nn.Conv2d(coarser, finer, 1) for finer, coarser in pairwise(widths))
-        self.leave_norm = norm(widths[0])
+        self.leave_norm = PixelNorm()
         self.leave = zeroed(nn.Conv2d(widths[0], LATENT_CHANNELS, 3, padding=1))
 
     def forward(self, x: Tensor, t: Tensor, states: Tensor, mask: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.norm = norm(width)
+        self.norm = PixelNorm()
         self.query_key_value = nn.Linear(width, 3 * width, bias=False)
         self.text_key_value = nn.Linear(TEXT_WIDTH, 2 * width, bias=False)
         self.leave = zeroed(nn.Linear(width, width))

@@ -36,6 +36,8 @@ class Training:
     started_at: datetime
     finished_at: datetime
     seed: int
+    code_digest: str
+    lock_digest: str
     device: str
     final_loss: Mapping[str, float]
     weights_digest: str
@@ -63,8 +65,8 @@ def describe(
         dropped=samples.dropped,
         seed=training.seed,
         config=exact(settings.to_json()),
-        code_digest=code_digest(),
-        lock_digest=lock_digest(),
+        code_digest=training.code_digest,
+        lock_digest=training.lock_digest,
         libraries={"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES},
         threads=settings.threads,
         device=training.device,

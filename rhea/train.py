@@ -29,7 +29,7 @@ from rhea.determinism import batch_of, generator, make_deterministic
 from rhea.objective import draw_times, flow_loss
 from rhea.optimise import Average, optimise
 from rhea.progress import Reporter
-from rhea.run_record import Training, describe, device_name, weights_digest
+from rhea.run_record import Training, code_digest, describe, device_name, lock_digest, weights_digest
 from rhea.sample import Model, choose_prompts, save_samples
 from rhea.text import CaptionTable, TextEncoder
 
@@ -64,7 +64,7 @@ def carry_out(order: Order) -> Path:
     if (order.out / RECORD_FILE).exists():
         raise RunExists(f"{order.out} holds a finished run; choose another directory.")
     order.out.mkdir(parents=True, exist_ok=True)
-    started, settings = datetime.now(UTC), order.settings
+    started, settings, code, lock = datetime.now(UTC), order.settings, code_digest(), lock_digest()
     make_deterministic(settings.threads)
     with Reporter(order.out) as reporter:
         samples = load_samples(order.catalogues, order.exclusions, settings, lambda done, of: reporter.step("pictures", done, of))
@@ -78,6 +78,8 @@ def carry_out(order: Order) -> Path:
             started_at=started,
             finished_at=datetime.now(UTC),
             seed=order.seed,
+            code_digest=code,
+            lock_digest=lock,
             device=device_name(model.device),
             final_loss=reporter.last_loss,
             weights_digest=weights_digest(model.tensors()),

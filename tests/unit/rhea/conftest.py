@@ -1,0 +1,31 @@
+"""One small finished run, shared by the tests that only read it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from demur.manifests import Catalogue
+from demur.signing import SigningKey
+from rhea.config import TIERS, Settings
+from rhea.train import Order, carry_out
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """The tests tier, for a twentieth of its budget."""
+    tier = TIERS["tests"]
+    return replace(tier.for_minutes(tier.minutes / 10), threads=1)
+
+
+@pytest.fixture(scope="session")
+def run_key() -> SigningKey:
+    return SigningKey.generate("rhea-tests")
+
+
+@pytest.fixture(scope="session")
+def finished_run(catalogue: Catalogue, settings: Settings, run_key: SigningKey, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a run over the generated photos, from before any list was published."""
+    out = tmp_path_factory.mktemp("runs") / "first"
+    carry_out(Order((catalogue,), None, out, settings, seed=0, name="First", key=run_key))
+    return out

@@ -1,0 +1,123 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from demur.exclusions import Entry, ExclusionList, KeyKind
+from demur.manifests import Catalogue, import_manifest
+from demur.signing import SigningKey
+from rhea.config import TIERS
+from rhea.data import NothingToTrainOn, Sample, Samples, load_samples, shrunk, to_bytes, to_unit
+from tests.support.exclusion_lists import build_version_for_today, publish_version, uids
+from tests.support.pictures import PHOTOS_PER_OWNER, jpeg, png, textured_picture, write_photo_folder
+
+SETTINGS = TIERS["tests"]
+
+
+def load(catalogues: list[Catalogue], exclusions: ExclusionList | None = None) -> Samples:
+    return load_samples(catalogues, exclusions, SETTINGS, lambda done, of: None)
+
+
+def opened(entries: list[Entry], folder: Path) -> ExclusionList:
+    key = SigningKey.generate("operator")
+    publish_version(folder, key, build_version_for_today(entries))
+    return ExclusionList.open(folder, key=key.verifier)
+
+
+def test_samples_are_ordered_by_content(catalogue: Catalogue) -> None:
+    samples = load([catalogue])
+    assert list(samples.samples) == sorted(samples.samples)
+    assert samples.pixels.shape == (catalogue.rows, 3, 64, 64)
+    assert samples.dropped == {}
+
+
+def test_the_list_drops_rows_and_says_why(catalogue: Catalogue, tmp_path: Path) -> None:
+    samples = load([catalogue], opened([*uids("ada-1", "ada-2", "unheard-of"), Entry(KeyKind.OWNER, "cleo")], tmp_path))
+    assert not {"ada-1", "ada-2"} & set(samples.uids)
+    assert not any(uid.startswith("cleo") for uid in samples.uids)
+    assert samples.dropped["uid"] == 2
+    assert samples.dropped["owner"] >= PHOTOS_PER_OWNER
+    assert len(samples) + sum(samples.dropped.values()) == catalogue.rows
+
+
+def test_survivors_do_not_depend_on_what_was_dropped(catalogue: Catalogue, tmp_path: Path) -> None:
+    everything, filtered = load([catalogue]), load([catalogue], opened(uids("ada-3"), tmp_path))
+    rest = [place for place, uid in enumerate(everything.uids) if uid != "ada-3"]
+    assert filtered.samples == tuple(everything.samples[place] for place in rest)
+    assert torch.equal(filtered.pixels, everything.pixels[rest])
+
+
+def test_the_order_of_catalogues_does_not_matter_and_repeats_count_once(catalogue: Catalogue, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(2):
+        (folder / f"{number}.png").write_bytes(png(textured_picture(500 + number)))
+        (folder / f"{number}.txt").write_text(f"caption {number}")
+    import_manifest(folder, tmp_path / "other", name="other")
+    other = Catalogue.open(tmp_path / "other")
+    one, two = load([catalogue, other]), load([other, catalogue, other])
+    assert one.digest == two.digest
+    assert torch.equal(one.pixels, two.pixels)
+    assert two.dropped == {"repeated": 2}
+
+
+def test_missing_changed_and_damaged_pictures_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    folder = write_photo_folder(tmp_path / "photos")
+    report = import_manifest(folder, tmp_path / "catalogue", name="generated")
+    (folder / "ada/ada-0.jpg").unlink()
+    (folder / "ada/ada-1.jpg").write_bytes(jpeg(textured_picture(77)))
+    samples = load([Catalogue.open(tmp_path / "catalogue")])
+    assert samples.dropped == {"picture_missing": 1, "picture_changed": 1}
+    assert len(samples) == report.rows - 2
+
+
+def test_nothing_left_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    folder = write_photo_folder(tmp_path / "photos")
+    import_manifest(folder, tmp_path / "catalogue", name="generated")
+    shutil.rmtree(folder)
+    with pytest.raises(NothingToTrainOn):
+        load([Catalogue.open(tmp_path / "catalogue")])
+
+
+def test_pictures_are_shown_whole_on_white() -> None:
+    half_clear = Image.new("RGBA", (100, 50), (255, 0, 0, 255))
+    half_clear.paste((0, 0, 0, 0), (50, 0, 100, 50))
+    pixels = shrunk(png(half_clear), 64)
+    assert pixels.shape == (3, 64, 64)
+    assert pixels[:, 2, 32].tolist() == [255, 255, 255]  # above the picture, which is wider than high
+    assert pixels[:, 32, 10].tolist() == [255, 0, 0]
+    assert pixels[:, 32, 54].tolist() == [255, 255, 255]  # clear
+
+
+def test_a_turned_photo_is_shown_upright() -> None:
+    picture = Image.fromarray(np.repeat(np.array([[[255, 0, 0]], [[0, 0, 255]]], np.uint8), 64, axis=0).repeat(128, axis=1))
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    path_bytes = _jpeg_with(picture, exif)
+    pixels = shrunk(path_bytes, 64)
+    assert pixels[2, 5, 32] > 200
+    assert pixels[0, 58, 32] > 200
+
+
+def _jpeg_with(picture: Image.Image, exif: Image.Exif) -> bytes:
+    import io
+
+    data = io.BytesIO()
+    picture.save(data, "JPEG", exif=exif)
+    return data.getvalue()
+
+
+def test_captions_with_a_direction_are_not_mirrored() -> None:
+    captions = ["A horse", "Turn left", "The letter b", "a bright bird"]
+    samples = Samples(tuple(Sample("0" * 64, str(n), caption) for n, caption in enumerate(captions)), torch.zeros(4, 3, 8, 8), {})
+    assert samples.mirrorable.tolist() == [True, False, False, True]
+
+
+def test_pixels_survive_the_unit_range() -> None:
+    pixels = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(to_bytes(to_unit(pixels)), pixels)

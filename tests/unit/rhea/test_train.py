@@ -1,0 +1,28 @@
+import csv
+from pathlib import Path
+
+import pytest
+
+from demur.manifests import Catalogue
+from demur.signing import SigningKey
+from rhea.config import Settings
+from rhea.train import Order, RunExists, carry_out
+
+
+def test_a_finished_run_has_all_its_files(finished_run: Path) -> None:
+    files = {path.name for path in finished_run.iterdir()}
+    assert files == {
+        "progress.jsonl", "metrics.csv", "config.json", "autoencoder.safetensors", "denoiser.safetensors", "samples", "consumed.bin",
+        "run-record.dsse.json",
+    }  # fmt: skip
+
+
+def test_it_really_learns(finished_run: Path) -> None:
+    rows = list(csv.DictReader((finished_run / "metrics.csv").read_text().splitlines()))
+    losses = [float(row["loss"]) for row in rows if row["stage"] == "denoiser"]
+    assert sum(losses[-5:]) / 5 < 0.75 * losses[0]
+
+
+def test_a_finished_run_is_never_trained_again(finished_run: Path, catalogue: Catalogue, settings: Settings, run_key: SigningKey) -> None:
+    with pytest.raises(RunExists):
+        carry_out(Order((catalogue,), None, finished_run, settings, seed=0, name="Again", key=run_key))
