@@ -113,9 +113,9 @@ TIERS = {
             picture_px=64,
             threads=1,
             bfloat16=False,
-            autoencoder=AutoencoderSettings(widths=(32, 48), blocks=1, steps=150, batch=16, learning_rate=2e-3, latent_noise=0.05),
+            autoencoder=AutoencoderSettings(widths=(32, 48), blocks=1, steps=100, batch=16, learning_rate=2e-3, latent_noise=0.05),
             denoiser=DenoiserSettings(
-                widths=(48, 96), blocks=1, heads=4, tokens=16, steps=300, batch=32, learning_rate=2e-3, ema_decay=0.98, caption_dropout=0.1
+                widths=(48, 96), blocks=1, heads=4, tokens=16, steps=200, batch=32, learning_rate=2e-3, ema_decay=0.98, caption_dropout=0.1
             ),
             sampling=SamplingSettings(steps=16, guidance=3.0, prompts=PROMPTS),
         ),

@@ -58,7 +58,7 @@ class Samples:
 
     Attributes:
         pixels: (N, 3, px, px) uint8, RGB on white.
-        dropped: rows not used, by reason: a kind of key of the exclusion list, or `picture_missing`, `picture_changed`,
+        dropped: rows not used, by reason: a kind of key of the exclusion list, or `missing_picture`, `changed_picture`,
             `unreadable_picture`, `repeated`.
     """
 
@@ -157,9 +157,9 @@ def _read(row: _Row, px: int) -> tuple[Sample, NDArray[np.uint8]] | str:
         data = row.catalogue.picture(row.position)
         pixels = shrunk(data, px)
     except PictureMissing:
-        return "picture_missing"
+        return "missing_picture"
     except PictureChanged:  # its fingerprints are those of another picture, so the list could not be applied to it
-        return "picture_changed"
+        return "changed_picture"
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # what Pillow raises on damaged files
         return "unreadable_picture"
     return Sample(hashlib.sha256(data).hexdigest(), row.uid, row.caption), pixels

@@ -71,7 +71,7 @@ def test_missing_changed_and_damaged_pictures_are_counted(tmp_path: Path) -> Non
     (folder / "ada/ada-0.jpg").unlink()
     (folder / "ada/ada-1.jpg").write_bytes(jpeg(textured_picture(77)))
     samples = load([Catalogue.open(tmp_path / "catalogue")])
-    assert samples.dropped == {"picture_missing": 1, "picture_changed": 1}
+    assert samples.dropped == {"missing_picture": 1, "changed_picture": 1}
     assert len(samples) == report.rows - 2
 
 
