@@ -13,6 +13,7 @@ from redis import Redis
 from sqlalchemy.exc import OperationalError
 
 from jobs.broker import Handing, hand_over, open_queue
+from jobs.publish_list import repair_head
 from jobs.topics import QUEUES, topics_of
 from jobs.workplace import Workplace, now
 from rights import outbox
@@ -21,7 +22,7 @@ from rights.lists import renew
 LEASE_S = 20.0
 LOOK_EVERY_S = 0.2
 PATIENCE_S = 1.0  # between tries while the broker or the database is away
-RENEW_EVERY = timedelta(minutes=1)
+TEND_LIST_EVERY = timedelta(minutes=1)
 WINDOW = 500  # jobs that wait in a queue at most; the others wait in the outbox
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Relay:
         self._workplace = workplace
         self._queues = {name: open_queue(name, broker) for name in QUEUES}
         self._lease_s = lease_s
-        self._renewed_at: datetime | None = None
+        self._tended_at: datetime | None = None
         self._away = False
 
     def run(self, stopping: Event) -> None:
@@ -53,7 +54,7 @@ class Relay:
 
     def tick(self) -> int:
         """Hands out what is due and returns how many rows that were. Raises redis errors, OperationalError."""
-        self._renew()
+        self._tend_list()
         with self._workplace.reading() as session:
             if not outbox.due(session, now()):
                 return 0
@@ -75,9 +76,10 @@ class Relay:
             hand_over(queue, handings)
         return len(handings)
 
-    def _renew(self) -> None:
+    def _tend_list(self) -> None:
         at = now()
-        if self._renewed_at is None or at - self._renewed_at >= RENEW_EVERY:
+        if self._tended_at is None or at - self._tended_at >= TEND_LIST_EVERY:
+            repair_head(self._workplace)
             with self._workplace.writing.begin() as session:
                 renew(session, self._workplace.list_lifetime, at)
-            self._renewed_at = at
+            self._tended_at = at

@@ -79,10 +79,11 @@ def _opt_out_events(session: Session, photo: Photo) -> Iterator[HistoryEvent]:
 
 
 def _of_opt_out(session: Session, opt_out: OptOut, photo: Photo) -> Iterator[HistoryEvent]:
+    reach = next((ref for ref in photo.opt_outs if ref.public_id == opt_out.public_id), opt_out)  # may be younger than the opt-out
     filed = HistoryEvent(opt_out.filed_at, EventKind.FILED, scope=opt_out.scope, origin=opt_out.origin, note=opt_out.note)
     yield filed
-    if opt_out.effective_version is not None:
-        version = session.get_one(ExclusionListVersion, opt_out.effective_version)
+    if reach.effective_version is not None:
+        version = session.get_one(ExclusionListVersion, reach.effective_version)
         copies = _copies(session, opt_out, photo)
         yield replace(filed, at=version.published_at, kind=EventKind.LISTED, version=version.version, copies=copies)
     if opt_out.withdrawn_at is not None:

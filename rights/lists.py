@@ -5,16 +5,15 @@ The order in which a version comes to be, and what a crash between two steps lea
 1. ``publish`` writes the files of ``versions/<n>``, durably. A crash here leaves files that nobody was promised: the head names n - 1,
    and HTTP serves only versions that stand in the database. The next publication replaces them.
 2. The caller commits: the version's row, and since when each entry and opt-out is in effect. From here on the version is promised.
-3. ``sync_head`` points ``head.dsse.json`` at it. A crash before this leaves an old head; every publication and every start of a
-   worker repairs it.
+3. ``sync_head`` points ``head.dsse.json`` at it. A crash before this leaves an old head; every publication, every start of a
+   worker and, each minute, the relay repair it.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import distinct, func, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from demur.digests import sha256_file
@@ -124,23 +123,23 @@ def _take_effect(session: Session, version: int, now: datetime) -> None:
     session.execute(update(entry).where(entry.since_version.is_(None), entry.ended.is_(False)).values(since_version=version))
     out = update(entry).where(entry.since_version.is_not(None), entry.ended.is_(True), entry.until_version.is_(None))
     session.execute(out.values(until_version=version))
-    effective = update(opt_out).where(
-        opt_out.effective_version.is_(None), opt_out.withdrawn_at.is_(None), opt_out.propagated_at.is_not(None)
-    )
-    requests = session.scalars(effective.values(effective_version=version).returning(opt_out.request_id)).all()
-    ended = update(opt_out).where(
-        opt_out.ended_version.is_(None), opt_out.withdrawn_at.is_not(None), opt_out.effective_version.is_not(None)
-    )
+    stands, was_listed = opt_out.withdrawn_at.is_(None), opt_out.effective_version.is_not(None)
+    effective = update(opt_out).where(stands, ~was_listed, opt_out.propagated_at.is_not(None))
+    session.execute(effective.values(effective_version=version))
+    ended = update(opt_out).where(~stands, was_listed, opt_out.ended_version.is_(None))
     session.execute(ended.values(ended_version=version))
-    _fulfil(session, {request for request in requests if request is not None}, version, now)
+    _fulfil(session, version, now)
 
 
-def _fulfil(session: Session, candidates: Iterable[int], version: int, now: datetime) -> None:
-    for request_id in sorted(candidates):
-        request = session.get_one(RightsRequest, request_id, with_for_update=True, populate_existing=True)
-        waiting = select(func.count(distinct(OptOut.id))).where(
-            OptOut.request_id == request_id, OptOut.withdrawn_at.is_(None), OptOut.effective_version.is_(None)
-        )
-        if request.state is RequestState.IN_PROGRESS and session.scalar(waiting) == 0:
-            states.move(request, RequestState.FULFILLED, f"In the exclusion list since version {version}", now)
-            audit.record(session, audit.SYSTEM, "request.fulfilled", request.public_id, {"version": version}, now)
+def _fulfil(session: Session, version: int, now: datetime) -> None:
+    """Closes the requests all of whose standing opt-outs are in effect."""
+    standing = exists().where(OptOut.request_id == RightsRequest.id, OptOut.withdrawn_at.is_(None))
+    ready = select(RightsRequest).where(
+        RightsRequest.state == RequestState.IN_PROGRESS,
+        standing.where(OptOut.effective_version.is_not(None)),
+        ~standing.where(OptOut.effective_version.is_(None)),
+    )
+    locked = ready.order_by(RightsRequest.id).with_for_update().execution_options(populate_existing=True)
+    for request in session.scalars(locked).all():
+        states.move(request, RequestState.FULFILLED, f"In the exclusion list since version {version}", now)
+        audit.record(session, audit.SYSTEM, "request.fulfilled", request.public_id, {"version": version}, now)

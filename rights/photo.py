@@ -43,7 +43,8 @@ class OptOutRef:
     """A standing opt-out of this person (or of the platform, for their photo) that reaches the photo.
 
     ``through`` is empty when it was filed for the photo itself or for everything of its owner; otherwise it is the uid of the
-    person's other photo, or the SHA-256 of their picture, of which this photo is a copy.
+    person's other photo, or the SHA-256 of their picture, or the owner key of their other photos, of which this photo is a copy.
+    ``effective_version`` is the list version that first excluded this photo by it.
     """
 
     public_id: str

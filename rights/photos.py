@@ -142,7 +142,7 @@ class Album:
                 return bool(self._absent(index))
             case PhotoStatus.LISTED:
                 return self._since(index) is not None
-        opted_out = bool(self.standing.of(self.owned[index].owner, self.owned[index].uid))
+        opted_out = self.standing.opted_out(self.owned[index].owner, self.owned[index].uid)
         if status is PhotoStatus.FILED:
             return opted_out and self._since(index) is None
         return opted_out is (status is PhotoStatus.OPTED_OUT)

@@ -4,40 +4,63 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
+from demur.exclusions import KeyKind
 from demur.similarity.rules import MatchKind
-from models import OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RightsRequest
+from models import ExclusionEntry, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RightsRequest
 from rights.photo import OptOutRef
 
 FEW_UIDS = 1000  # beyond, reading all of a person's opt-outs is quicker than naming the photos
+
+
+@dataclass(frozen=True)
+class Reach:
+    """One opt-out's reach to a photo, as the query gave it; ``since`` is the list version that first held its entry."""
+
+    row: Any  # a row of _opt_outs()
+    through: str
+    since: int | None
+
+    @property
+    def by_oneself(self) -> bool:
+        """Whether the person filed it for this very photo, or for everything of its owner."""
+        return self.row.origin is OptOutOrigin.MEMBER and not self.through
+
+    @property
+    def rank(self) -> tuple[bool, bool, bool, Any]:
+        row = self.row
+        return row.origin is not OptOutOrigin.MEMBER, bool(self.through), row.scope is not OptOutScope.OWNER, row.filed_at
 
 
 @dataclass
 class Standing:
     """Standing opt-outs of one person's photos: by owner key, by uid, and what others' opt-outs exclude."""
 
-    by_owner: dict[str, list[OptOutRef]] = field(default_factory=dict)
-    by_uid: dict[str, list[OptOutRef]] = field(default_factory=dict)
-    copies: dict[str, int | None] = field(default_factory=dict)  # uid → list version since which a copy's opt-out excludes it
+    by_owner: dict[str, list[Reach]] = field(default_factory=dict)
+    by_uid: dict[str, list[Reach]] = field(default_factory=dict)
+    copies: dict[str, int] = field(default_factory=dict)  # uid → list version since which a copy's opt-out excludes it
 
     def of(self, owner: str, uid: str) -> tuple[OptOutRef, ...]:
         """The opt-outs that reach this photo, the one that says most first."""
-        return tuple(sorted({*self.by_owner.get(owner, ()), *self.by_uid.get(uid, ())}, key=_rank))
+        return tuple(_ref(reach) for reach in sorted(self._reaching(owner, uid), key=lambda reach: reach.rank))
 
-    def listed_since(self, owner: str, uid: str) -> int | None:
-        """The list version from which on something excludes this photo without a break."""
-        versions = [ref.effective_version for ref in self.of(owner, uid)] + [self.copies.get(uid)]
-        return min((version for version in versions if version is not None), default=None)
+    def opted_out(self, owner: str, uid: str) -> bool:
+        """Whether any opt-out of the person's, or of the platform's for them, reaches this photo."""
+        return bool(self._reaching(owner, uid))
 
     def covers(self, owner: str, uid: str) -> bool:
         """Whether the person themselves opted this very photo, or everything of its owner, out."""
-        return any(ref.origin is OptOutOrigin.MEMBER and not ref.through for ref in self.of(owner, uid))
+        return any(reach.by_oneself for reach in self._reaching(owner, uid))
 
+    def listed_since(self, owner: str, uid: str) -> int | None:
+        """The list version from which on something excludes this photo without a break."""
+        versions = [reach.since for reach in self._reaching(owner, uid)] + [self.copies.get(uid)]
+        return min((version for version in versions if version is not None), default=None)
 
-def _rank(ref: OptOutRef) -> tuple[bool, bool, bool, Any]:
-    return (ref.origin is not OptOutOrigin.MEMBER, bool(ref.through), ref.scope is not OptOutScope.OWNER, ref.filed_at)
+    def _reaching(self, owner: str, uid: str) -> list[Reach]:
+        return self.by_owner.get(owner, []) + self.by_uid.get(uid, [])
 
 
 def standing_opt_outs(session: Session, owners: Sequence[str], uids: Sequence[str] | None = None) -> Standing:
@@ -45,24 +68,19 @@ def standing_opt_outs(session: Session, owners: Sequence[str], uids: Sequence[st
     standing = Standing()
     if uids is not None and len(uids) > FEW_UIDS:
         uids = None
-    filed = _select().where(OptOut.owner.in_(owners), OptOut.scope != OptOutScope.PICTURE)
-    if uids is not None:
-        filed = filed.where(or_(OptOut.scope == OptOutScope.OWNER, OptOut.subject.in_(uids)))
-    for row in session.execute(filed):
-        if row.scope is OptOutScope.OWNER:
-            standing.by_owner.setdefault(row.owner, []).append(_ref(row, through=""))
-        else:
-            standing.by_uid.setdefault(row.subject, []).append(_ref(row, through=""))
+    for row in session.execute(_filed(owners, uids)):
+        by, key = (standing.by_owner, row.owner) if row.scope is OptOutScope.OWNER else (standing.by_uid, row.subject)
+        by.setdefault(key, []).append(Reach(row, "", row.effective_version))
     for row in session.execute(_reached(owners, uids)):
-        if row.owner not in owners:
-            _add_copy(standing, row.uid, row.effective_version)
-        elif row.subject != row.uid:
-            refs = standing.by_uid.setdefault(row.uid, [])
-            refs.append(_ref(row, through=row.subject))
+        if row.owner in owners:
+            if row.subject != row.uid:
+                standing.by_uid.setdefault(row.uid, []).append(Reach(row, row.subject or row.owner, row.since_version))
+        elif row.since_version is not None:
+            standing.copies[row.uid] = min(row.since_version, standing.copies.get(row.uid, row.since_version))
     return standing
 
 
-def _select(*columns: Any) -> Select[*tuple[Any, ...]]:
+def _opt_outs(*columns: Any) -> Select[*tuple[Any, ...]]:
     standing: Select[*tuple[Any, ...]] = (
         select(
             OptOut.public_id,
@@ -85,16 +103,27 @@ def _select(*columns: Any) -> Select[*tuple[Any, ...]]:
     return standing
 
 
+def _filed(owners: Sequence[str], uids: Sequence[str] | None) -> Select[*tuple[Any, ...]]:
+    """Opt-outs of these owners' photos and of everything they have."""
+    filed = _opt_outs().where(OptOut.owner.in_(owners), OptOut.scope != OptOutScope.PICTURE)
+    return filed if uids is None else filed.where(or_(OptOut.scope == OptOutScope.OWNER, OptOut.subject.in_(uids)))
+
+
 def _reached(owners: Sequence[str], uids: Sequence[str] | None) -> Select[*tuple[Any, ...]]:
-    """Rows of these owners that were matched by an opt-out, other than by one for everything of that very owner."""
+    """Rows of these owners that were matched by an opt-out, other than by one for everything of that very owner.
+
+    An entry may be younger than its opt-out: a manifest that came later, or a proposal accepted later, brought it.
+    """
+    entry, match = ExclusionEntry, OptOutMatch
     reached = (
-        _select(OptOutMatch.uid)
-        .join(OptOutMatch, OptOutMatch.opt_out_id == OptOut.id)
-        .where(OptOutMatch.owner.in_(owners), matched())
-        .where(or_(OptOut.scope != OptOutScope.OWNER, OptOut.owner != OptOutMatch.owner))
+        _opt_outs(match.uid, entry.since_version)
+        .join(match, match.opt_out_id == OptOut.id)
+        .outerjoin(entry, and_(entry.opt_out_id == OptOut.id, entry.kind == KeyKind.UID, entry.key == match.uid))
+        .where(match.owner.in_(owners), matched())
+        .where(or_(OptOut.scope != OptOutScope.OWNER, OptOut.owner != match.owner))
         .distinct()
     )
-    return reached if uids is None else reached.where(OptOutMatch.uid.in_(uids))
+    return reached if uids is None else reached.where(match.uid.in_(uids))
 
 
 def matched() -> Any:
@@ -102,13 +131,8 @@ def matched() -> Any:
     return or_(OptOutMatch.kind.in_([MatchKind.EXACT, MatchKind.CONFIRMED]), OptOutMatch.accepted_at.is_not(None))
 
 
-def _add_copy(standing: Standing, uid: str, version: int | None) -> None:
-    known = standing.copies.get(uid)
-    if version is not None and (known is None or version < known):
-        standing.copies[uid] = version
-
-
-def _ref(row: Any, through: str) -> OptOutRef:
+def _ref(reach: Reach) -> OptOutRef:
+    row = reach.row
     return OptOutRef(
         public_id=row.public_id,
         scope=row.scope,
@@ -116,9 +140,9 @@ def _ref(row: Any, through: str) -> OptOutRef:
         filed_at=row.filed_at,
         propagated_at=row.propagated_at,
         held=row.held,
-        effective_version=row.effective_version,
+        effective_version=reach.since,
         note=row.note,
-        through=through,
+        through=reach.through,
         request_public_id=row.request_public_id,
         reference=row.reference,
     )

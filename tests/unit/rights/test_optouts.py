@@ -11,6 +11,8 @@ from models import ExclusionListVersion, OptOut, Outbox, RequestState, RightsReq
 from rights.optouts import Everything, NothingToOptOut, Photos, Picture
 from rights.photo import PhotoNotFound
 from rights.photos import get_photo
+from rights.propagation import apply_propagation
+from rights.reach import gather
 from rights.withdrawals import CoveredByEverything, NothingToWithdraw, withdraw_photo, withdraw_request
 from tests.factories import NOW
 from tests.support.pictures import jpeg, photo_bytes, textured_picture
@@ -120,6 +122,21 @@ def test_a_photo_is_put_back_and_the_rest_of_its_request_stands(office: Office):
         withdraw_photo(session, ada, "ada-1", LATER)
     office.carry(LATER)
     assert keys(office, 2, KeyKind.UID) == {"ada-2"}
+    assert state(office, filing) is RequestState.FULFILLED
+
+
+def test_a_request_is_fulfilled_when_what_still_waited_is_put_back(office: Office):
+    ada = office.account("ada")
+    filing = office.file(ada, Photos(("ada-1", "ada-2")))
+    with office.sessions.begin() as session:
+        first = session.scalars(select(OptOut).where(OptOut.subject == "ada-1")).one()
+        findings = gather(session, office.catalogues, [first.id])
+        apply_propagation(session, findings, fan_out_limit=1000, now=NOW)
+    office.publish()
+    assert state(office, filing) is RequestState.IN_PROGRESS, "the other photo is on its way"
+    with office.sessions.begin() as session:
+        withdraw_photo(session, ada, "ada-2", LATER)
+    office.publish(LATER)
     assert state(office, filing) is RequestState.FULFILLED
 
 

@@ -45,13 +45,16 @@ def test_an_accepted_one_leaves_training_and_comes_back_with_its_opt_out(office:
     ada, one = proposal
     with office.sessions.begin() as session:
         assert accept_proposal(session, ada, one.match_id, LATER) == "ada-5"
+    with office.sessions() as session:
+        accepted = get_photo(session, office.catalogues, office.runs, ["ada"], "ada-5")
+    assert accepted.listed_since is None, "its opt-out is in the list since version 1, this photo is not yet"
     version = office.publish(LATER)
     assert version is not None
     assert version.added == 1
     with office.sessions.begin() as session:
         photo = get_photo(session, office.catalogues, office.runs, ["ada"], "ada-5")
         assert photo.opt_out is not None
-        assert photo.opt_out.through == "ada-0"
+        assert (photo.opt_out.through, photo.listed_since) == ("ada-0", 2)
         withdraw_photo(session, ada, "ada-0", LATER)
     emptied = office.publish(LATER)
     assert emptied is not None
