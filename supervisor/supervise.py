@@ -1,6 +1,5 @@
 """The supervisor's life: check, prepare, start, tend, end."""
 
-import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,22 +8,16 @@ from threading import Event
 from typing import IO
 
 import requests
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session, sessionmaker
 
 from config import Config
-from models import make_engine, make_sessions
-from rights.artefacts import RunArtefacts
 from supervisor.broker import broker_command, wait_for_broker
 from supervisor.checks import address_of, require_free
 from supervisor.children import Child, Part
 from supervisor.orphans import OrphanWatch
 from supervisor.prepare import make_keys, migrate
 from supervisor.terminal import Terminal
-from supervisor.work import outcomes, under_way
 
 TEND_EVERY_S = 0.25
-LOOK_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,9 +48,9 @@ def supervise(
             migrate(config.database)
             if socket:
                 wait_for_broker(socket)
-            for part in (*(service.part for service in services), *workers):
-                family.start(part)
-            _tend(config, family, services, welcome, terminal, stop)
+            for service in services:
+                family.start(service.part)
+            _tend(config, family, services, workers, welcome, terminal, stop)
         finally:
             terminal.say("Ending …")
             family.end()
@@ -93,30 +86,33 @@ class Family:
                 list(pool.map(Child.end, generation))
 
 
-def _tend(config: Config, family: Family, services: Sequence[Service], welcome: Iterable[str], terminal: Terminal, stop: Event) -> None:
-    sessions, artefacts = make_sessions(make_engine(config.database)), RunArtefacts(config.runs_dir)
-    welcomed, looked_at = False, 0.0
+def _tend(
+    config: Config,
+    family: Family,
+    services: Sequence[Service],
+    workers: Sequence[Part],
+    welcome: Iterable[str],
+    terminal: Terminal,
+    stop: Event,
+) -> None:
+    """The site comes first: workers, which import for seconds on every core, start once it answers."""
+    while not all(_answers(service.health) for service in services):
+        if stop.wait(TEND_EVERY_S):
+            return
+        for sentence in family.tend():
+            terminal.warn(sentence)
+    terminal.welcome(config.base_url, welcome)
+    for part in workers:
+        family.start(part)
+    from supervisor.watcher import Watcher  # here, because it loads the whole library, and the site comes first
+
+    watcher = Watcher.open(config)
     while not stop.wait(TEND_EVERY_S):
         for sentence in family.tend():
             terminal.warn(sentence)
-        for line in family.news() if welcomed else ():
+        for line in family.news():
             terminal.say(line)
-        if not welcomed and all(_answers(service.health) for service in services):
-            terminal.welcome(config.base_url, welcome)
-            welcomed = True
-        if time.monotonic() - looked_at >= LOOK_EVERY_S:
-            _look(sessions, artefacts, terminal)
-            looked_at = time.monotonic()
-
-
-def _look(sessions: sessionmaker[Session], artefacts: RunArtefacts, terminal: Terminal) -> None:
-    try:
-        with sessions() as session:
-            over = terminal.show(under_way(session, artefacts))
-            for sentence in outcomes(session, over) if over else ():
-                terminal.say(sentence)
-    except OperationalError:  # the database is away for a moment: the bars stand still, and the children's logs tell
-        return
+        watcher.look(terminal)
 
 
 def _answers(url: str) -> bool:

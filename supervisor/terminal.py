@@ -1,6 +1,7 @@
 """What the person at the terminal sees: where the portal is, who can sign in, and long work as it goes."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -8,9 +9,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from supervisor.work import Work
-
 RED = "#b8281a"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One bar: ``done`` of ``total`` (None: not known yet)."""
+
+    public_id: str
+    title: str
+    note: str
+    done: int
+    total: int | None
 
 
 class Terminal:

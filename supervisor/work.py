@@ -1,24 +1,13 @@
 """Imports and training runs under way, read from the database and from the trainer's progress file."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import Manifest, ManifestState, RunState, TrainingRun
 from rights.artefacts import RunArtefacts
-
-
-@dataclass(frozen=True)
-class Work:
-    """One bar: ``done`` of ``total`` (None: not known yet)."""
-
-    public_id: str
-    title: str
-    note: str
-    done: int
-    total: int | None
+from supervisor.terminal import Work
 
 
 def under_way(session: Session, artefacts: RunArtefacts) -> list[Work]:
