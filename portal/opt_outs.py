@@ -10,9 +10,10 @@ from models import Regime
 from portal.auth.member import account
 from portal.database import db
 from portal.filters import read_filter, write_filter
+from portal.formats import counted
 from portal.selection import Chosen, read_selection
 from portal.site import now, site
-from rights.optouts import Everything, Filing, NothingToOptOut, Photos, Picture, file_opt_outs
+from rights.optouts import Everything, NothingToOptOut, Photos, Picture, file_opt_outs
 from rights.photo import PhotoFilter
 from rights.photos import get_photos, list_photos
 
@@ -57,7 +58,8 @@ def file() -> ResponseReturnValue:
     except NothingToOptOut as nothing:
         flash(f"{nothing}.".capitalize(), "problem")
         return redirect(url_for("photos.index"), 303)
-    flash(_filed(filing), "done")
+    if filing.already:
+        flash(f"{counted(filing.already, 'photo was', 'photos were')} opted out before and left as they are.", "done")
     return redirect(url_for("requests.one", public_id=filing.request.public_id), 303)
 
 
@@ -89,9 +91,3 @@ def _photos_address(wanted: PhotoFilter) -> str:
 
 def _regime(value: str | None) -> Regime:
     return Regime(value) if value in set(Regime) else Regime.VOLUNTARY
-
-
-def _filed(filing: Filing) -> str:
-    if not filing.already:
-        return "Your opt-out is filed."
-    return f"Your opt-out is filed. {filing.already:,} of what you chose {'was' if filing.already == 1 else 'were'} opted out before."

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from sqlalchemy import select
 
-from demur.manifests import Progress
-from models import Manifest
+from demur.manifests import Progress, rebuild_tables
+from models import Manifest, ManifestState
 from portal.cli.output import json_option, plainly, show, show_rows
 from portal.site import now, site
 from rights.imports import import_and_register
@@ -47,6 +47,20 @@ def import_(path: Path, name: str, workers: int | None, as_json: bool) -> None:
             click.echo(f"{reason.replace('_', ' ')}: {report.rejected[reason]:,}, for example {', '.join(examples)}", err=True)
 
 
+@manifests.command()
+@click.argument("name")
+@with_appcontext
+@plainly
+def rebuild(name: str) -> None:
+    """Make the tables and the similarity index of the manifest NAME again from its rows, after damage or a change of format."""
+    with site().reading.begin() as session:
+        manifest = session.scalar(select(Manifest).where(Manifest.name == name, Manifest.state == ManifestState.REGISTERED))
+    if manifest is None:
+        raise click.ClickException(f"there is no registered manifest named {name}")
+    rebuild_tables(site().config.catalogues_dir / manifest.catalogue)
+    click.echo(f"{name} is rebuilt; restart the portal and its workers so that they open the new tables")
+
+
 @manifests.command("list")
 @json_option
 @with_appcontext
@@ -59,12 +73,12 @@ def list_manifests(as_json: bool) -> None:
 
 def _facts(manifest: Manifest) -> dict[str, Any]:
     return {
-        "id": manifest.public_id,
         "name": manifest.name,
         "state": manifest.state.value,
         "rows": manifest.rows,
-        "rejected": manifest.rejected,
         "registered_at": manifest.registered_at,
+        "rejected": manifest.rejected,
+        "id": manifest.public_id,
         "digest": manifest.digest,
     }
 

@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from demur.errors import DemurError
 
@@ -42,17 +40,14 @@ def show(facts: Mapping[str, Any], as_json: bool) -> None:
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    """Many things of one kind, as a table."""
+    """Many things of one kind, as a table whose cells are never cut."""
     if as_json:
         click.echo(json.dumps(rows, default=_plain))
         return
-    if not rows:
-        click.echo("none")
-        return
-    table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
-    Console().print(table)
+    lines = [[name.replace("_", " ") for name in row] for row in rows[:1]] + [[_text(value) for value in row.values()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines or [["none"]]:
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths or [4], strict=True)).rstrip())
 
 
 def _plain(value: object) -> str:

@@ -58,12 +58,12 @@ def list_runs(as_json: bool) -> None:
 
 def _facts(run: TrainingRun) -> dict[str, Any]:
     return {
-        "id": run.public_id,
         "name": run.name,
         "state": run.state.value,
         "tier": run.tier,
         "list_version": run.list_version,
         "consumed": run.consumed_size,
         "finished_at": run.finished_at,
+        "id": run.public_id,
         "failure": run.failure or None,
     }

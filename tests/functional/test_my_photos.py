@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.portals import ADA, BEN, TestedPortal, Visitor
+from rights.platform_events import Event, EventKind, receive_event
+from tests.support.portals import ADA, BEN, TestedPortal, Visitor, now
 
 ADAS = {f"ada-{n}" for n in range(6)}
 
@@ -92,9 +93,6 @@ def test_putting_a_photo_back(ada: Visitor, portal: TestedPortal):
 
 
 def test_what_the_platform_took_back_is_told_so(ada: Visitor, portal: TestedPortal):
-    from rights.platform_events import Event, EventKind, receive_event
-    from tests.support.portals import now
-
     with portal.workplace.writing.begin() as session:
         receive_event(session, Event("e1", EventKind.PHOTO_MADE_PRIVATE, ADA, "ada-3", now()), now())
     assert "You made it private on the platform" in ada.get("/photos/ada-3").text

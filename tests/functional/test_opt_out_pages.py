@@ -58,7 +58,7 @@ def test_nothing_chosen_goes_back_to_the_photos(ada: Visitor):
 def test_filing_twice_says_so(ada: Visitor):
     ada.post("/opt-outs", {"uid": "ada-1"})
     assert "opted out already" in follow(ada, ada.post("/opt-outs", {"uid": "ada-1"}))
-    assert "1 of what you chose was opted out before" in follow(ada, ada.post("/opt-outs", {"uid": ["ada-1", "ada-2"]}))
+    assert "1 photo was opted out before" in follow(ada, ada.post("/opt-outs", {"uid": ["ada-1", "ada-2"]}))
 
 
 def test_everything_now_and_later(ada: Visitor, portal: TestedPortal):

@@ -1,14 +1,17 @@
 """What every page has: headers, one transaction, plain errors; and the operator's commands."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from werkzeug.routing import Map, Rule
 
 from models import Account
+from portal.database import db
 from portal.uids import UidConverter
-from tests.support.portals import ADA, MANIFEST, TestedPortal
+from tests.support.portals import ADA, MANIFEST, TestedPortal, now
 
 
 def test_headers_allow_nothing_inline_and_no_frames(portal: TestedPortal):
@@ -41,10 +44,8 @@ def test_a_missing_page_says_so_in_plain_words_and_json(portal: TestedPortal):
 
 
 def test_a_fault_is_a_page_and_undoes_what_was_written(portal: TestedPortal):
-    from portal.database import db
-
     def fail() -> str:
-        db().add(Account(display_name="half done", created_at=portal.app.extensions["demur"] and _epoch()))
+        db().add(Account(display_name="half done", created_at=now()))
         db().flush()
         raise RuntimeError("a fault")
 
@@ -55,12 +56,6 @@ def test_a_fault_is_a_page_and_undoes_what_was_written(portal: TestedPortal):
     assert "Something broke on our side" in answer.text
     with portal.workplace.reading() as session:
         assert session.scalars(select(Account)).all() == []
-
-
-def _epoch():
-    from datetime import UTC, datetime
-
-    return datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("uid", ["plain-7", "with/slash", "https://example.org/a?b=c#d", "ü", "..", "~tilde", "a b", "x/thumbnail"])
@@ -98,6 +93,15 @@ def test_every_command_has_help(portal: TestedPortal):
     for group in ("manifest", "list", "runs", "token", "db"):
         for name, command in portal.app.cli.commands[group].commands.items():
             assert command.help, f"{group} {name}"
+
+
+def test_a_rebuilt_manifest_answers_as_before(portal: TestedPortal, member_catalogues: Path):
+    portal.config.catalogues_dir.unlink()
+    shutil.copytree(member_catalogues, portal.config.catalogues_dir)
+    done = portal.run("manifest", "rebuild", MANIFEST)
+    assert done.exit_code == 0, done.output
+    assert portal.member(ADA).get("/photos/ada-0").status_code == 200
+    assert portal.run("manifest", "rebuild", "nothing").exit_code == 1
 
 
 def test_importing_by_command(portal: TestedPortal, photos_dir):
