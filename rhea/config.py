@@ -49,7 +49,7 @@ class SamplingSettings:
     steps: int
     guidance: float
     prompts: tuple[str, ...]
-    """The four prompts drawn at the end of a run."""
+    """Wishes for the four pictures drawn at the end of a run."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ def _tuples(data: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
 
 
-PROMPTS = ("a red apple", "a guitar", "a horse", "a pumpkin")
+PROMPTS = ("a red apple", "a guitar", "a horse", "a pumpkin", "an orange", "a butterfly", "a penguin", "a flower")
+"""Wishes, most wanted first: a run draws the first four that its captions can have taught it."""
 
 TIERS = {
     settings.tier: settings

@@ -1,11 +1,12 @@
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from demur.manifests import Catalogue
 from demur.signing import SigningKey
-from rhea.config import Settings
+from rhea.config import TIERS, Settings
 from rhea.train import Order, RunExists, carry_out
 
 
@@ -21,6 +22,18 @@ def test_it_really_learns(finished_run: Path) -> None:
     rows = list(csv.DictReader((finished_run / "metrics.csv").read_text().splitlines()))
     losses = [float(row["loss"]) for row in rows if row["stage"] == "denoiser"]
     assert sum(losses[-5:]) / 5 < 0.75 * losses[0]
+
+
+def test_the_gpu_recipe_made_small_runs_on_a_cpu(catalogue: Catalogue, run_key: SigningKey, tmp_path: Path) -> None:
+    tier = TIERS["gpu"]
+    small = replace(
+        tier,
+        threads=1,
+        autoencoder=replace(tier.autoencoder, widths=(16, 16), blocks=1, steps=2, batch=4),
+        denoiser=replace(tier.denoiser, widths=(16, 32, 32), blocks=1, heads=2, steps=2, batch=4),
+        sampling=replace(tier.sampling, steps=2),
+    )
+    assert carry_out(Order((catalogue,), None, tmp_path / "run", small, seed=0, name="Small", key=run_key)).is_file()
 
 
 def test_a_finished_run_is_never_trained_again(finished_run: Path, catalogue: Catalogue, settings: Settings, run_key: SigningKey) -> None:
