@@ -72,9 +72,9 @@ class DigestTable:
     @classmethod
     def build(cls, path: Path, digests: U64, rows: npt.NDArray[np.uint32]) -> None:
         """Writes `path`.digests and `path`.rows from arrays of equal length in any order. 24 bytes a row of memory."""
-        order = np.argsort(digests, kind="stable")
-        digests[order].astype("<u8").tofile(path.with_suffix(".digests"))
-        rows[order].astype("<u4").tofile(path.with_suffix(".rows"))
+        order = np.argsort(digests, kind="stable")  # stable: the rows of equal digests stay in order
+        digests[order].astype("<u8", copy=False).tofile(path.with_suffix(".digests"))
+        rows[order].astype("<u4", copy=False).tofile(path.with_suffix(".rows"))
 
     @classmethod
     def open(cls, path: Path) -> "DigestTable":

@@ -84,9 +84,12 @@ class TablesWriter:
         self._pdq.close()
 
     def finish(self) -> None:
-        """Writes the tables. Raises OSError."""
+        """Writes the tables, one at a time, and forgets what each was made from. Raises OSError."""
         self.close()
-        DigestTable.build(self._directory / "uid", np.concatenate(self._uids), np.arange(self.rows, dtype=np.uint32))
+        pa.default_memory_pool().release_unused()
+        uids, self._uids = np.concatenate(self._uids), []
+        DigestTable.build(self._directory / "uid", uids, np.arange(self.rows, dtype=np.uint32))
+        del uids
         DigestTable.build(self._directory / "sha256", *_joined(self._sha256))
         digests, starts = _joined(self._owners)
         DigestTable.build(self._directory / "owner", digests, starts)
@@ -95,7 +98,10 @@ class TablesWriter:
 
 
 def _joined(parts: list[tuple[U64, U32]]) -> tuple[U64, U32]:
-    return np.concatenate([values for values, _ in parts]), np.concatenate([rows for _, rows in parts])
+    """Both columns of `parts` as one array each; `parts` is emptied."""
+    values, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
+    parts.clear()
+    return values, rows
 
 
 def _pdq_bytes(pdq: pa.Array) -> memoryview:
