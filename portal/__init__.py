@@ -10,7 +10,7 @@ from config import MEGABYTE, Config
 from portal import api, auth, cli, database, errors, formats, lists, lookup, opt_outs, pages, photos, progress, requests, runs, security
 from portal.assets import versioned
 from portal.auth import member, provider
-from portal.logs import PortalLogging, log_requests
+from portal.logs import PortalLogging, configure, log_requests
 from portal.secret import secret_key
 from portal.sessions import SqlSessionInterface
 from portal.site import EXTENSION, Site
@@ -26,6 +26,7 @@ class Portal(PortalLogging, Flask):
 
 def create_app(config: Config) -> Flask:
     """The portal for these settings. Connects to nothing: the database, the provider and the catalogues are met when first needed."""
+    configure()
     app = Portal("portal", root_path=str(ROOT))
     app.config.update(
         SECRET_KEY=secret_key(config),

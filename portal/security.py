@@ -4,12 +4,11 @@ No page holds an inline script or style, so the content policy needs neither a n
 """
 
 from io import BytesIO
-from tempfile import TemporaryFile
-from typing import IO
+from tempfile import NamedTemporaryFile
+from typing import IO, cast
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response
-from flask_login import current_user
 
 from config import Config
 
@@ -22,7 +21,7 @@ class PortalRequest(Request):
     def _get_file_stream(
         self, total_content_length: int | None, content_type: str | None, filename: str | None = None, content_length: int | None = None
     ) -> IO[bytes]:
-        return TemporaryFile("rb+") if self.endpoint in SPOOLED else BytesIO()
+        return cast(IO[bytes], NamedTemporaryFile("rb+")) if self.endpoint in SPOOLED else BytesIO()
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -67,7 +66,3 @@ def origin(url: str) -> str:
     """``https://host:port`` of a URL; empty for an empty one."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
-
-
-def signed_in() -> bool:
-    return bool(current_user.is_authenticated)

@@ -1,7 +1,7 @@
 """The one door for training runs: a signed run record with the samples it consumed, from our model or anyone's."""
 
+from contextlib import closing
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -28,12 +28,11 @@ def record_training_run() -> tuple[Response, int]:
     request.max_content_length = MAX_BYTES
     if "record" not in request.files or "consumed" not in request.files:
         raise BadRequest("the form needs the files record and consumed")
-    envelope = request.files["record"].read()
-    with NamedTemporaryFile() as consumed:
-        request.files["consumed"].save(consumed)
-        consumed.flush()
+    with closing(request.files["record"]) as record, closing(request.files["consumed"]) as consumed:
+        consumed.stream.flush()
+        path = Path(consumed.stream.name)  # a named temporary file, see portal.security.SPOOLED
         try:
-            run = record_run(db(), site().runs, envelope, Path(consumed.name), keys=trusted_signers(site().config.keys_dir), now=now())
+            run = record_run(db(), site().runs, record.read(), path, keys=trusted_signers(site().config.keys_dir), now=now())
         except DemurError as refused:
             logger.warning("run_record_refused", error=type(refused).__name__)
             return jsonify(error=type(refused).__name__, detail=str(refused)), 422

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 from werkzeug.routing import Map, Rule
 
 from models import Account
@@ -51,7 +52,10 @@ def test_a_fault_is_a_page_and_undoes_what_was_written(portal: TestedPortal):
 
     portal.app.add_url_rule("/fault", "fault", fail, methods=["POST"])
     portal.app.extensions["csrf"].exempt("tests.functional.test_portal_frame.fail")
-    answer = portal.visitor().client.post("/fault")
+    with capture_logs() as logs:
+        answer = portal.visitor().client.post("/fault?uid=ada-0")
+    assert [(one["event"], one["endpoint"]) for one in logs] == [("fault", "fault"), ("request", "fault")]
+    assert "ada-0" not in str(logs)
     assert answer.status_code == 500
     assert "Something broke on our side" in answer.text
     with portal.workplace.reading() as session:
