@@ -14,6 +14,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 FAILED_KEPT_S = 3600  # the outbox row has the error; RQ's copy is for whoever looks at the queue
+SILENCE_S = 30  # a broker that answers nothing for so long is away; longer than a worker's wait for a job
 NAME = "outbox"
 UNLIMITED = -1
 
@@ -65,7 +66,7 @@ class OutboxJob(Job):
 
 
 def connect(url: str) -> Redis:
-    return Redis.from_url(url)
+    return Redis.from_url(url, socket_timeout=SILENCE_S)
 
 
 def open_queue(name: str, connection: Redis) -> Queue:

@@ -15,8 +15,13 @@ class IdentityTaken(DemurError):
     """The identity belongs to another account, and an identity has one account only."""
 
 
+class NoOwnerKey(DemurError):
+    """The provider did not say under which key this person's photos are filed; without it, rows of nobody would be theirs."""
+
+
 def sign_in(session: Session, *, iss: str, sub: str, owner: str, display_name: str, now: datetime) -> Account:
-    """The account of an identity, made at the first sign-in. Two first sign-ins at once give one account."""
+    """The account of an identity, made at the first sign-in. Two first sign-ins at once give one account. Raises NoOwnerKey."""
+    _check_owner(owner)
     account = _account_of(session, iss, sub)
     if account is None:
         account = _new_account(session, iss=iss, sub=sub, owner=owner, display_name=display_name, now=now)
@@ -30,7 +35,8 @@ def sign_in(session: Session, *, iss: str, sub: str, owner: str, display_name: s
 
 
 def link_identity(session: Session, account: Account, *, iss: str, sub: str, owner: str, now: datetime) -> None:
-    """Adds an identity to an account; adding it twice changes nothing. Raises IdentityTaken."""
+    """Adds an identity to an account; adding it twice changes nothing. Raises IdentityTaken, NoOwnerKey."""
+    _check_owner(owner)
     known = _account_of(session, iss, sub)
     if known is None:
         try:
@@ -44,6 +50,11 @@ def link_identity(session: Session, account: Account, *, iss: str, sub: str, own
             return
     if known is not account:
         raise IdentityTaken("this sign-in already belongs to another account here")
+
+
+def _check_owner(owner: str) -> None:
+    if not owner:
+        raise NoOwnerKey("the sign-in names no key under which your photos are filed")
 
 
 def _account_of(session: Session, iss: str, sub: str) -> Account | None:

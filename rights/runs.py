@@ -50,13 +50,16 @@ class NotRecorded(DemurError):
 
 
 def queue_run(session: Session, name: str, tier: str, now: datetime) -> TrainingRun:
-    """Promises a run of the bundled model over all registered manifests. Raises RunNameTaken."""
-    _refuse_taken(session, name)
-    public_id = new_public_id()
-    run = TrainingRun(public_id=public_id, name=name, state=RunState.QUEUED, tier=tier, directory=public_id, queued_at=now)
-    session.add(run)
+    """Promises a run of the bundled model over all registered manifests; one that failed is tried again. Raises RunNameTaken."""
+    run = session.scalar(select(TrainingRun).where(TrainingRun.name == name, TrainingRun.state == RunState.FAILED).with_for_update())
+    if run is None:
+        _refuse_taken(session, name)
+        run = TrainingRun(public_id=new_public_id(), name=name)
+        session.add(run)
+    run.state, run.tier, run.queued_at, run.failure = RunState.QUEUED, tier, now, ""
+    run.directory = new_public_id()  # a new one at each try: what a failed try left is not taken for this one's
     session.flush()
-    audit.record(session, audit.OPERATOR, "run.queued", public_id, {"tier": tier}, now)
+    audit.record(session, audit.OPERATOR, "run.queued", run.public_id, {"tier": tier}, now)
     outbox.add(session, TRAIN_RUN, {"run_id": run.id}, now)
     return run
 

@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from models import Account, Identity
-from rights.accounts import IdentityTaken, link_identity, sign_in
+from rights.accounts import IdentityTaken, NoOwnerKey, link_identity, sign_in
 from tests.factories import ISSUER, NOW
 
 
@@ -51,3 +51,9 @@ def test_an_identity_has_one_account_only(sessions: sessionmaker[Session]):
         other = enter(session, "s2", owner="ben")
         with pytest.raises(IdentityTaken):
             link_identity(session, other, iss=ISSUER, sub="s1", owner="ada", now=NOW)
+
+
+def test_without_an_owner_key_nobody_comes_in(sessions: sessionmaker[Session]):
+    """Rows whose owner is unknown have the empty key."""
+    with sessions.begin() as session, pytest.raises(NoOwnerKey):
+        enter(session, "s1", owner="")

@@ -87,6 +87,18 @@ def test_a_queued_run_is_the_one_that_is_recorded(office: Office, tmp_path: Path
         assert [run.id for run in recorded_runs(session)] == [queued.id]
 
 
+def test_a_failed_run_is_queued_again_under_its_name(office: Office):
+    with office.sessions.begin() as session:
+        run = queue_run(session, "Run 1", "tests", NOW)
+        first = run.directory
+        runs.fail_run(session, run, "The disk was full.", NOW)
+    with office.sessions.begin() as session:
+        again = queue_run(session, "Run 1", "cpu", NOW)
+        assert (again.id, again.state, again.tier, again.failure) == (run.id, RunState.QUEUED, "cpu", "")
+        assert again.directory != first
+        assert len(session.scalars(select(Outbox)).all()) == 2
+
+
 def test_absence_is_proved_to_someone_who_has_only_the_record(office: Office, tmp_path: Path):
     run = take_in(office, write_record(tmp_path / "sent", ["ada-0", "ben-0"]))
     proof = AbsenceProof.from_json(absence_proof(office.runs, run, "ada-1"))
