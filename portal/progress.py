@@ -11,18 +11,18 @@ from portal.site import site
 
 blueprint = Blueprint("progress", __name__)
 
-STAGES = {
-    "queued": "waiting for its turn",
-    "fingerprints": "taking fingerprints of the pictures",
-    "rows": "reading rows",
-    "sort": "sorting",
-    "index": "building the similarity index",
+STAGES = {  # what an import, then what a run says of itself
+    "reading": "reading rows and looking at the pictures",
+    "writing": "writing them in order",
+    "indexing": "building the index by which copies are found",
+    "pictures": "looking at the pictures",
+    "captions": "reading the captions",
     "autoencoder": "learning to see",
     "denoiser": "learning to paint",
-    "text": "reading captions",
-    "latents": "preparing pictures",
     "samples": "painting samples",
+    "record": "signing the record",
 }
+QUEUED = "waiting for its turn"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def training(run: TrainingRun) -> Work:
     """A run that is queued or in training, as its own progress file tells it."""
     told = site().runs.progress(run) if run.state is RunState.TRAINING else None
     if told is None:
-        return Work(run.name, STAGES["queued"] if run.state is RunState.QUEUED else "starting", None)
+        return Work(run.name, QUEUED if run.state is RunState.QUEUED else "starting", None)
     share = min(1.0, told.step / told.steps) if told.steps else None
     return Work(run.name, STAGES.get(told.stage, told.stage), share, told.eta_s)
 

@@ -1,0 +1,58 @@
+"""Pure parts of the pages: loss curves, deadlines, and how values read."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from models import Regime, RightsRequest
+from portal.charts import POINTS, loss_curves
+from portal.formats import counted, duration, minute
+from portal.request_story import answer_by
+from rights.artefacts import LossPoint
+
+
+def request(regime: Regime, received_at: datetime) -> RightsRequest:
+    return RightsRequest(regime=regime, received_at=received_at)
+
+
+@pytest.mark.parametrize(
+    ("regime", "received", "due"),
+    [
+        (Regime.GDPR, (2027, 1, 31), (2027, 2, 28)),
+        (Regime.GDPR, (2028, 1, 31), (2028, 2, 29)),
+        (Regime.GDPR, (2026, 12, 5), (2027, 1, 5)),
+        (Regime.CCPA, (2026, 11, 21), (2027, 1, 5)),
+        (Regime.VOLUNTARY, (2026, 3, 1), (2026, 4, 1)),
+    ],
+)
+def test_the_last_day_for_an_answer(regime: Regime, received: tuple[int, int, int], due: tuple[int, int, int]):
+    assert answer_by(request(regime, datetime(*received, tzinfo=UTC))) == datetime(*due, tzinfo=UTC)
+
+
+def test_each_stage_has_its_curve_thinned_inside_the_plane():
+    points = [LossPoint(stage, step, 1 / (1 + step)) for stage in ("autoencoder", "denoiser") for step in range(5000)]
+    first, second = loss_curves(points)
+    assert (first.stage, second.stage) == ("autoencoder", "denoiser")
+    drawn = [tuple(map(float, pair.split(","))) for pair in first.line.split()]
+    assert len(drawn) <= POINTS
+    assert all(48 <= x <= 632 and 10 <= y <= 212 for x, y in drawn)
+    assert [tick.text for tick in first.across] == ["0", "1,000", "2,000", "3,000", "4,000"]
+    assert first.rows[0][0] == 0
+    assert first.rows[-1][0] == 4999
+
+
+@pytest.mark.parametrize("points", [[], [LossPoint("a", 0, 1.0)], [LossPoint("a", 0, 0.0), LossPoint("a", 1, 0.0)]])
+def test_no_curve_from_too_little(points: list[LossPoint]):
+    assert loss_curves(points) == []
+
+
+def test_a_flat_loss_is_a_flat_line():
+    [curve] = loss_curves([LossPoint("a", step, 0.5) for step in range(3)])
+    assert len({pair.split(",")[1] for pair in curve.line.split()}) == 1
+
+
+def test_values_read_as_people_write_them():
+    assert (counted(1, "photo"), counted(1284, "photo"), counted(2, "copy", "copies")) == ("1 photo", "1,284 photos", "2 copies")
+    assert (duration(0.2), duration(100), duration(9000)) == ("about 1 second", "about 2 minutes", "about 2 hours")
+    at = datetime(2026, 11, 21, 14, 2, 59, tzinfo=UTC)
+    assert minute(at) == '<time datetime="2026-11-21T14:02:59+00:00">21 November 2026, 14:02 UTC</time>'
