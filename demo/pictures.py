@@ -62,7 +62,7 @@ def _fetch(root: Path) -> None:
         raise NoPictures("The demo pictures come from Debian, and there is no apt-get here. Show your own: make demo PHOTOS=folder")
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root.parent) as scratch, atomic_directory(root) as target:
-        _unpack(_download(Path(scratch)), target)
+        unpack(_download(Path(scratch)), target)
 
 
 def _download(scratch: Path) -> Path:
@@ -86,7 +86,7 @@ def _apt(arguments: Sequence[str], directory: Path) -> bool:
     return subprocess.run(command, cwd=directory, capture_output=True, check=False).returncode == 0
 
 
-def _unpack(package: Path, target: Path) -> None:
+def unpack(package: Path, target: Path) -> None:
     with (
         subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as unpacker,
         tarfile.open(fileobj=unpacker.stdout, mode="r|") as archive,
