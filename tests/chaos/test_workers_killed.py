@@ -19,7 +19,7 @@ from tests.support.brokers import Broker
 
 PHOTOS_A_REQUEST = 2
 REQUESTS = OWNERS * 2
-WORKERS = ("worker-1", "worker-2")
+WORKERS = ("propagate-1", "propagate-2")
 PATIENCE_S = 180  # on a quiet machine a tenth of it suffices
 DONE_OR_NOT = (Outbox.done_at.is_not(None), Outbox.done_at.is_(None))
 

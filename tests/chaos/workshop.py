@@ -35,8 +35,8 @@ class Workshop:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
-        """``relay``, or ``worker-…``, which works on the queue ``propagate``."""
-        part = ["relay", "--lease", str(LEASE_S)] if name == "relay" else ["worker", "propagate"]
+        """``relay``, or the name of a queue and a number, for a worker on that queue: ``propagate-1``."""
+        part = ["relay", "--lease", str(LEASE_S)] if name == "relay" else ["worker", name.partition("-")[0]]
         log = (self.config.data_dir / f"{name}.log").open("ab")
         with log:
             command = [sys.executable, "-m", "jobs", *part]
@@ -61,10 +61,11 @@ class Workshop:
 
 @contextmanager
 def workshop(data_dir: Path, database_url: str, broker: Broker) -> Iterator[Workshop]:
-    """Imports the manifest, makes the list's key, and at the end kills whatever runs."""
+    """Imports the manifest, makes the keys, and at the end kills whatever runs."""
     config = Config(data_dir=data_dir, database_url=database_url, DEMUR_REDIS_URL=broker.url)
     config.keys_dir.mkdir()
-    SigningKey.generate(config.list_name).save(config.keys_dir / "list.pem")
+    for key in ("list", "run-signer"):
+        SigningKey.generate(key).save(config.keys_dir / f"{key}.pem")
     workplace = Workplace.open(config)
     source = write_manifest(data_dir / "photos.jsonl")
     import_and_register(workplace.writing, config.catalogues_dir, source, "many", clock=lambda: datetime.now(UTC), workers=0)
