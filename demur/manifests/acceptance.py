@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from demur.manifests.columns import Mask, convert
+from demur.manifests.digest_table import text_digests
 from demur.manifests.pictures import is_inside
 from demur.manifests.rejections import EXAMPLES, Reason, Rejections
 from demur.manifests.schema import ALIASES, SCHEMA
@@ -22,6 +23,7 @@ class Acceptance:
         self._batch, self._rejected = batch, rejected
         self._columns: dict[str, pa.Array] = {}
         self._refused = np.zeros(batch.num_rows, dtype=np.bool_)
+        self._hidden: pa.BooleanArray | None = None
 
     @classmethod
     def accept(cls, batch: pa.RecordBatch, root: Path, rejected: Rejections) -> pa.RecordBatch:
@@ -64,6 +66,7 @@ class Acceptance:
         if "visibility" in self._columns:
             hidden = pc.not_equal(self._columns["visibility"], "public").fill_null(True)
             self._refuse(Reason.NOT_PUBLIC, _mask(hidden), partial(self._given, "visibility"))
+            self._hidden = hidden
 
     def _place_pictures(self, root: Path) -> None:
         """Where rows name a picture file, it becomes their shard, and the caption beside it stands in for a missing one."""
@@ -88,6 +91,8 @@ class Acceptance:
         unnamed = pc.equal(pc.binary_length(uids), 0).fill_null(True)
         if pc.any(unnamed).as_py():
             self._refuse(Reason.NO_UID, _mask(unnamed), lambda place: "it has no uid")
+        if self._hidden is not None:
+            self._rejected.hidden.append(text_digests(uids.filter(self._hidden).drop_null()))
         owners = self._columns.get("owner")
         self._columns["owner"] = owners.fill_null("") if owners is not None else pa.repeat(pa.scalar(""), self._batch.num_rows)
 

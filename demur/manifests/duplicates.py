@@ -38,6 +38,18 @@ def later_copies(rows: Iterable[pa.RecordBatch], suspect: U64) -> tuple[Ordinals
     return dropped["ordinal"].to_numpy(), dropped["uid"].slice(0, 64).to_pylist()
 
 
+def rows_of(rows: Iterable[pa.RecordBatch], digests: U64) -> tuple[Ordinals, list[str]]:
+    """The rows whose uid has one of these digests, by ascending ordinal, with the uids of the first few.
+
+    For uids that must not enter: should another uid share the digest (two in 10^19 pairs), its row stays out as well.
+    """
+    if not len(digests):
+        return np.empty(0, dtype=np.int64), []
+    found = pa.Table.from_batches([batch.filter(pa.array(_is_in(batch["digest"].to_numpy(), digests))) for batch in rows])
+    found = found.sort_by("ordinal")
+    return found["ordinal"].to_numpy(), found["uid"].slice(0, 64).to_pylist()
+
+
 def _is_in(values: U64, ascending: U64) -> npt.NDArray[np.bool_]:
     places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
     found: npt.NDArray[np.bool_] = ascending[places] == values

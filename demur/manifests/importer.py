@@ -1,7 +1,8 @@
 """Imports a manifest: a stream of rows in, an immutable catalogue out, or nothing at all.
 
 Two passes, in the memory of a few hundred thousand rows (and 80 bytes a row for the tables that find rows again). The first reads,
-checks, completes and spills rows in sorted runs; the second drops later copies of a uid and writes the rows in order.
+checks, completes and spills rows in sorted runs; the second drops later copies of a uid, and uids that another row hides, and writes the
+rows in order.
 """
 
 import errno
@@ -23,7 +24,7 @@ from demur.files import atomic_directory
 from demur.manifests.acceptance import Acceptance
 from demur.manifests.completion import complete
 from demur.manifests.digest_table import U64, text_digests
-from demur.manifests.duplicates import later_copies, repeated
+from demur.manifests.duplicates import later_copies, repeated, rows_of
 from demur.manifests.errors import EmptySource, NoSpace
 from demur.manifests.fingerprints import FingerprintPool
 from demur.manifests.rejections import Reason, Rejections
@@ -128,7 +129,7 @@ class _Import:
         self._progress(Progress("reading", self._read, self._source.total))
 
     def _write_rows(self, spill: Spill) -> tuple[int, str]:
-        dropped = self._drop_copies(spill)
+        dropped = self._dropped(spill)
         total = spill.rows - len(dropped)
         rows, tables = RowsWriter(self._scratch), TablesWriter(self._scratch)
         with closing(tables), closing(rows):
@@ -144,13 +145,18 @@ class _Import:
             self._progress(Progress("indexing", total, total))
             return total, digest.result()
 
-    def _drop_copies(self, spill: Spill) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _dropped(self, spill: Spill) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        columns = ["uid", "digest", "ordinal"]
         suspect = repeated(self._digests)
         self._digests.clear()
-        dropped, uids = later_copies(spill.columns(["uid", "digest", "ordinal"]), suspect)
-        if len(dropped):
-            self._rejected.add(Reason.DUPLICATE_UID, (f"uid {uid!r} came before" for uid in uids), len(dropped))
-        return dropped
+        copies, uids = later_copies(spill.columns(columns), suspect)
+        if len(copies):
+            self._rejected.add(Reason.DUPLICATE_UID, (f"uid {uid!r} came before" for uid in uids), len(copies))
+        hidden, uids = rows_of(spill.columns(columns), np.unique(np.concatenate(self._rejected.hidden or [np.empty(0, np.uint64)])))
+        fresh = np.setdiff1d(hidden, copies)
+        if len(fresh):
+            self._rejected.add(Reason.NOT_PUBLIC, (f"uid {uid!r} is not public in another row" for uid in uids), len(fresh))
+        return np.union1d(copies, hidden)
 
     def _describe(self, rows: int, digest: str, started: float) -> ImportReport:
         seconds = round(time.monotonic() - started, 3)

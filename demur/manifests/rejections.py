@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
 
+from demur.manifests.digest_table import U64
+
 EXAMPLES = 5
 
 
@@ -23,9 +25,10 @@ class Reason(StrEnum):
 
 
 class Rejections:
-    """Counts and examples, gathered while a source streams by."""
+    """Counts and examples, gathered while a source streams by, and the uids that some row says are not public, as digests."""
 
     def __init__(self) -> None:
+        self.hidden: list[U64] = []
         self.counts: Counter[str] = Counter()
         self.examples: dict[str, list[str]] = {}
 

@@ -40,6 +40,15 @@ def test_later_copies_of_a_uid_across_owners(tmp_path: Path) -> None:
     assert report.examples["duplicate_uid"] == ["uid 'a' came before", "uid 'a' came before"]
 
 
+def test_a_photo_that_is_private_in_any_row_enters_by_none(tmp_path: Path) -> None:
+    uids, report = from_columns(
+        tmp_path, uid=["a", "b", "a", "c", "b", "b"], visibility=["public", "public", "private", "public", "friends", "public"]
+    )
+    assert uids == ["c"]
+    assert report.rejected == {"not_public": 4, "duplicate_uid": 1}
+    assert "uid 'a' is not public in another row" in report.examples["not_public"]
+
+
 def test_a_shared_digest_is_not_a_shared_uid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """64-bit digests of real uids do not collide in a test's time, so here every digest is cut to two bits."""
     import demur.manifests.catalogue
