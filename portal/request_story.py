@@ -78,10 +78,11 @@ def told(request: RightsRequest) -> Told:
 
 
 def left_out_by(request: RightsRequest, since: int | None) -> list[TrainingRun]:
-    """The runs trained under a list that held the request's photos, none of which they used, as their consumed samples show."""
+    """The runs trained under a list that held what the request reaches, of which they used nothing, as their consumed samples show."""
     if since is None:
         return []
-    uids = db().scalars(photo_uids(request)).all()
+    reached = select(OptOutMatch.uid).join(OptOut).where(OptOut.request_id == request.id, matched())
+    uids = list({*db().scalars(photo_uids(request)), *db().scalars(reached)})
     later = select(TrainingRun).where(TrainingRun.state == RunState.RECORDED, TrainingRun.list_version >= since)
     runs = db().scalars(later.order_by(TrainingRun.recorded_at)).all()
     return [run for run in runs if uids and not site().runs.consumed(run, uids).any()]

@@ -66,6 +66,8 @@ def test_everything_now_and_later(ada: Visitor, portal: TestedPortal):
     page = follow(ada, ada.post("/opt-outs", {"everything": "1"}))
     assert "All your photos, now and later" in page
     portal.settle()
+    portal.record_run("Run 2", ["cleo-0"])
+    assert "Run 2</a> did not use them." in ada.get(ada.get("/requests").text.split('class="mono" href="')[1].split('"')[0]).text
     one = ada.get("/photos/ada-5").text
     assert "You opted all your photos out." in one
     assert "withdraw that request" in one
