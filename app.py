@@ -11,7 +11,7 @@ from typing import IO, Any
 from config import Config
 from supervisor.checks import CannotStart, address_of, hold
 from supervisor.children import Part
-from supervisor.supervise import Service, supervise
+from supervisor.supervise import Parts, Service, supervise
 
 WEB_THREADS = 8
 
@@ -46,7 +46,8 @@ def main() -> None:
 
 
 def _run(config: Config, lock: IO[str], stop: Event) -> None:
-    supervise(config, lock, [_web(config)], _workers(), [f"Members sign in at {config.oidc_issuer}", _ending(config)], stop)
+    welcome = [f"Members sign in at {config.oidc_issuer}", _ending(config)]
+    supervise(config, lock, Parts([_web(config)], _workers(), welcome), stop)
 
 
 def _demonstrate(plain: Config, lock: IO[str], photos: Path | None, stop: Event) -> None:
@@ -60,7 +61,7 @@ def _demonstrate(plain: Config, lock: IO[str], photos: Path | None, stop: Event)
     )
     seed = Part("seed", [sys.executable, "-m", "demo.seed", *(["--photos", str(photos.resolve())] if photos else [])], once=True)
     welcome = [*demonstration.welcome, "", _ending(config)]
-    supervise(config, lock, [_web(config), provider], [*_workers(), seed], welcome, stop)
+    supervise(config, lock, Parts([_web(config), provider], [*_workers(), seed], welcome), stop)
 
 
 def _web(config: Config) -> Service:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from sqlalchemy import select
 
 from config import Config
@@ -208,12 +209,13 @@ class Journey:
             return [uid for uid in session.scalars(reached) if uid not in chosen]
 
     def _filter_agrees(self, catalogue: Catalogue, token: str, run: Run) -> None:
-        """`demur filter` on the same manifest keeps as many rows as the run consumed."""
-        out = self._config.data_dir / "kept.csv"
+        """`demur filter` on the same manifest keeps exactly what the run consumed."""
+        out = self._config.data_dir / "kept.parquet"
         options = ["--list", self._list_url(), "--key", str(self._list_key()), "--token", token, "--out", str(out)]
         command(sys.executable, "-m", "demur", "filter", str(catalogue.path), *options)
-        _require(Catalogue.open(out).rows == run.record.consumed.size, "demur filter keeps what run 2 consumed")
-        self._say(f"demur filter keeps the same {run.record.consumed.size} photos of the manifest")
+        kept = pq.read_table(out, columns=["uid"]).column("uid").to_pylist()
+        _require(_count(run, kept) == len(kept) == run.record.consumed.size, "demur filter keeps what run 2 consumed")
+        self._say(f"demur filter keeps the same {len(kept)} photos of the manifest")
 
     def _check_proofs(self, member: Visitor, uids: Sequence[str], run: Run) -> int:
         """Verifies the proofs that the member downloads; returns how many."""

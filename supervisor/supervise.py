@@ -1,6 +1,6 @@
 """The supervisor's life: check, prepare, start, tend, end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,27 +30,32 @@ class Service:
     health: str
 
 
-def supervise(
-    config: Config, lock: IO[str], services: Sequence[Service], workers: Sequence[Part], welcome: Iterable[str], stop: Event
-) -> None:
+@dataclass(frozen=True)
+class Parts:
+    """What to run: services that answer before anything else starts, then workers. ``welcome`` are the lines to greet with."""
+
+    services: Sequence[Service]
+    workers: Sequence[Part]
+    welcome: Sequence[str]
+
+
+def supervise(config: Config, lock: IO[str], parts: Parts, stop: Event) -> None:
     """Runs the portal on this machine until ``stop`` is set. ``lock`` holds its data directory. Raises CannotStart."""
     with Terminal() as terminal:
-        for service in services:
+        for service in parts.services:
             require_free(address_of(service.base_url), f"the {service.part.name}", service.setting)
         socket = None if config.redis_url else Path(config.broker.removeprefix("unix://"))
         broker = [Part("broker", broker_command(socket))] if socket else []
         orphans = OrphanWatch(lock)
         family = Family(config.data_dir / "logs", orphans)
         try:
-            for part in broker:
-                family.start(part)
+            family.start(*broker)
             make_keys(config)
             migrate(config.database)
             if socket:
                 wait_for_broker(socket)
-            for service in services:
-                family.start(service.part)
-            _tend(config, family, services, workers, welcome, terminal, stop)
+            family.start(*(service.part for service in parts.services))
+            _tend(config, parts, family, terminal, stop)
         finally:
             terminal.say("Ending …")
             family.end()
@@ -66,10 +71,11 @@ class Family:
         self._orphans = orphans
         self._children: list[Child] = []
 
-    def start(self, part: Part) -> None:
-        child = Child(part, self._logs, self._orphans)
-        child.start()
-        self._children.append(child)
+    def start(self, *parts: Part) -> None:
+        for part in parts:
+            child = Child(part, self._logs, self._orphans)
+            child.start()
+            self._children.append(child)
 
     def tend(self) -> list[str]:
         """What there is to say of children that died."""
@@ -86,24 +92,15 @@ class Family:
                 list(pool.map(Child.end, generation))
 
 
-def _tend(
-    config: Config,
-    family: Family,
-    services: Sequence[Service],
-    workers: Sequence[Part],
-    welcome: Iterable[str],
-    terminal: Terminal,
-    stop: Event,
-) -> None:
+def _tend(config: Config, parts: Parts, family: Family, terminal: Terminal, stop: Event) -> None:
     """The site comes first: workers, which import for seconds on every core, start once it answers."""
-    while not all(_answers(service.health) for service in services):
+    while not all(_answers(service.health) for service in parts.services):
         if stop.wait(TEND_EVERY_S):
             return
         for sentence in family.tend():
             terminal.warn(sentence)
-    terminal.welcome(config.base_url, welcome)
-    for part in workers:
-        family.start(part)
+    terminal.welcome(config.base_url, parts.welcome)
+    family.start(*parts.workers)
     from supervisor.watcher import Watcher  # here, because it loads the whole library, and the site comes first
 
     watcher = Watcher.open(config)
