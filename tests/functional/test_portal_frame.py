@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from werkzeug.routing import Map, Rule
 
 from models import Account
-from portal.database import db
+from portal.database import READING_POSTS, WRITING_GETS, db
+from portal.security import SPOOLED
 from portal.uids import UidConverter
 from tests.support.portals import ADA, MANIFEST, TestedPortal, now
 
@@ -60,6 +61,10 @@ def test_a_fault_is_a_page_and_undoes_what_was_written(portal: TestedPortal):
     assert "Something broke on our side" in answer.text
     with portal.workplace.reading() as session:
         assert session.scalars(select(Account)).all() == []
+
+
+def test_the_exceptions_from_reading_and_writing_are_endpoints_that_exist(portal: TestedPortal):
+    assert portal.app.view_functions.keys() >= READING_POSTS | WRITING_GETS | SPOOLED
 
 
 @pytest.mark.parametrize("uid", ["plain-7", "with/slash", "https://example.org/a?b=c#d", "ü", "..", "~tilde", "a b", "x/thumbnail"])
