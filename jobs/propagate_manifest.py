@@ -11,6 +11,7 @@ def propagate_manifest(workplace: Workplace, work: Work) -> None:
     with workplace.reading() as session:
         ids = standing_ids(session)
     for some in batched(ids, BATCH):
+        work.pause()
         with workplace.reading() as session:
             findings = gather(session, workplace.catalogues, some, manifest_id)
         with workplace.writing.begin() as session:

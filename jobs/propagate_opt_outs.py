@@ -10,6 +10,7 @@ def propagate_opt_outs(workplace: Workplace, work: Work) -> None:
     with workplace.reading() as session:
         ids = waiting_ids(session, **work.payload)
     for some in batched(ids, BATCH):
+        work.pause()
         with workplace.reading() as session:
             findings = gather(session, workplace.catalogues, some)
         with workplace.writing.begin() as session:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -71,12 +72,10 @@ def _train(workplace: Workplace, work: Work, run: TrainingRun) -> str | None:
 def _attend(trainer: subprocess.Popen[bytes], work: Work) -> int:
     """The trainer's exit code. Ends it and raises Interrupted when the work is to stop."""
     try:
-        while not work.must_stop:
-            try:
+        while True:
+            work.pause()
+            with suppress(subprocess.TimeoutExpired):
                 return trainer.wait(LOOK_EVERY_S)
-            except subprocess.TimeoutExpired:
-                continue
-        raise Interrupted("the worker was told to stop")
     finally:
         _end(trainer)
 

@@ -38,6 +38,11 @@ class Work:
         """Whether this process is to end, or the row was handed to somebody else."""
         return any(stop.is_set() for stop in self.stops)
 
+    def pause(self) -> None:
+        """A point at which the work can be left and begun again later. Raises Interrupted."""
+        if self.must_stop:
+            raise Interrupted("told to stop, or handed to somebody else")
+
 
 @dataclass(frozen=True)
 class Workplace:
