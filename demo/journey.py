@@ -29,9 +29,8 @@ from demur.exclusions.trusted import Unreachable
 from demur.manifests import Catalogue
 from demur.runs import AbsenceProof, ConsumedTree, RunRecord
 from demur.signing import SigningKey, VerifyKey
-from models import Manifest, OptOutMatch, RunState, TrainingRun, make_engine, make_sessions, writing
+from models import Manifest, OptOutMatch, RunState, TrainingRun, make_engine, make_sessions
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE
-from rights.runs import queue_run
 
 TIER = "tests"
 EVERY = 3  # of Debian's pictures, every third
@@ -71,7 +70,7 @@ class Run:
 class Journey:
     def __init__(self, stage: Stage, photos: Sequence[Photo], started: float) -> None:
         self._stage, self._photos, self._started = stage, photos, started
-        self._sessions = make_sessions(writing(make_engine(stage.config.database)))
+        self._sessions = make_sessions(make_engine(stage.config.database))
 
     def walk(self) -> Outcome:
         catalogue = self._import()
@@ -129,8 +128,7 @@ class Journey:
         return int((catalogue.find_uids(hidden) >= 0).sum())
 
     def _train(self, name: str) -> Run:
-        with self._sessions.begin() as session:
-            queue_run(session, name, TIER, datetime.now(UTC))
+        self._stage.flask("runs", "start", name, "--tier", TIER)
         run = until(f"the training of {name}", lambda: self._ended(name), TRAIN_S)
         _require(run.state is RunState.RECORDED, f"{name} was recorded ({run.failure})")
         directory = self._config.runs_dir / run.directory
