@@ -1,7 +1,10 @@
 """The grid, its filters, and one photo with its history."""
 
 import pytest
+from sqlalchemy import select
 
+from demur.similarity.rules import MatchKind
+from models import Manifest, OptOut, OptOutMatch
 from rights.platform_events import Event, EventKind, receive_event
 from tests.support.portals import ADA, BEN, TestedPortal, Visitor, now
 
@@ -96,3 +99,36 @@ def test_what_the_platform_took_back_is_told_so(ada: Visitor, portal: TestedPort
     with portal.workplace.writing.begin() as session:
         receive_event(session, Event("e1", EventKind.PHOTO_MADE_PRIVATE, ADA, "ada-3", now()), now())
     assert "You made it private on the platform" in ada.get("/photos/ada-3").text
+
+
+def test_the_owner_decides_about_a_lookalike(ada: Visitor, portal: TestedPortal):
+    opt_out(ada, "ada-1")
+    portal.settle()
+    with portal.workplace.writing.begin() as session:
+        opted_out = session.scalars(select(OptOut)).one()
+        manifest_id = session.scalars(select(Manifest.id)).one()
+        for position, uid in ((4, "ada-4"), (5, "ada-5")):
+            session.add(
+                OptOutMatch(
+                    opt_out_id=opted_out.id,
+                    manifest_id=manifest_id,
+                    position=position,
+                    uid=uid,
+                    owner=ADA,
+                    kind=MatchKind.PROPOSED,
+                    phash_distance=8,
+                    pdq_distance=60,
+                )
+            )
+    assert ada.get("/photos/ada-1").text.count("Take that photo out like this one?") == 2
+    assert "Take this photo out like that one?" in ada.get("/photos/ada-4").text
+    address = ada.page.split('action="/photos/ada-4/proposals/')[1].split('"')[0]
+    assert "Taken out as well." in ada.get(ada.post(f"/photos/ada-4/proposals/{address}", {"answer": "accept"}).location).text
+    ada.get("/photos/ada-5")
+    address = ada.page.split('action="/photos/ada-5/proposals/')[1].split('"')[0]
+    assert "Left as it is." in ada.get(ada.post(f"/photos/ada-5/proposals/{address}", {"answer": "decline"}).location).text
+    portal.settle()
+    assert "In the exclusion list since" in ada.get("/photos/ada-4").text
+    assert "In the exclusion list since" not in ada.get("/photos/ada-5").text
+    again = ada.post(f"/photos/ada-5/proposals/{address}", {"answer": "accept"})
+    assert "was decided already" in ada.get(again.location).text
