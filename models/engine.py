@@ -1,4 +1,4 @@
-"""Engines and sessions for SQLite and PostgreSQL alike.
+"""Engines and sessions for SQLite and PostgreSQL alike. Errors hide their parameters: those are uids, captions and names.
 
 SQLite is used in WAL mode. Writers say so with ``writing(engine)``: their transactions begin with BEGIN IMMEDIATE, because a
 transaction that reads first and writes later fails with "database is locked" when another one wrote in between.
@@ -18,8 +18,8 @@ def make_engine(url: str) -> Engine:
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

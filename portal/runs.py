@@ -1,7 +1,10 @@
 """Training runs: what each one read, left out and learned, with its signed record to download."""
 
-from flask import Blueprint, Response, render_template, send_file
+from itertools import count
+
+from flask import Blueprint, Response, redirect, render_template, send_file, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import login_required
 from sqlalchemy import select
 from werkzeug.exceptions import NotFound
 
@@ -9,8 +12,8 @@ from models import RunState, TrainingRun
 from portal.charts import loss_curves
 from portal.database import db
 from portal.progress import training, under_way
-from portal.site import site
-from rights.runs import trusted_signers
+from portal.site import now, site
+from rights.runs import queue_run, trusted_signers
 
 UNFINISHED = frozenset({RunState.QUEUED, RunState.TRAINING})
 blueprint = Blueprint("runs", __name__)
@@ -21,6 +24,18 @@ def index() -> str:
     runs = db().scalars(select(TrainingRun).order_by(TrainingRun.id.desc())).all()
     samples = {run.public_id: site().runs.samples(run)[:4] for run in runs}
     return render_template("runs/index.html", runs=runs, samples=samples, work=under_way())
+
+
+@blueprint.post("/runs")
+@login_required
+def start() -> ResponseReturnValue:
+    """Queues the next run. In the demonstration only, where whoever looks is the operator too."""
+    if not site().config.demo:
+        raise NotFound
+    names = set(db().scalars(select(TrainingRun.name)))
+    name = next(name for number in count(1) if (name := f"Run {number}") not in names)
+    run = queue_run(db(), name, site().config.train_tier, now())
+    return redirect(url_for("runs.one", public_id=run.public_id), 303)
 
 
 @blueprint.get("/runs/<public_id>")

@@ -14,7 +14,7 @@ from rights.standing import matched
 
 
 class EventKind(StrEnum):
-    """In the order in which events of one moment are told."""
+    """In the order in which events of one second are told: a list's version is dated in whole seconds."""
 
     POSTED = "posted"
     REGISTERED = "registered"  # entered a manifest
@@ -51,7 +51,7 @@ def photo_history(session: Session, photo: Photo) -> list[HistoryEvent]:
     if photo.copy_excluded_since is not None:
         version = session.get_one(ExclusionListVersion, photo.copy_excluded_since)
         events.append(HistoryEvent(version.published_at, EventKind.COPY_LISTED, version=version.version))
-    return sorted(events, key=lambda event: (event.at, _ORDER.index(event.kind)))
+    return sorted(events, key=lambda event: (event.at.replace(microsecond=0), _ORDER.index(event.kind)))
 
 
 def _facts(photo: Photo) -> Iterator[HistoryEvent]:

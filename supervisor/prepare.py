@@ -1,24 +1,12 @@
-"""What a data directory needs before the portal can serve: the newest tables, and the keys that sign lists and run records."""
+"""The keys that a data directory needs before the portal can serve: they sign exclusion lists and run records."""
 
 from pathlib import Path
-
-from alembic import command
-from alembic.config import Config as AlembicConfig
 
 from config import Config
 from demur.files import atomic_write
 from demur.signing import SigningKey
 
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
 RUN_SIGNER = "run-signer"
-
-
-def migrate(url: str) -> None:
-    """Brings the database at ``url`` to the newest tables."""
-    settings = AlembicConfig()
-    settings.set_main_option("script_location", str(MIGRATIONS))
-    settings.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    command.upgrade(settings, "head")
 
 
 def make_keys(config: Config) -> None:

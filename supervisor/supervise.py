@@ -10,11 +10,12 @@ from typing import IO
 import requests
 
 from config import Config
+from models.migrating import migrate
 from supervisor.broker import broker_command, wait_for_broker
 from supervisor.checks import address_of, require_free
 from supervisor.children import Child, Part
 from supervisor.orphans import OrphanWatch
-from supervisor.prepare import make_keys, migrate
+from supervisor.prepare import make_keys
 from supervisor.terminal import Terminal
 
 TEND_EVERY_S = 0.25

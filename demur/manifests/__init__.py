@@ -11,6 +11,7 @@ from demur.manifests.errors import (
     PictureMissing,
     TruncatedSource,
     UnknownFormat,
+    WorkersCannotStart,
 )
 from demur.manifests.importer import ImportReport, Progress, import_manifest
 from demur.manifests.rebuilding import rebuild_tables
@@ -28,6 +29,7 @@ __all__ = [
     "Progress",
     "TruncatedSource",
     "UnknownFormat",
+    "WorkersCannotStart",
     "import_manifest",
     "rebuild_tables",
 ]

@@ -48,7 +48,8 @@ class Acceptance:
 
     def _given(self, name: str, place: int) -> str:
         try:
-            return f"{name} is {self._batch[name][place].as_py()!r:.80}"
+            value = self._batch[name][place].as_py()
+            return f"{name} is {value.decode() if isinstance(value, bytes) else value!r:.80}"
         except UnicodeDecodeError:
             return f"{name} is not UTF-8 text"
 

@@ -27,6 +27,10 @@ class NoSpace(ManifestError):
     """The disk, quota or file-size limit was reached while the catalogue was written."""
 
 
+class WorkersCannotStart(ManifestError):
+    """The processes that compute fingerprints die before they are given a picture."""
+
+
 class NotACatalogue(ManifestError):
     """The directory is no catalogue, or one of a format that this version does not read."""
 

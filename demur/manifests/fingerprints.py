@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from demur.manifests.errors import PictureMissing
+from demur.manifests.errors import PictureMissing, WorkersCannotStart
 from demur.manifests.pictures import read_picture
 from demur.manifests.rejections import Reason
 from demur.similarity.fingerprint import Fingerprint, PictureError, fingerprint
@@ -76,7 +76,7 @@ class FingerprintPool:
 
     def _submit(self, chunk: Sequence[Place]) -> "Future[list[Outcome]]":
         if self._executor is None:
-            self._executor = ProcessPoolExecutor(self._workers, mp_context=multiprocessing.get_context("forkserver"))
+            self._executor = _started(self._workers)
         return self._executor.submit(fingerprint_all, self._root, chunk)
 
     def _alone(self, place: Place) -> Outcome:
@@ -90,6 +90,20 @@ class FingerprintPool:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
             self._executor = None
+
+
+def _started(workers: int) -> ProcessPoolExecutor:
+    """A pool that has shown it can work: one that never starts would look like a decoder that dies at every picture."""
+    executor = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver"))
+    try:
+        executor.submit(os.getpid).result()
+    except BrokenProcessPool as error:
+        executor.shutdown()
+        raise WorkersCannotStart(
+            "The processes that compute fingerprints cannot start. In a script of your own, call import_manifest below "
+            'if __name__ == "__main__", or with workers=0.'
+        ) from error
+    return executor
 
 
 def fingerprint_all(root: Path, places: Sequence[Place]) -> list[Outcome]:

@@ -1,7 +1,4 @@
-"""The operator's commands: ``flask manifest|list|run|token|db``. Each owns its transaction; facts come as text or, with --json, as JSON.
-
-``flask run`` is Flask's development server unless the entry point in pyproject.toml is installed, so the group is ``flask runs``, too.
-"""
+"""The operator's commands: ``flask manifest|list|runs|token|db``. Each owns its transaction; facts are text or, with --json, JSON."""
 
 from flask import Flask
 
@@ -13,6 +10,5 @@ from portal.cli.tokens import tokens
 
 
 def init_app(app: Flask) -> None:
-    for group in (manifests, lists, tokens, database):
+    for group in (manifests, lists, runs, tokens, database):
         app.cli.add_command(group)
-    app.cli.add_command(runs, "runs")

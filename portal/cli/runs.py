@@ -1,4 +1,4 @@
-"""``flask run``: training runs. Flask's own ``run`` (its development server) gives way by the entry point in pyproject.toml."""
+"""``flask runs``: training runs. (``flask run`` is Flask's own development server.)"""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from rights.artefacts import CONSUMED_FILE, RECORD_FILE
 from rights.runs import queue_run, record_run, trusted_signers
 
 
-@click.group("run")
+@click.group("runs")
 def runs() -> None:
     """Training runs of the bundled model and of others."""
 

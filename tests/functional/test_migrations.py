@@ -1,7 +1,5 @@
 """Every migration goes up, comes down, and ends where the tables are, on both databases."""
 
-from pathlib import Path
-
 import pytest
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -9,16 +7,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from models import make_engine
-
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
+from models.migrating import alembic_config
 
 
 @pytest.fixture
 def alembic(database_url: str) -> AlembicConfig:
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
-    return config
+    return alembic_config(database_url)
 
 
 def tables(url: str) -> set[str]:

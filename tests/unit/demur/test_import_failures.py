@@ -148,6 +148,22 @@ def test_no_space_left(tmp_path: Path, limit: int) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["m.parquet"]
 
 
+def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
+    """Its worker processes would run the script again instead of starting."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.jpg").write_bytes(jpeg(textured_picture(1)))
+    script = tmp_path / "script.py"
+    call = f"import_manifest(Path({str(tmp_path / 'photos')!r}), Path({str(tmp_path / 'catalogue')!r}), name='photos')"
+    script.write_text(f"from pathlib import Path\nfrom demur.manifests import import_manifest\n{call}\n")
+    root = str(Path(__file__).parents[3])
+    ended = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": root}, timeout=60
+    )
+    assert ended.returncode == 1
+    assert "WorkersCannotStart" in ended.stderr.splitlines()[-1]
+    assert not (tmp_path / "catalogue").exists()
+
+
 def test_an_import_that_is_killed_leaves_no_catalogue(tmp_path: Path) -> None:
     (tmp_path / "m.parquet").write_bytes(parquet_bytes(2_000_000))
     program = "import sys; from pathlib import Path; from demur.manifests import import_manifest; print(flush=True); "
