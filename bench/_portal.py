@@ -1,0 +1,56 @@
+"""A member's browser at a real portal, in one process: what a page costs without a network in between."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import structlog
+from flask.testing import FlaskClient
+from flask_login import FlaskLoginClient
+
+from config import Config
+from demur.manifests import Catalogue
+from models import Manifest, ManifestState, make_engine, make_sessions, writing
+from models.migrating import migrate
+from portal import create_app
+from portal.auth.member import Member
+from rights.accounts import sign_in
+
+
+@contextmanager
+def signed_in(catalogue: Path, owner: str) -> Iterator[FlaskClient]:
+    """The browser of `owner`, at a portal with a fresh SQLite database whose one manifest is `catalogue`."""
+    with TemporaryDirectory() as directory:
+        config = Config(data_dir=Path(directory), database_url="", base_url="http://localhost")
+        config.catalogues_dir.mkdir()
+        (config.catalogues_dir / "catalogue").symlink_to(catalogue.resolve())
+        migrate(config.database)
+        member = _register(config, Catalogue.open(catalogue), owner)
+        app = create_app(config)
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+        app.test_client_class = FlaskLoginClient
+        yield app.test_client(user=member)
+
+
+def _register(config: Config, catalogue: Catalogue, owner: str) -> Member:
+    now = datetime.now(UTC)
+    engine = make_engine(config.database)
+    with make_sessions(writing(engine)).begin() as session:
+        session.add(
+            Manifest(
+                name=catalogue.name,
+                state=ManifestState.REGISTERED,
+                catalogue="catalogue",
+                digest=catalogue.digest,
+                rows=catalogue.rows,
+                started_at=now,
+                registered_at=now,
+                updated_at=now,
+            )
+        )
+        account = sign_in(session, iss="https://id.example", sub=owner, owner=owner, display_name=owner, now=now)
+    engine.dispose()
+    return Member(account)
