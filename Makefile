@@ -19,7 +19,7 @@ demo: setup ## Run the whole portal with demo pictures at http://127.0.0.1:8000
 	@$(BIN)/python app.py $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: setup-dev chromium ## Run the whole test suite: both databases, a real broker, a real browser
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 journey: setup ## Walk one opt-out's whole way headless; the last line is JSON
 	@$(BIN)/python -m demo.journey
