@@ -126,7 +126,7 @@ TIERS = {
             picture_px=64,
             threads=2,
             bfloat16=False,
-            autoencoder=AutoencoderSettings(widths=(64, 128), blocks=2, steps=1500, batch=16, learning_rate=1e-3, latent_noise=0.05),
+            autoencoder=AutoencoderSettings(widths=(64, 128), blocks=2, steps=1500, batch=16, learning_rate=1e-3, latent_noise=0.1),
             denoiser=DenoiserSettings(
                 widths=(128, 256),
                 blocks=1,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +28,6 @@ from rhea.config import Settings
 
 COLUMNS = ("uid", "owner", "url", "caption", "sha256", "phash", "pdq", "pdq_quality")
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF")
-DIRECTED = re.compile(r"\b(left|right|letter|number|digit|sign|clock|written|writing|text|word|note|symbol)s?\b", re.IGNORECASE)
 
 
 class NothingToTrainOn(DemurError):
@@ -85,11 +83,6 @@ class Samples:
             for value in (sample.sha256, sample.uid, sample.caption):
                 digest.update(len(value.encode()).to_bytes(8, "little") + value.encode())
         return digest.hexdigest()
-
-    @property
-    def mirrorable(self) -> Tensor:
-        """(N,) bool: samples whose caption stays true when the picture is mirrored."""
-        return torch.tensor([DIRECTED.search(sample.caption) is None for sample in self.samples])
 
 
 @dataclass(frozen=True)

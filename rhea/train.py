@@ -115,8 +115,9 @@ class Trainer:
         net.fit_linear(to_unit(self._pixels))
 
         def loss_of(step: int) -> Tensor:
-            chosen, mirrored, numbers = self._batch(step, settings.batch, stage)
+            chosen, numbers = self._batch(step, settings.batch, stage)
             pixels = to_unit(self._pixels[chosen])
+            mirrored = (torch.rand(len(chosen), generator=numbers) < 0.5).to(self._device)
             pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)
             with self._autocast():
                 latents = net.encode(pixels)
@@ -129,14 +130,14 @@ class Trainer:
 
     def train_denoiser(self, autoencoder: Autoencoder, captions: CaptionTable) -> Denoiser:
         settings, stage = self._settings.denoiser, "denoiser"
-        latents, mirrored_latents = self._encode(autoencoder, mirror=False), self._encode(autoencoder, mirror=True)
+        latents = self._encode(autoencoder)
         torch.manual_seed(generator(self._seed, stage, "start").initial_seed())
         net = Denoiser(settings).to(self._device)
         average = Average(net, settings.ema_decay)
 
         def loss_of(step: int) -> Tensor:
-            chosen, mirrored, numbers = self._batch(step, settings.batch, stage)
-            clean = torch.where(mirrored[:, None, None, None], mirrored_latents[chosen], latents[chosen])
+            chosen, numbers = self._batch(step, settings.batch, stage)
+            clean = latents[chosen]
             t = draw_times(len(chosen), numbers).to(self._device)
             noise = torch.randn(clean.shape, generator=numbers).to(self._device)
             without_caption = torch.rand(len(chosen), generator=numbers) < settings.caption_dropout
@@ -154,18 +155,14 @@ class Trainer:
         )
         return average.net
 
-    def _batch(self, step: int, size: int, stage: str) -> tuple[Tensor, Tensor, torch.Generator]:
-        """Positions (B,) of a step's samples, which of them to mirror (B,), and the step's random numbers."""
-        numbers = generator(self._seed, stage, step)
-        chosen = batch_of(step, size, len(self._samples), self._seed, stage)
-        mirrored = self._samples.mirrorable[chosen] & (torch.rand(size, generator=numbers) < 0.5)
-        return chosen.to(self._device), mirrored.to(self._device), numbers
+    def _batch(self, step: int, size: int, stage: str) -> tuple[Tensor, torch.Generator]:
+        """Positions (B,) of a step's samples, and the step's random numbers."""
+        return batch_of(step, size, len(self._samples), self._seed, stage).to(self._device), generator(self._seed, stage, step)
 
     @torch.no_grad()
-    def _encode(self, autoencoder: Autoencoder, *, mirror: bool) -> Tensor:
-        """Latents (N, 16, h, w) of all samples, or of their mirror images."""
-        parts = (to_unit(part.flip(3) if mirror else part) for part in torch.split(self._pixels, ENCODE_BATCH))
-        return torch.cat([autoencoder.encode(part) for part in parts])
+    def _encode(self, autoencoder: Autoencoder) -> Tensor:
+        """Latents (N, 16, h, w) of all samples."""
+        return torch.cat([autoencoder.encode(to_unit(part)) for part in torch.split(self._pixels, ENCODE_BATCH)])
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._settings.bfloat16)

@@ -10,7 +10,7 @@ from demur.exclusions import Entry, ExclusionList, KeyKind
 from demur.manifests import Catalogue, import_manifest
 from demur.signing import SigningKey
 from rhea.config import TIERS
-from rhea.data import NothingToTrainOn, Sample, Samples, load_samples, shrunk, to_bytes, to_unit
+from rhea.data import NothingToTrainOn, Samples, load_samples, shrunk, to_bytes, to_unit
 from tests.support.exclusion_lists import build_version_for_today, publish_version, uids
 from tests.support.pictures import PHOTOS_PER_OWNER, jpeg, png, textured_picture, write_photo_folder
 
@@ -110,12 +110,6 @@ def _jpeg_with(picture: Image.Image, exif: Image.Exif) -> bytes:
     data = io.BytesIO()
     picture.save(data, "JPEG", exif=exif)
     return data.getvalue()
-
-
-def test_captions_with_a_direction_are_not_mirrored() -> None:
-    captions = ["A horse", "Turn left", "The letter b", "a bright bird"]
-    samples = Samples(tuple(Sample("0" * 64, str(n), caption) for n, caption in enumerate(captions)), torch.zeros(4, 3, 8, 8), {})
-    assert samples.mirrorable.tolist() == [True, False, False, True]
 
 
 def test_pixels_survive_the_unit_range() -> None:
