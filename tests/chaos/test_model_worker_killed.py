@@ -11,8 +11,8 @@ from sqlalchemy import select
 from demur.manifests import Catalogue
 from models import Manifest, Outbox, RunState, TrainingRun
 from rights.runs import TRAIN_RUN, queue_run
-from tests.chaos.workshop import Workshop, workshop
 from tests.support.brokers import Broker
+from tests.support.workshop import Workshop, workshop
 
 PATIENCE_S = 120
 

@@ -14,8 +14,8 @@ from demur.exclusions.reader import ExclusionList
 from demur.signing import SigningKey
 from models import AuditEvent, ExclusionEntry, ExclusionListVersion, OptOut, Outbox, RequestState, RightsRequest, RightsRequestEvent
 from rights.optouts import Photos, file_opt_outs
-from tests.chaos.workshop import OWNERS, Workshop, uids_of, workshop
 from tests.support.brokers import Broker
+from tests.support.workshop import OWNERS, Workshop, uids_of, workshop
 
 PHOTOS_A_REQUEST = 2
 REQUESTS = OWNERS * 2
