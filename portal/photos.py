@@ -18,7 +18,7 @@ from portal.site import now, site
 from rights.history import photo_history
 from rights.owned import find_owned
 from rights.photos import get_photo, list_photos
-from rights.proposals import ProposalNotFound, accept_proposal, decline_proposal, proposals_for
+from rights.proposals import Decider, ProposalNotFound, accept_proposal, decline_proposal, proposals_for
 from rights.runs import NotRecorded, absence_proof
 from rights.withdrawals import CoveredByEverything, NothingToWithdraw, withdraw_photo
 
@@ -54,7 +54,7 @@ def one(uid: str) -> str:
         photo=photo,
         history=photo_history(db(), photo),
         neighbours=neighbours(photo),
-        proposals=proposals_for(db(), account().owners, uid),
+        proposals=proposals_for(db(), Decider.member(account()), uid),
         moving=bool(photo.opt_outs) and photo.listed_since is None,
     )
 
@@ -93,7 +93,7 @@ def decide(uid: str, match: int) -> ResponseReturnValue:
     """The person says whether one of their photos is a copy of one that they opted out."""
     accepts = request.form.get("answer") == "accept"
     try:
-        (accept_proposal if accepts else decline_proposal)(db(), account(), match, now())
+        (accept_proposal if accepts else decline_proposal)(db(), Decider.member(account()), match, now())
     except ProposalNotFound as refused:
         flash(f"{refused}.".capitalize(), "problem")
     else:

@@ -1,6 +1,5 @@
-"""Rows that may show an opted-out photo: their owner decides about their own, one by one."""
+"""Rows that may show an opted-out photo: their owner decides about their own, the operator about the others."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,37 +16,56 @@ from rights.locks import lock_entries_shared
 
 
 class ProposalNotFound(DemurError):
-    """There is no such proposal for this person, or it was decided, or its opt-out was withdrawn."""
+    """There is no such proposal for this decider, or it was decided, or its opt-out was withdrawn."""
+
+
+@dataclass(frozen=True)
+class Decider:
+    """Who decides. ``owners``: a person's own photos, as copies of their own; None: the operator, about everyone's."""
+
+    actor: str
+    owners: tuple[str, ...] | None
+
+    @classmethod
+    def member(cls, account: Account) -> "Decider":
+        return cls(account.public_id, account.owners)
+
+
+OPERATOR = Decider(audit.OPERATOR, None)
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """``uid`` is a photo of the person that looks like ``opted_out``: the uid of another photo of theirs, or the SHA-256 of a picture
-    they sent. Distances in bits."""
+    """``uid``, a photo of ``owner``, looks like ``opted_out``: the uid of another photo, or the SHA-256 of a picture that was sent.
+
+    ``held``: its opt-out would reach more rows of others than the fan-out limit. Distances in bits.
+    """
 
     match_id: int
     uid: str
+    owner: str
+    held: bool
     opted_out: str
     manifest: str
     phash_distance: int | None
     pdq_distance: int | None
 
 
-def proposals_for(session: Session, owners: Sequence[str], uid: str | None = None) -> list[Proposal]:
-    """Undecided proposals about a person's own photos; those about one photo, on either side, when ``uid`` is given."""
-    open_ones = _undecided(owners).add_columns(OptOut, Manifest.name).join(Manifest, OptOutMatch.manifest_id == Manifest.id)
+def proposals_for(session: Session, decider: Decider, uid: str | None = None) -> list[Proposal]:
+    """Proposals that wait for this decider; those about one photo, on either side, when ``uid`` is given."""
+    open_ones = _undecided(decider).add_columns(OptOut, Manifest.name).join(Manifest, OptOutMatch.manifest_id == Manifest.id)
     if uid is not None:
         open_ones = open_ones.where(or_(OptOutMatch.uid == uid, OptOut.subject == uid))
     return [
-        Proposal(match.id, match.uid, opt_out.subject, name, match.phash_distance, match.pdq_distance)
+        Proposal(match.id, match.uid, match.owner, opt_out.held, opt_out.subject, name, match.phash_distance, match.pdq_distance)
         for match, opt_out, name in session.execute(open_ones)
     ]
 
 
-def accept_proposal(session: Session, account: Account, match_id: int, now: datetime) -> str:
+def accept_proposal(session: Session, decider: Decider, match_id: int, now: datetime) -> str:
     """Takes the proposed row out of training, too, and returns its uid. Raises ProposalNotFound."""
     lock_entries_shared(session)
-    match = _locked(session, account, match_id)
+    match = _locked(session, decider, match_id)
     match.accepted_at = now
     listed = select(ExclusionEntry.id).where(
         ExclusionEntry.opt_out_id == match.opt_out_id, ExclusionEntry.kind == KeyKind.UID, ExclusionEntry.key == match.uid
@@ -55,37 +73,38 @@ def accept_proposal(session: Session, account: Account, match_id: int, now: date
     if session.scalar(listed) is None:
         session.add(ExclusionEntry(opt_out_id=match.opt_out_id, kind=KeyKind.UID, key=match.uid))
     session.flush()
-    audit.record(session, account.public_id, "proposal.accepted", account.public_id, {"match": match.id}, now)
+    audit.record(session, decider.actor, "proposal.accepted", f"match {match.id}", {}, now)
     outbox.add_publication(session, now)
     return match.uid
 
 
-def decline_proposal(session: Session, account: Account, match_id: int, now: datetime) -> str:
+def decline_proposal(session: Session, decider: Decider, match_id: int, now: datetime) -> str:
     """Leaves the proposed row alone, for good, and returns its uid. Raises ProposalNotFound."""
-    match = _locked(session, account, match_id)
+    match = _locked(session, decider, match_id)
     match.declined_at = now
-    audit.record(session, account.public_id, "proposal.declined", account.public_id, {"match": match.id}, now)
+    audit.record(session, decider.actor, "proposal.declined", f"match {match.id}", {}, now)
     return match.uid
 
 
-def _locked(session: Session, account: Account, match_id: int) -> OptOutMatch:
-    match = session.scalar(_undecided(account.owners).where(OptOutMatch.id == match_id).with_for_update())
+def _locked(session: Session, decider: Decider, match_id: int) -> OptOutMatch:
+    match = session.scalar(_undecided(decider).where(OptOutMatch.id == match_id).with_for_update())
     if match is None:
-        raise ProposalNotFound("this proposal was decided already, or is not about your photos")
+        raise ProposalNotFound("this proposal was decided already, or is not yours to decide")
     return match
 
 
-def _undecided(owners: Sequence[str]) -> Select[Any]:
-    return (
+def _undecided(decider: Decider) -> Select[Any]:
+    waiting = (
         select(OptOutMatch)
         .join(OptOut, OptOutMatch.opt_out_id == OptOut.id)
         .where(
             OptOutMatch.kind == MatchKind.PROPOSED,
             OptOutMatch.accepted_at.is_(None),
             OptOutMatch.declined_at.is_(None),
-            OptOutMatch.owner.in_(owners),
-            OptOut.owner.in_(owners),
             OptOut.withdrawn_at.is_(None),
         )
         .order_by(OptOutMatch.id)
     )
+    if decider.owners is None:
+        return waiting
+    return waiting.where(OptOutMatch.owner.in_(decider.owners), OptOut.owner.in_(decider.owners))

@@ -1,14 +1,15 @@
-"""The operator's commands: ``flask manifest|list|runs|token|db``. Each owns its transaction; facts are text or, with --json, JSON."""
+"""The operator's commands, ``flask GROUP …``. Each owns its transaction; facts are text or, with --json, JSON."""
 
 from flask import Flask
 
 from portal.cli.database import database
 from portal.cli.lists import lists
 from portal.cli.manifests import manifests
+from portal.cli.proposals import proposals
 from portal.cli.runs import runs
 from portal.cli.tokens import tokens
 
 
 def init_app(app: Flask) -> None:
-    for group in (manifests, lists, runs, tokens, database):
+    for group in (manifests, lists, proposals, runs, tokens, database):
         app.cli.add_command(group)

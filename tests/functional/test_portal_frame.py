@@ -99,7 +99,7 @@ def test_publishing_by_command(portal: TestedPortal):
 
 
 def test_every_command_has_help(portal: TestedPortal):
-    for group in ("manifest", "list", "runs", "token", "db"):
+    for group in ("manifest", "list", "proposals", "runs", "token", "db"):
         for name, command in portal.app.cli.commands[group].commands.items():
             assert command.help, f"{group} {name}"
 

@@ -9,12 +9,13 @@ from demur.similarity.rules import MatchKind
 from models import ExclusionEntry, OptOutMatch
 from rights.optouts import Photos
 from rights.photos import get_photo
-from rights.proposals import ProposalNotFound, accept_proposal, decline_proposal, proposals_for
+from rights.proposals import OPERATOR, Decider, ProposalNotFound, accept_proposal, decline_proposal, proposals_for
 from rights.withdrawals import withdraw_photo
 from tests.factories import NOW
 from tests.unit.rights.office import Office
 
 LATER = NOW + timedelta(hours=1)
+ADA = Decider("ada", ("ada",))
 
 
 @pytest.fixture
@@ -30,21 +31,21 @@ def proposal(office: Office):
         session.add(OptOutMatch(opt_out_id=opt_out_id, position=1001, uid="ben-5", owner="ben", **found))
     assert filing.filed == 1
     with office.sessions() as session:
-        return ada, proposals_for(session, ["ada"], "ada-5")[0]
+        return ada, proposals_for(session, ADA, "ada-5")[0]
 
 
 def test_only_ones_own_rows_are_proposed(office: Office, proposal):
     with office.sessions() as session:
-        assert [(one.uid, one.opted_out) for one in proposals_for(session, ["ada"])] == [("ada-5", "ada-0")]
-        assert proposals_for(session, ["ben"]) == [], "the opt-out behind it is somebody else's business"
-        assert proposals_for(session, ["ada"], "ada-0") == proposals_for(session, ["ada"], "ada-5")
-        assert proposals_for(session, ["ada"], "ada-1") == []
+        assert [(one.uid, one.opted_out) for one in proposals_for(session, ADA)] == [("ada-5", "ada-0")]
+        assert proposals_for(session, Decider("ben", ("ben",))) == [], "the opt-out behind it is somebody else's business"
+        assert proposals_for(session, ADA, "ada-0") == proposals_for(session, ADA, "ada-5")
+        assert proposals_for(session, ADA, "ada-1") == []
 
 
 def test_an_accepted_one_leaves_training_and_comes_back_with_its_opt_out(office: Office, proposal):
     ada, one = proposal
     with office.sessions.begin() as session:
-        assert accept_proposal(session, ada, one.match_id, LATER) == "ada-5"
+        assert accept_proposal(session, Decider.member(ada), one.match_id, LATER) == "ada-5"
     with office.sessions() as session:
         accepted = get_photo(session, office.catalogues, office.runs, ["ada"], "ada-5")
     assert accepted.listed_since is None, "its opt-out is in the list since version 1, this photo is not yet"
@@ -64,16 +65,30 @@ def test_an_accepted_one_leaves_training_and_comes_back_with_its_opt_out(office:
 def test_a_declined_one_stays_and_is_not_asked_again(office: Office, proposal):
     ada, one = proposal
     with office.sessions.begin() as session:
-        decline_proposal(session, ada, one.match_id, LATER)
+        decline_proposal(session, Decider.member(ada), one.match_id, LATER)
     assert office.publish(LATER) is None
     with office.sessions.begin() as session:
-        assert proposals_for(session, ["ada"]) == []
+        assert proposals_for(session, ADA) == []
         with pytest.raises(ProposalNotFound):
-            accept_proposal(session, ada, one.match_id, LATER)
+            accept_proposal(session, Decider.member(ada), one.match_id, LATER)
 
 
 def test_nobody_else_decides(office: Office, proposal):
     _, one = proposal
     ben = office.account("ben")
     with office.sessions.begin() as session, pytest.raises(ProposalNotFound):
-        accept_proposal(session, ben, one.match_id, LATER)
+        accept_proposal(session, Decider.member(ben), one.match_id, LATER)
+
+
+def test_the_operator_decides_about_the_photos_of_others(office: Office, proposal):
+    with office.sessions.begin() as session:
+        waiting = {one.uid: one for one in proposals_for(session, OPERATOR)}
+        assert set(waiting) == {"ada-5", "ben-5", "cleo-cropped"}
+        assert waiting["ben-5"].owner == "ben"
+        assert accept_proposal(session, OPERATOR, waiting["ben-5"].match_id, LATER) == "ben-5"
+        for uid in ("ada-5", "cleo-cropped"):
+            decline_proposal(session, OPERATOR, waiting[uid].match_id, LATER)
+        assert proposals_for(session, OPERATOR) == []
+    version = office.publish(LATER)
+    assert version is not None
+    assert version.added == 1
