@@ -119,7 +119,10 @@ class SigningKey:
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Reads a key file; without a name line the file's stem names the key. Raises BadKey, OSError."""
-        data = Path(path).read_bytes()
+        try:
+            data = Path(path).read_bytes()
+        except FileNotFoundError as error:
+            raise BadKey(f"there is no key {path}; it must be made first") from error
         head, mark, _ = data.partition(b"-----BEGIN")
         name = head.decode(errors="replace").strip().removeprefix(_NAME_HEADER) or Path(path).stem
         try:

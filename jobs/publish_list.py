@@ -1,8 +1,7 @@
 from demur.signing import SigningKey
 from jobs.workplace import Work, Workplace, now
+from rights.keys import LIST_KEY_FILE
 from rights.lists import publish, sync_head
-
-LIST_KEY_FILE = "list.pem"
 
 
 def publish_list(workplace: Workplace, work: Work) -> None:

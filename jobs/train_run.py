@@ -12,14 +12,15 @@ from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
 from demur.signing import SigningKey
-from jobs.publish_list import LIST_KEY_FILE
-from jobs.workplace import Interrupted, Work, Workplace, now
+from jobs.workplace import AlreadyDone, Interrupted, Work, Workplace, now
 from models import TrainingRun
+from rights import outbox
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE
+from rights.keys import LIST_KEY_FILE, RUN_SIGNER
 from rights.lists import newest_version
 from rights.runs import begin_run, fail_run, record_run
 
-SIGNER_FILE = "run-signer.pem"
+SIGNER_FILE = f"{RUN_SIGNER}.pem"
 LIST_STATE_FILE = "list-state.json"
 LOOK_EVERY_S = 0.5
 GRACE_S = 10.0
@@ -41,6 +42,8 @@ def train_run(workplace: Workplace, work: Work) -> None:
 
 def _begin(workplace: Workplace, work: Work) -> TrainingRun:
     with workplace.writing.begin() as session:
+        if outbox.locked(session, work.outbox_id) is None:  # recorded by another worker while this one waited
+            raise AlreadyDone
         run = session.get_one(TrainingRun, work.payload["run_id"], with_for_update=True)
         begin_run(session, run, now())
     return run

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import structlog
-from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
@@ -91,12 +91,19 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     return response
 
 
+def _page(problem: Problem) -> str:
+    """A fault's page is rendered without Flask's context processors: who is signed in is in the database, which may be what broke."""
+    if problem.status >= 500:
+        return current_app.jinja_env.get_template("fault.html").render(problem=problem)
+    return render_template("error.html", problem=problem)
+
+
 def show(problem: Problem, detail: str = "") -> Response:
     """The problem as a page, or as JSON for a machine."""
     if request.path.startswith("/api/"):
         response = make_response(jsonify(error=problem.title, detail=detail))
     else:
-        response = make_response(render_template("error.html", problem=problem))
+        response = make_response(_page(problem))
     response.status_code = problem.status
     if problem.status in (429, 503):
         response.headers["Retry-After"] = "10"

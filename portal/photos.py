@@ -83,7 +83,7 @@ def put_back(uid: str) -> ResponseReturnValue:
     except (NothingToWithdraw, CoveredByEverything) as refused:
         flash(f"{refused}.".capitalize(), "problem")
     else:
-        flash("Put back. The next version of the exclusion list no longer names this photo.", "done")
+        flash("Put back. From the next version of the exclusion list on, your opt-out no longer keeps this photo out.", "done")
     return redirect(url_for("photos.one", uid=uid), 303)
 
 

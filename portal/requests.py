@@ -50,7 +50,7 @@ def withdraw(public_id: str) -> ResponseReturnValue:
     except NothingToWithdraw:
         flash("Nothing of this request stands any more.", "problem")
     else:
-        flash("Withdrawn. The next version of the exclusion list no longer names these photos.", "done")
+        flash("Withdrawn. From its next version on, the exclusion list names nothing because of this request.", "done")
     return redirect(url_for("requests.one", public_id=public_id), 303)
 
 

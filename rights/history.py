@@ -29,7 +29,11 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True)
 class HistoryEvent:
-    """One dated line. ``copies``: for LISTED, how many other rows the same opt-out keeps out of training as copies of the photo."""
+    """One dated line.
+
+    ``copies``: for LISTED, how many other rows the same opt-out keeps out of training as copies of the photo. ``through``: of an
+    opt-out that reaches this photo as a copy, what was opted out (as in OptOutRef).
+    """
 
     at: datetime
     kind: EventKind
@@ -40,6 +44,7 @@ class HistoryEvent:
     note: str = ""
     version: int | None = None
     copies: int = 0
+    through: str = ""
 
 
 _ORDER = list(EventKind)
@@ -79,16 +84,19 @@ def _opt_out_events(session: Session, photo: Photo) -> Iterator[HistoryEvent]:
 
 
 def _of_opt_out(session: Session, opt_out: OptOut, photo: Photo) -> Iterator[HistoryEvent]:
-    reach = next((ref for ref in photo.opt_outs if ref.public_id == opt_out.public_id), opt_out)  # may be younger than the opt-out
-    filed = HistoryEvent(opt_out.filed_at, EventKind.FILED, scope=opt_out.scope, origin=opt_out.origin, note=opt_out.note)
+    ref = next((ref for ref in photo.opt_outs if ref.public_id == opt_out.public_id), None)
+    through = ref.through if ref else ""
+    filed = HistoryEvent(opt_out.filed_at, EventKind.FILED, scope=opt_out.scope, origin=opt_out.origin, note=opt_out.note, through=through)
     yield filed
-    if reach.effective_version is not None:
-        version = session.get_one(ExclusionListVersion, reach.effective_version)
-        copies = _copies(session, opt_out, photo)
+    effective = ref.effective_version if ref else opt_out.effective_version  # it may reach this photo later than its own
+    if effective is not None:
+        version = session.get_one(ExclusionListVersion, effective)
+        copies = 0 if through else _copies(session, opt_out, photo)
         yield replace(filed, at=version.published_at, kind=EventKind.LISTED, version=version.version, copies=copies)
     if opt_out.withdrawn_at is not None:
         yield replace(filed, at=opt_out.withdrawn_at, kind=EventKind.WITHDRAWN)
-    if opt_out.ended_version is not None:
+    still_listed = photo.listed_since is not None and opt_out.ended_version is not None and photo.listed_since <= opt_out.ended_version
+    if opt_out.ended_version is not None and not still_listed:
         version = session.get_one(ExclusionListVersion, opt_out.ended_version)
         yield replace(filed, at=version.published_at, kind=EventKind.UNLISTED, version=version.version)
 

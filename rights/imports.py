@@ -52,6 +52,21 @@ def import_and_register(
     return manifest, report
 
 
+def registered_ids(session: Session) -> set[int]:
+    """Ids of the registered manifests."""
+    return set(session.scalars(select(Manifest.id).where(Manifest.state == ManifestState.REGISTERED)))
+
+
+def propagate_into_newer(session: Session, searched: set[int], now: datetime) -> None:
+    """Promises to search the manifests that were registered while others were searched.
+
+    Call it after what was learned of the pictures is committed: a manifest's own propagation may have run with less known of them. One
+    that is registered after this call is searched with all of it.
+    """
+    for manifest_id in sorted(registered_ids(session) - searched):
+        outbox.add(session, PROPAGATE_MANIFEST, {"manifest_id": manifest_id}, now)
+
+
 def _announce(session: Session, name: str, catalogue: str, now: datetime) -> Manifest:
     known = session.scalar(select(Manifest).where(Manifest.name == name).with_for_update())
     if known is not None:

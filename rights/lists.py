@@ -55,13 +55,14 @@ def publish(
     if entries == set(previous.entries) and not force and not about_to_expire(newest, lifetime, now):
         if newest is not None:
             _take_effect(session, newest.version, now)
-        return None
+        return None  # what was withdrawn is still named, for another opt-out stands behind it: that ends with a later version
     version = build_version(entries, previous.head, previous.entries, list_id=list_id, published_at=now, expires_at=now + lifetime)
     write_version(directory, version, key)
     row = _row(version.head)
     session.add(row)
     session.flush()
     _take_effect(session, row.version, now)
+    _end_withdrawn(session, row.version)
     detail = {"root": row.root, "added": row.added, "removed": row.removed}
     audit.record(session, audit.SYSTEM, "list.published", f"version {row.version}", detail, now)
     return row
@@ -118,17 +119,23 @@ def _row(head: Head) -> ExclusionListVersion:
 
 
 def _take_effect(session: Session, version: int, now: datetime) -> None:
-    """Everything that was propagated or withdrawn before is in effect from ``version`` on."""
+    """Everything that was propagated before is in effect from ``version`` on."""
     entry, opt_out = ExclusionEntry, OptOut
     session.execute(update(entry).where(entry.since_version.is_(None), entry.ended.is_(False)).values(since_version=version))
-    out = update(entry).where(entry.since_version.is_not(None), entry.ended.is_(True), entry.until_version.is_(None))
-    session.execute(out.values(until_version=version))
     stands, was_listed = opt_out.withdrawn_at.is_(None), opt_out.effective_version.is_not(None)
     effective = update(opt_out).where(stands, ~was_listed, opt_out.propagated_at.is_not(None))
     session.execute(effective.values(effective_version=version))
-    ended = update(opt_out).where(~stands, was_listed, opt_out.ended_version.is_(None))
-    session.execute(ended.values(ended_version=version))
     _fulfil(session, version, now)
+
+
+def _end_withdrawn(session: Session, version: int) -> None:
+    """Everything that was withdrawn before is out of the list from ``version`` on, as far as its own opt-out goes."""
+    entry, opt_out = ExclusionEntry, OptOut
+    out = update(entry).where(entry.since_version.is_not(None), entry.ended.is_(True), entry.until_version.is_(None))
+    session.execute(out.values(until_version=version))
+    withdrawn, was_listed = opt_out.withdrawn_at.is_not(None), opt_out.effective_version.is_not(None)
+    ended = update(opt_out).where(withdrawn, was_listed, opt_out.ended_version.is_(None))
+    session.execute(ended.values(ended_version=version))
 
 
 def _fulfil(session: Session, version: int, now: datetime) -> None:

@@ -19,6 +19,11 @@ def lock_entries_shared(session: Session) -> None:
     _lock(session, "ROW EXCLUSIVE")
 
 
-def _lock(session: Session, mode: str) -> None:
+def lock_platform_events(session: Session) -> None:
+    """For whoever takes in a platform's event: one at a time, since a later event about the same photo overtakes an earlier one."""
+    _lock(session, "SHARE ROW EXCLUSIVE", "platform_event")
+
+
+def _lock(session: Session, mode: str, table: str = "exclusion_entry") -> None:
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text(f"LOCK TABLE exclusion_entry IN {mode} MODE"))
+        session.execute(text(f"LOCK TABLE {table} IN {mode} MODE"))

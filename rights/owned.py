@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy.orm import Session
 
 from demur.manifests import Catalogue
@@ -53,9 +54,11 @@ def find_owned(session: Session, catalogues: Catalogues, owners: Sequence[str], 
     for manifest, catalogue in catalogues.registered(session):
         positions = [int(position) for position in catalogue.find_uids(uids) if position >= 0]
         table = catalogue.take(positions, _COLUMNS)
-        _collect(found, manifest, catalogue, positions, table)
+        own = pc.is_in(table["owner"], pa.array(owners, pa.string()))  # another manifest may use the same uid for another's photo
+        positions = [position for position, is_own in zip(positions, own.to_pylist(), strict=True) if is_own]
+        _collect(found, manifest, catalogue, positions, table.filter(own))
     for uid in uids:
-        if uid not in found or found[uid].owner not in owners:
+        if uid not in found:
             raise PhotoNotFound(f"none of your photos in the registered manifests has the id {uid}")
     return [found[uid] for uid in dict.fromkeys(uids)]
 

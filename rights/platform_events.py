@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from demur.errors import DemurError
 from models import Account, OptOut, OptOutOrigin, OptOutScope, PlatformEvent
 from rights import audit, outbox
-from rights.locks import lock_entries_shared
+from rights.locks import lock_entries_shared, lock_platform_events
 from rights.optouts import PROPAGATE_OPT_OUTS
 from rights.withdrawals import end_opt_outs
 
@@ -42,6 +42,7 @@ def receive_event(session: Session, event: Event, now: datetime) -> bool:
     """Takes an event in; False when it is known already. Events may arrive in any order. Raises BadPlatformEvent."""
     if not event.event_id or not event.owner or bool(event.uid) is (event.kind is EventKind.ACCOUNT_CLOSED):
         raise BadPlatformEvent("an event needs an id and an owner, and a uid exactly when it is about a photo")
+    lock_platform_events(session)
     if not _remember(session, event, now):
         return False
     audit.record(session, audit.PLATFORM, f"platform.{event.kind}", event.event_id, {}, now)

@@ -11,11 +11,11 @@ import requests
 
 from config import Config
 from models.migrating import migrate
+from rights.keys import make_keys
 from supervisor.broker import broker_command, wait_for_broker
 from supervisor.checks import address_of, require_free
 from supervisor.children import Child, Part
 from supervisor.orphans import OrphanWatch
-from supervisor.prepare import make_keys
 from supervisor.terminal import Terminal
 
 TEND_EVERY_S = 0.25
@@ -51,7 +51,7 @@ def supervise(config: Config, lock: IO[str], parts: Parts, stop: Event) -> None:
         family = Family(config.data_dir / "logs", orphans)
         try:
             family.start(*broker)
-            make_keys(config)
+            make_keys(config.keys_dir, config.list_name)
             migrate(config.database)
             if socket:
                 wait_for_broker(socket)

@@ -81,6 +81,8 @@ class ExclusionList:
         """
         head = _newest(self._source, self._key)
         accepted = rules.accept(Trusted.of(self.head), head, now or datetime.now(UTC))
+        if self._state:  # another process may have trusted a newer version meanwhile
+            rules.accept(load_state(self._state), head, now or datetime.now(UTC))
         if head == self.head:
             return False
         try:

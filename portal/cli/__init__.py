@@ -3,6 +3,7 @@
 from flask import Flask
 
 from portal.cli.database import database
+from portal.cli.keys import keys
 from portal.cli.lists import lists
 from portal.cli.manifests import manifests
 from portal.cli.proposals import proposals
@@ -11,5 +12,5 @@ from portal.cli.tokens import tokens
 
 
 def init_app(app: Flask) -> None:
-    for group in (manifests, lists, proposals, runs, tokens, database):
+    for group in (database, keys, lists, manifests, proposals, runs, tokens):
         app.cli.add_command(group)

@@ -13,10 +13,10 @@ from models import Account, RunState, TrainingRun
 from models.migrating import migrate
 from rights.accounts import sign_in
 from rights.imports import import_and_register
+from rights.keys import make_keys
 from rights.optouts import Photos, file_opt_outs
 from rights.photos import get_photo
 from rights.runs import absence_proof, queue_run
-from supervisor.prepare import make_keys
 from tests.support.settling import settle
 
 COPIES_BY_OTHERS = {"ben-exact", "ben-recompressed", "ben-resized", "cleo-mirrored"}
@@ -25,7 +25,7 @@ COPIES_BY_OTHERS = {"ben-exact", "ben-recompressed", "ben-resized", "cleo-mirror
 @pytest.fixture
 def workplace(tmp_path: Path) -> Workplace:
     config = Config(data_dir=tmp_path, train_tier="tests")
-    make_keys(config)
+    make_keys(config.keys_dir, config.list_name)
     migrate(config.database)
     return Workplace.open(config)
 

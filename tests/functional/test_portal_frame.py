@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from structlog.testing import capture_logs
 from werkzeug.routing import Map, Rule
 
@@ -121,3 +121,15 @@ def test_importing_by_command(portal: TestedPortal, photos_dir):
     assert '"rejected": {"not_public": 2}' in done.stdout
     missing = portal.run("manifest", "import", str(photos_dir / "photos.csv") + ".no", "--name", "x")
     assert missing.exit_code == 2
+
+
+@pytest.mark.parametrize("table", ["account", "web_session"])
+def test_a_member_reads_a_calm_page_when_the_database_fails(portal: TestedPortal, table: str):
+    member = portal.member(ADA)
+    with portal.app.extensions["demur"].engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {table} RENAME TO lost"))
+    portal.app.testing = False
+    answer = member.get("/photos")
+    assert answer.status_code in (500, 503)
+    assert "Nothing" in answer.text
+    assert "<h1>" in answer.text

@@ -14,12 +14,12 @@ import pytest
 
 from config import Config
 from demur.signing import SigningKey, VerifyKey
+from rights.keys import make_keys
 from supervisor import sessions
 from supervisor.broker import SOCKET_NAME, BrokerSocketTooLong, broker_command
 from supervisor.checks import AlreadyRunning, DataDirUnwritable, PortInUse, hold, require_free
 from supervisor.children import Child, Part
 from supervisor.orphans import OrphanWatch
-from supervisor.prepare import make_keys
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 PARENT = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}]); time.sleep(600)"
@@ -147,9 +147,9 @@ def test_a_socket_path_that_is_too_long_is_one_clear_sentence(tmp_path: Path) ->
 
 def test_keys_are_made_once_and_the_run_signer_is_trusted(tmp_path: Path) -> None:
     config = Config(data_dir=tmp_path)
-    make_keys(config)
+    make_keys(config.keys_dir, config.list_name)
     before = {path: path.read_bytes() for path in config.keys_dir.rglob("*.*")}
-    make_keys(config)
+    make_keys(config.keys_dir, config.list_name)
     assert {path: path.read_bytes() for path in config.keys_dir.rglob("*.*")} == before
     signer = SigningKey.load(config.keys_dir / "run-signer.pem")
     assert VerifyKey.load(config.keys_dir / "runs" / "run-signer.vkey") == signer.verifier

@@ -27,9 +27,9 @@ from demur.signing import SigningKey
 from jobs.workplace import Workplace, now
 from models import Manifest, ManifestState, TrainingRun
 from portal import create_app
+from rights.keys import make_keys
 from rights.lists import newest_version
 from rights.runs import record_run, trusted_signers
-from supervisor.prepare import make_keys
 from tests.support.settling import settle
 from tests.support.training_runs import record
 
@@ -163,7 +163,7 @@ def portal_for_tests(
         webhook_secret="another secret",
         **settings,
     )
-    make_keys(config)
+    make_keys(config.keys_dir, config.list_name)
     config.catalogues_dir.symlink_to(catalogues)
     workplace = Workplace.open(config)
     _register(workplace)
