@@ -10,6 +10,7 @@ from models import ExclusionEntry, ExclusionListVersion, OptOut, Outbox
 from rights import lists
 from rights.lists import PublishedFilesChanged, publish, renew, sync_head
 from rights.optouts import Photos
+from rights.withdrawals import withdraw_photo
 from tests.factories import NOW
 from tests.unit.rights.office import LIFETIME, Office
 
@@ -129,3 +130,19 @@ def test_changed_files_of_the_newest_version_stop_publishing(office: Office):
         office.carry()
     with office.sessions() as session:
         assert session.scalars(select(ExclusionListVersion.version)).all() == [1]
+
+
+def test_what_was_withdrawn_and_filed_again_at_once_never_left_the_list(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Photos(("ada-2",)))
+    office.carry()
+    later = NOW + timedelta(hours=1)
+    with office.sessions.begin() as session:
+        withdraw_photo(session, ada, "ada-2", later)
+    office.file(ada, Photos(("ada-2",)), later)
+    office.propagate(later)
+    assert office.publish(later) is None, "the entries are the same"
+    with office.sessions() as session:
+        first, second = session.scalars(select(OptOut).order_by(OptOut.id)).all()
+    assert (first.effective_version, first.ended_version) == (1, None)
+    assert second.effective_version == 1

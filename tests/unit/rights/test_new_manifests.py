@@ -7,8 +7,10 @@ from sqlalchemy import select
 from demur.exclusions import KeyKind
 from demur.manifests import import_manifest
 from demur.similarity.fingerprint import fingerprint
-from models import OptOut
+from models import OptOut, Outbox
+from rights.imports import PROPAGATE_MANIFEST, propagate_into_newer, registered_ids
 from rights.optouts import Everything, Photos, Picture
+from rights.owned import find_owned
 from rights.platform_events import Event, EventKind, receive_event
 from rights.propagation import apply_propagation
 from rights.reach import gather, standing_ids
@@ -101,3 +103,29 @@ def test_a_new_manifest_can_pass_the_fan_out_limit(office: Office, tmp_path):
     assert not [entry for entry in office.entries(2) if entry.kind is KeyKind.PHASH], "readers would exclude them by their looks"
     with office.sessions() as session:
         assert session.scalars(select(OptOut)).one().held
+
+
+def test_a_manifest_registered_while_an_opt_out_is_propagated_is_searched_again(office: Office, tmp_path):
+    """Its own propagation ran before the photo's orientations were learned, so it found no mirrored copy."""
+    office.file(office.account("ada"), Photos(("ada-2",)))
+    with office.sessions() as session:
+        searched = registered_ids(session)
+        findings = gather(session, office.catalogues, standing_ids(session))
+    late = register(office, tmp_path / "late", {"dan-9": ("dan", jpeg(textured_picture(seed=2).transpose(0)))})
+    propagate_manifest(office, late)
+    with office.sessions.begin() as session:
+        apply_propagation(session, findings, fan_out_limit=office.fan_out_limit, now=LATER)
+    with office.sessions.begin() as session:
+        propagate_into_newer(session, searched, LATER)
+        promised = session.scalars(select(Outbox).where(Outbox.topic == PROPAGATE_MANIFEST)).all()
+        assert [row.payload for row in promised] == [{"manifest_id": late}]
+    propagate_manifest(office, late)
+    office.publish(LATER)
+    assert "dan-9" in uids(office, 1)
+
+
+def test_the_same_uid_in_another_manifest_may_be_another_persons_photo(office: Office, tmp_path):
+    register(office, tmp_path / "late", {"ada-2": ("dan", jpeg(textured_picture(seed=99)))})
+    with office.sessions() as session:
+        assert [photo.owner for photo in find_owned(session, office.catalogues, ["dan"], ["ada-2"])] == ["dan"]
+        assert [photo.owner for photo in find_owned(session, office.catalogues, ["ada"], ["ada-2"])] == ["ada"]
