@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test journey bench lint types sure migrate lock setup setup-dev chromium
+.PHONY: help demo test journey bench lint types sure migrate lock setup setup-dev chromium java
 
 help: ## Say what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -18,7 +18,7 @@ help: ## Say what each command does
 demo: setup ## Run the whole portal with demo pictures at http://127.0.0.1:8000
 	@$(BIN)/python app.py $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test: setup-dev chromium ## Run the whole test suite: both databases, a real broker, a real browser
+test: setup-dev chromium java ## Run the whole test suite: both databases, a real broker, a real browser
 	@$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 journey: setup ## Walk one opt-out's whole way headless; the last line is JSON
@@ -76,10 +76,15 @@ $(DONE)/demur: demur/pyproject.toml $(DONE)/requirements
 	@$(PIP) --no-deps --no-build-isolation -e ./demur
 	@touch $@
 
-chromium:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "Installing Chromium for the browser tests" && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y chromium >/dev/null; \
+# What tests need of Debian: $(call debian,package,what for)
+debian = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing $(1)" && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(1) >/dev/null; \
 	  else \
-	    echo "The browser tests need Chromium. On Debian and Ubuntu: sudo apt install chromium" >&2; exit 1; \
-	  fi; }
+	    echo "$(2). On Debian and Ubuntu: sudo apt install $(1)" >&2; exit 1; \
+	  fi
+
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { $(call debian,chromium,The browser tests need Chromium); }
+
+java:
+	@command -v java >/dev/null || { $(call debian,openjdk-17-jre-headless,The test of the Spark job needs Java 17); }
