@@ -1,0 +1,27 @@
+"""What can be wrong with a segment's files, or with what is asked of them."""
+
+from demur.errors import DemurError
+
+
+class SegmentError(DemurError):
+    """Any anticipated failure of a segment."""
+
+
+class NotAnIndex(SegmentError):
+    """The directory holds no segment, or one of a format that this version does not read."""
+
+
+class TornIndex(SegmentError):
+    """Files of a segment are missing, cut short or altered."""
+
+
+class IndexTooLarge(SegmentError):
+    """More rows than a 32-bit number can name."""
+
+
+class RadiusTooLarge(SegmentError, ValueError):
+    """The tables cannot find everything within so large a radius."""
+
+
+class NoSpace(SegmentError):
+    """The disk is full. What was finished stays, so that building again goes on from there."""

@@ -1,0 +1,85 @@
+"""The compiled loops of a search: find the buckets, read them, and say which rows have the hashes that lie within the radius."""
+
+import numpy as np
+import numpy.typing as npt
+
+from demur.similarity.kernels import compiled, popcount, turned
+from demur.similarity.tables.layout import I64, U64, Probe
+
+U32 = npt.NDArray[np.uint32]
+U8 = npt.NDArray[np.uint8]
+
+
+@compiled
+def permuted(hashes: U64, moves: U64) -> U64:
+    """Each hash with its bits moved as `Layout.forward` or `backward` say."""
+    out = np.empty(len(hashes), dtype=np.uint64)
+    for at in range(len(hashes)):
+        word = hashes[at]
+        moved = np.uint64(0)
+        for byte in range(8):
+            moved |= moves[byte, (word >> np.uint64(8 * byte)) & np.uint64(0xFF)]
+        out[at] = moved
+    return out
+
+
+@compiled
+def buckets(starts: U32, probe: Probe, asked: np.uint64) -> I64:
+    """(runs, 2): first and last + 1 entry of every bucket to read for one permuted hash, table by table as in `probe.flip_ends`."""
+    runs = np.empty((len(probe.flips), 2), dtype=np.int64)
+    for table in range(len(probe.turns)):
+        chunk = turned(asked, probe.turns[table]) >> probe.shifts[table]
+        for at in range(probe.flip_ends[table], probe.flip_ends[table + 1]):
+            bucket = probe.firsts[table] + np.int64(chunk ^ probe.flips[at])
+            runs[at, 0], runs[at, 1] = starts[bucket], starts[bucket + 1]
+    return runs
+
+
+@compiled
+def matching(tables: U64, probe: Probe, runs: I64, asked: np.uint64) -> tuple[U64, U8]:
+    """All distinct permuted hashes within the radius, each once, and their distances. tables: (3, n)."""
+    hashes, distances = np.empty(64, dtype=np.uint64), np.empty(64, dtype=np.uint8)
+    count = 0
+    for table in range(len(probe.turns)):
+        turn = probe.turns[table]
+        target = turned(asked, turn)
+        for run in range(probe.flip_ends[table], probe.flip_ends[table + 1]):
+            start, stop = runs[run]
+            near = 0
+            for at in range(start, stop):
+                near += popcount(tables[table, at] ^ target) <= probe.radius
+            if near == 0:
+                continue
+            for at in range(start, stop):
+                entry = tables[table, at]
+                distance = popcount(entry ^ target)
+                if distance > probe.radius or (at > start and tables[table, at - 1] == entry):
+                    continue
+                found = turned(entry, (np.uint64(64) - turn) & np.uint64(63))
+                if _met_before(probe, table, found ^ asked):
+                    continue
+                if count == len(hashes):
+                    hashes, distances = np.concatenate((hashes, hashes)), np.concatenate((distances, distances))
+                hashes[count], distances[count] = found, distance
+                count += 1
+    return hashes[:count], distances[:count]
+
+
+@compiled
+def _met_before(probe: Probe, table: int, difference: np.uint64) -> bool:
+    met = False
+    for earlier in range(table):
+        met |= popcount(difference & probe.chunks[earlier]) <= probe.limits[earlier]
+    return met
+
+
+@compiled
+def places(table: U64, starts: U32, shift: np.uint64, hashes: U64) -> I64:
+    """(hashes, 2): first and last + 1 entry of each permuted hash in table 0, which has it."""
+    runs = np.empty((len(hashes), 2), dtype=np.int64)
+    for at in range(len(hashes)):
+        bucket = np.int64(hashes[at] >> shift)
+        low, high = np.int64(starts[bucket]), np.int64(starts[bucket + 1])
+        runs[at, 0] = low + np.searchsorted(table[low:high], hashes[at], side="left")
+        runs[at, 1] = low + np.searchsorted(table[low:high], hashes[at], side="right")
+    return runs
