@@ -53,8 +53,8 @@ class OptOut(Base):
     phash: Mapped[str | None]  # 16 hex digits
     pdq: Mapped[str | None]  # 64 hex digits
     pdq_quality: Mapped[int | None]
-    # phash then pdq, 80 hex digits, of each of the eight orientations; empty when the picture itself was never at hand.
-    dihedral: Mapped[list[str]] = mapped_column(default=list)
+    # Hashes of every variant of the picture, packed by rights.variants, up to 16 kB; None when the picture itself was never at hand.
+    variants: Mapped[bytes | None] = mapped_column(deferred=True)
     filed_at: Mapped[datetime]
     propagated_at: Mapped[datetime | None]
     held: Mapped[bool] = mapped_column(default=False)  # its fan-out passes the limit: near duplicates wait for a person

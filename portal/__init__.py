@@ -17,7 +17,7 @@ from portal.site import EXTENSION, Site
 from portal.uids import UidConverter
 
 ROOT = Path(__file__).parent.parent
-FORM_BYTES = MEGABYTE  # room for the fields of a form beside its picture
+FORM_BYTES = 4 * MEGABYTE  # room for a form's fields: what a hundred looked-up pictures were found by
 
 
 class Portal(PortalLogging, Flask):

@@ -11,13 +11,15 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from demur.similarity.fingerprint import Fingerprint, PictureError, fingerprint
+from demur.similarity.fingerprint import PictureError, fingerprint
 from models import Account
 from portal.auth.member import account
 from portal.database import db
 from portal.selection import sign_picture
 from portal.site import site
-from rights.lookup import look_up
+from rights.hashes import asked
+from rights.lookup import LookupResult, look_up, stands
+from rights.optouts import Picture
 
 AT_ONCE = 2  # a lookup decodes megapixels and scans an index: more at a time would starve everyone's pages
 WAIT_S = 5
@@ -44,12 +46,16 @@ def search() -> ResponseReturnValue:
             found = fingerprint(sent.read())
         except PictureError as refused:
             return render_template("lookup/form.html", problem=str(refused)), 422
+        picture = Picture(asked(found), found.width, found.height)
         member = account() if current_user.is_authenticated else None
-        result = look_up(db(), site().catalogues, found, member.owners if member else None)
-    return render_template("lookup/result.html", result=result, picture=_for_opt_out(found, member), fingerprint=found)
+        if member:
+            result = look_up(db(), site().catalogues, picture.query, member.owners)
+        else:
+            result = LookupResult((), stands(db(), site().catalogues, picture.query))
+    return render_template("lookup/result.html", result=result, picture=_for_opt_out(picture, member), fingerprint=found)
 
 
-def _for_opt_out(found: Fingerprint, member: Account | None) -> str:
+def _for_opt_out(found: Picture, member: Account | None) -> str:
     return sign_picture(found, member) if member else ""
 
 

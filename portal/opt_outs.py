@@ -14,7 +14,7 @@ from portal.formats import counted
 from portal.selection import Chosen, read_selection
 from portal.site import now, site
 from rights.optouts import Everything, NothingToOptOut, Photos, Picture, file_opt_outs
-from rights.photo import PhotoFilter
+from rights.photo import Photo, PhotoFilter
 from rights.photos import get_photos, list_photos
 
 SHOWN = 12  # photos shown on the check page
@@ -65,19 +65,18 @@ def file() -> ResponseReturnValue:
 
 def _check_page(chosen: Chosen) -> str:
     owners = account().owners
-    shown, picture = [], None
+    shown: list[Photo] = []
+    pictures: tuple[Picture, ...] = ()
     match chosen.selection:
-        case Photos(uids):
+        case Photos(uids, pictures):
             shown = get_photos(db(), site().catalogues, site().runs, owners, uids[:SHOWN])
         case Everything():
             shown = list(list_photos(db(), site().catalogues, site().runs, owners, PhotoFilter(), per_page=SHOWN).photos)
-        case Picture(fingerprint):
-            picture = fingerprint
     return render_template(
         "opt_outs/check.html",
         chosen=chosen,
         shown=shown,
-        picture=picture,
+        pictures=pictures,
         everything=isinstance(chosen.selection, Everything),
         fields=request.form,
         filtered=write_filter(read_filter(request.form)),

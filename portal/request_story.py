@@ -61,7 +61,7 @@ def told(request: RightsRequest) -> Told:
         db()
         .execute(
             select(
-                func.max(OptOut.scope),
+                func.min(OptOut.scope),  # photos, where there are pictures too
                 func.count(OptOut.id),
                 func.sum(case((stands, 1), else_=0)),
                 func.sum(case((listed, 1), else_=0)),

@@ -6,9 +6,11 @@ from typing import Any
 
 from demur.exclusions import Entry, KeyKind
 from demur.similarity.fingerprint import Fingerprint
+from demur.similarity.query import Query, Variant
 from demur.similarity.rules import MIN_QUALITY
-from demur.similarity.search import Query, StoredFingerprint
+from demur.similarity.search import StoredFingerprint
 from models import OptOut
+from rights.variants import pack, unpack
 
 ROW_COLUMNS = ("sha256", "phash", "pdq", "pdq_quality")
 NO_DIGEST = "0" * 64  # asked for where a row came without its digest; no file has it
@@ -16,14 +18,14 @@ NO_DIGEST = "0" * 64  # asked for where a row came without its digest; no file h
 
 @dataclass(frozen=True)
 class Hashes:
-    """``sha256`` and ``pdq`` are 64 hex digits, ``phash`` 16. ``dihedral`` has phash and pdq of each of the eight orientations as 80 hex
-    digits, or nothing when the picture itself was not at hand."""
+    """``sha256`` and ``pdq`` are 64 hex digits, ``phash`` 16. ``variants``: the hashes of every way in which a copy may look, or nothing
+    when the picture itself was not at hand."""
 
     sha256: str | None = None
     phash: str | None = None
     pdq: str | None = None
     pdq_quality: int | None = None
-    dihedral: tuple[str, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> "Hashes":
@@ -32,19 +34,16 @@ class Hashes:
         return cls(row["sha256"], None if phash is None else f"{phash:016x}", None if pdq is None else pdq.hex(), row["pdq_quality"])
 
     @classmethod
-    def of_picture(cls, fingerprint: Fingerprint) -> "Hashes":
-        turned = zip(fingerprint.dihedral_phash, fingerprint.dihedral_pdq, strict=True)
-        return cls(
-            fingerprint.sha256,
-            f"{fingerprint.phash:016x}",
-            fingerprint.pdq.hex(),
-            fingerprint.pdq_quality,
-            tuple(f"{phash:016x}{pdq.hex()}" for phash, pdq in turned),
-        )
+    def of_picture(cls, query: Query) -> "Hashes":
+        """Of a picture that was at hand: its first variant is the picture as it stands."""
+        upright = query.variants[0]
+        return cls(query.sha256, f"{upright.phash:016x}", upright.pdq.hex(), upright.quality, query.variants)
 
     @classmethod
     def of_opt_out(cls, opt_out: OptOut) -> "Hashes":
-        return cls(opt_out.sha256, opt_out.phash, opt_out.pdq, opt_out.pdq_quality, tuple(opt_out.dihedral))
+        """Reads the deferred column of variants: load it with the rows where there are many."""
+        variants = unpack(opt_out.variants) if opt_out.variants else ()
+        return cls(opt_out.sha256, opt_out.phash, opt_out.pdq, opt_out.pdq_quality, variants)
 
     @property
     def known(self) -> bool:
@@ -62,20 +61,15 @@ class Hashes:
             "phash": self.phash,
             "pdq": self.pdq,
             "pdq_quality": self.pdq_quality,
-            "dihedral": list(self.dihedral),
+            "variants": pack(self.variants) if self.variants else None,
         }
 
     def query(self) -> Query:
-        """What to search catalogues by. Without perceptual hashes the quality is 0, so that only the digest counts."""
-        comparable = self.phash is not None and self.pdq is not None
-        sha256 = self.sha256 or NO_DIGEST
-        phash, pdq = int(self.phash or "0", 16), bytes.fromhex(self.pdq or NO_DIGEST)
-        quality = (self.pdq_quality or 0) if comparable else 0
-        if not self.dihedral:
-            return StoredFingerprint(sha256, phash, pdq, quality)
-        phashes = tuple(int(turned[:16], 16) for turned in self.dihedral)
-        pdqs = tuple(bytes.fromhex(turned[16:]) for turned in self.dihedral)
-        return Fingerprint(sha256, phash, pdq, quality, 0, 0, phashes, pdqs)  # a picture's size plays no part in a search
+        """What to search catalogues by. Without perceptual hashes there are no variants, so that only the digest counts."""
+        if self.variants or self.phash is None or self.pdq is None:
+            return Query(self.sha256 or NO_DIGEST, self.variants)
+        as_listed = Variant("", 0, int(self.phash, 16), bytes.fromhex(self.pdq), self.pdq_quality or 0)
+        return Query(self.sha256 or NO_DIGEST, (as_listed,))
 
     def entries(self, *, near: bool) -> list[Entry]:
         """The list entries that exclude this picture: by its bytes and, if ``near`` and it has texture enough, by its looks."""
@@ -83,3 +77,18 @@ class Hashes:
         if near and self.phash and self.pdq and (self.pdq_quality or 0) >= MIN_QUALITY:
             entries.append(Entry(KeyKind.PHASH, self.phash, self.pdq))
         return entries
+
+
+def asked(picture: Fingerprint) -> Query:
+    """What to search for a picture by, from its fingerprint: its eight orientations."""
+    turned = zip(picture.dihedral_phash, picture.dihedral_pdq, strict=True)
+    return Query(picture.sha256, tuple(Variant("", number, phash, pdq, picture.pdq_quality) for number, (phash, pdq) in enumerate(turned)))
+
+
+def searched(query: Query) -> Fingerprint | StoredFingerprint:
+    """``query`` as `find_matches` takes it: its orientations without further edits."""
+    unedited = [variant for variant in query.variants if not variant.edit]
+    if not unedited:
+        return StoredFingerprint(query.sha256, 0, bytes(32), 0)
+    phashes, pdqs = tuple(variant.phash for variant in unedited), tuple(variant.pdq for variant in unedited)
+    return Fingerprint(query.sha256, phashes[0], pdqs[0], unedited[0].quality, 0, 0, phashes, pdqs)

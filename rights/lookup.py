@@ -1,19 +1,27 @@
 """Looking a picture up: the owner sees their rows, anyone else a yes or a no."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
-from demur.similarity.fingerprint import Fingerprint
+from demur.manifests import Catalogue
+from demur.similarity.query import Query
 from demur.similarity.rules import MatchKind
 from demur.similarity.search import Match, find_matches
+from models import Manifest
 from rights.catalogues import Catalogues
+from rights.hashes import searched
+
+_KINDS = list(MatchKind)
 
 
 @dataclass(frozen=True)
 class OwnMatch:
-    """A photo of the signed-in person that shows the picture, by its closest row. Distances in bits."""
+    """A photo of the signed-in person that shows the picture, by its closest row.
+
+    The picture comes closest after ``edit`` and turned by ``ORIENTATIONS[dihedral]``. Distances in bits.
+    """
 
     uid: str
     caption: str
@@ -21,45 +29,64 @@ class OwnMatch:
     kind: MatchKind
     phash_distance: int
     pdq_distance: int
+    edit: str
+    dihedral: int
+
+    @property
+    def certain(self) -> bool:
+        return self.kind is not MatchKind.PROPOSED
 
 
 @dataclass(frozen=True)
 class LookupResult:
-    """``found``: some manifest holds the picture, or a confirmed near duplicate. ``others``: under another account than the person's own.
+    """``own``: photos of the person that show the picture, closest first. ``others``: whether it stands under another account, too."""
 
-    For someone who is not signed in, ``own`` is empty and ``others`` equals ``found``.
-    """
-
-    found: bool
     own: tuple[OwnMatch, ...]
     others: bool
 
+    @property
+    def found(self) -> bool:
+        """Whether some manifest holds the picture, or a confirmed near duplicate."""
+        return self.others or any(match.certain for match in self.own)
 
-def look_up(session: Session, catalogues: Catalogues, fingerprint: Fingerprint, owners: Sequence[str] | None) -> LookupResult:
-    """Searches every registered manifest. ``owners`` is None for someone who is not signed in."""
+
+def stands(session: Session, catalogues: Catalogues, query: Query) -> bool:
+    """What a stranger may learn: whether some manifest holds the picture, or a confirmed near duplicate.
+
+    Searches to the end whatever it finds, and reads nobody's rows.
+    """
+    certain = [match.kind is not MatchKind.PROPOSED for _, _, match in _matches(session, catalogues, query)]
+    return any(certain)
+
+
+def look_up(session: Session, catalogues: Catalogues, query: Query, owners: Sequence[str]) -> LookupResult:
+    """What the person who owns the photos of ``owners`` may learn, from every registered manifest."""
     own: dict[str, OwnMatch] = {}
     others = False
+    for manifest, catalogue, match in _matches(session, catalogues, query):
+        row = catalogue.take([match.position], ["uid", "owner", "caption"]).to_pylist()[0]
+        if row["owner"] in owners:
+            own[row["uid"]] = _closer(own.get(row["uid"]), _own(match, row["uid"], row["caption"] or "", manifest.name))
+        elif match.kind is not MatchKind.PROPOSED:
+            others = True
+    return LookupResult(tuple(sorted(own.values(), key=_closeness)), others)
+
+
+def _matches(session: Session, catalogues: Catalogues, query: Query) -> Iterator[tuple[Manifest, Catalogue, Match]]:
     for manifest, catalogue in catalogues.registered(session):
-        matches = find_matches(catalogue, [fingerprint])[0]
-        rows = catalogue.take([match.position for match in matches], ["uid", "owner", "caption"]).to_pylist()
-        for match, row in zip(matches, rows, strict=True):
-            if row["owner"] in (owners or ()):
-                own[row["uid"]] = _closer(own.get(row["uid"]), match, row["uid"], row["caption"] or "", manifest.name)
-            elif match.kind is not MatchKind.PROPOSED:
-                others = True
-    certain = any(match.kind is not MatchKind.PROPOSED for match in own.values())
-    return LookupResult(others or certain, tuple(sorted(own.values(), key=_closeness)), others)
+        for match in find_matches(catalogue, [searched(query)])[0]:
+            yield manifest, catalogue, match
 
 
-def _closer(known: OwnMatch | None, match: Match, uid: str, caption: str, manifest: str) -> OwnMatch:
-    this = OwnMatch(uid, caption, (manifest,), match.kind, match.phash_distance, match.pdq_distance)
+def _own(match: Match, uid: str, caption: str, manifest: str) -> OwnMatch:
+    return OwnMatch(uid, caption, (manifest,), match.kind, match.phash_distance, match.pdq_distance, match.edit, match.dihedral)
+
+
+def _closer(known: OwnMatch | None, match: OwnMatch) -> OwnMatch:
+    """The closest of a photo's rows, with the manifests of all of them."""
     if known is None:
-        return this
-    best = min(known, this, key=_closeness)
-    return OwnMatch(uid, best.caption, (*known.manifests, manifest), best.kind, best.phash_distance, best.pdq_distance)
-
-
-_KINDS = list(MatchKind)
+        return match
+    return replace(min(known, match, key=_closeness), manifests=(*known.manifests, *match.manifests))
 
 
 def _closeness(match: OwnMatch) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
-from demur.similarity.fingerprint import Fingerprint
+from demur.similarity.query import Query
 from models import (
     Account,
     OptOut,
@@ -36,10 +36,20 @@ class NothingToOptOut(DemurError):
 
 
 @dataclass(frozen=True)
-class Photos:
-    """These photos of the person, by uid."""
+class Picture:
+    """A picture that the person looked up, whether or not a manifest holds it. Its size is upright, in pixels."""
 
-    uids: tuple[str, ...]
+    query: Query
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photos of the person, by uid, and pictures that they looked up."""
+
+    uids: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,14 +57,7 @@ class Everything:
     """All photos of the person, now and later."""
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A picture that the person sent, whether or not a manifest holds it."""
-
-    fingerprint: Fingerprint
-
-
-Selection = Photos | Everything | Picture
+Selection = Photos | Everything
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,22 @@ def _lock(session: Session, account: Account) -> None:
 
 def _new_opt_outs(session: Session, catalogues: Catalogues, account: Account, selection: Selection) -> tuple[list[dict[str, Any]], int]:
     match selection:
-        case Photos(uids):
-            return _of_photos(session, find_owned(session, catalogues, account.owners, list(dict.fromkeys(uids))), account.owners)
+        case Photos(uids, pictures):
+            photos = find_owned(session, catalogues, account.owners, list(dict.fromkeys(uids)))
+            new, already = _of_photos(session, photos, account.owners)
+            new_pictures, pictures_already = _new(session, _of_pictures(pictures, account.owners[0]))
+            return new + new_pictures, already + pictures_already
         case Everything():
-            rows = [_row(OptOutScope.OWNER, owner, "") | Hashes().columns() for owner in account.owners]
-        case Picture(fingerprint):
-            rows = [_row(OptOutScope.PICTURE, account.owners[0], fingerprint.sha256) | Hashes.of_picture(fingerprint).columns()]
+            return _new(session, [_row(OptOutScope.OWNER, owner, "") | Hashes().columns() for owner in account.owners])
+
+
+def _of_pictures(pictures: Sequence[Picture], owner: str) -> list[dict[str, Any]]:
+    once = {picture.query.sha256: picture.query for picture in pictures}
+    return [_row(OptOutScope.PICTURE, owner, sha256) | Hashes.of_picture(query).columns() for sha256, query in once.items()]
+
+
+def _new(session: Session, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """The rows that do not stand already, and the number of those that do."""
     new = [row for row in rows if not _stands(session, row)]
     return new, len(rows) - len(new)
 

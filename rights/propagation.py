@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from demur.exclusions import Entry, KeyKind
 from demur.similarity.rules import MatchKind
@@ -34,7 +34,9 @@ def apply_propagation(
     """
     lock_entries_shared(session)
     standing = select(OptOut).where(OptOut.id.in_(list(findings)), OptOut.withdrawn_at.is_(None))
-    opt_outs = session.scalars(standing.order_by(OptOut.id).with_for_update().execution_options(populate_existing=True)).all()
+    opt_outs = session.scalars(
+        standing.order_by(OptOut.id).options(undefer(OptOut.variants)).with_for_update().execution_options(populate_existing=True)
+    ).all()
     written = _Written.of(session, opt_outs)
     for opt_out in opt_outs:
         finding = findings[opt_out.id]
@@ -52,9 +54,9 @@ def apply_propagation(
 
 def _learn(opt_out: OptOut, finding: Finding) -> None:
     """Keeps what the manifests told about a photo, so that its copies are found when the picture itself is gone."""
-    known = Hashes.of_opt_out(opt_out)
-    if opt_out.scope is not OptOutScope.PHOTO or known.dihedral:
+    if opt_out.scope is not OptOutScope.PHOTO or opt_out.variants:
         return
+    known = Hashes.of_opt_out(opt_out)
     for picture in finding.pictures:
         if picture.identity == known.identity or not known.known:
             for column, value in picture.columns().items():

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from demur.manifests import Catalogue
 from demur.similarity.rules import MatchKind
@@ -12,7 +12,7 @@ from demur.similarity.search import find_matches
 from models import Manifest, OptOut, OptOutScope
 from rights.batches import batched
 from rights.catalogues import Catalogues
-from rights.hashes import Hashes
+from rights.hashes import Hashes, searched
 from rights.propagation_plan import FoundRow
 from rights.row_pictures import hashes_of_rows
 
@@ -49,7 +49,7 @@ def gather(session: Session, catalogues: Catalogues, ids: Sequence[int], manifes
     """
     registered = catalogues.registered(session)
     new = [(manifest, catalogue) for manifest, catalogue in registered if manifest_id in (None, manifest.id)]
-    opt_outs = session.scalars(select(OptOut).where(OptOut.id.in_(ids)).order_by(OptOut.id)).all()
+    opt_outs = session.scalars(select(OptOut).where(OptOut.id.in_(ids)).order_by(OptOut.id).options(undefer(OptOut.variants))).all()
     findings = {opt_out.id: Finding() for opt_out in opt_outs}
     for opt_out in opt_outs:
         if opt_out.scope is OptOutScope.OWNER:
@@ -96,20 +96,20 @@ def _find_uids(where: Registered, opt_outs: Sequence[OptOut], findings: dict[int
 
 
 def _distinct(told: Iterable[Hashes]) -> list[Hashes]:
-    """Each picture once, with its orientations where somebody knows them."""
+    """Each picture once, with its variants where somebody knows them."""
     best: dict[str, Hashes] = {}
     for hashes in told:
         known = best.get(hashes.identity)
-        if hashes.known and (known is None or len(hashes.dihedral) > len(known.dihedral)):
+        if hashes.known and (known is None or len(hashes.variants) > len(known.variants)):
             best[hashes.identity] = hashes
     return list(best.values())
 
 
-def _find_pictures(where: Registered, searched: Sequence[tuple[Finding, Hashes]]) -> None:
+def _find_pictures(where: Registered, pictures: Sequence[tuple[Finding, Hashes]]) -> None:
     """Every row that shows one of the pictures."""
     for manifest, catalogue in where:
-        matches = find_matches(catalogue, [hashes.query() for _, hashes in searched])
-        flat = [(finding, match) for (finding, _), found in zip(searched, matches, strict=True) for match in found]
+        matches = find_matches(catalogue, [searched(hashes.query()) for _, hashes in pictures])
+        flat = [(finding, match) for (finding, _), found in zip(pictures, matches, strict=True) for match in found]
         rows = catalogue.take([match.position for _, match in flat], ["uid", "owner"]).to_pylist()
         for (finding, match), row in zip(flat, rows, strict=True):
             distances = (None, None) if match.kind is MatchKind.EXACT else (match.phash_distance, match.pdq_distance)

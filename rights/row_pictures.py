@@ -7,7 +7,7 @@ from typing import Any
 from demur.manifests import Catalogue, ManifestError
 from demur.manifests.pictures import read_picture
 from demur.similarity.fingerprint import PictureError, fingerprint
-from rights.hashes import ROW_COLUMNS, Hashes
+from rights.hashes import ROW_COLUMNS, Hashes, asked
 
 
 def hashes_of_rows(catalogue: Catalogue, positions: Sequence[int]) -> list[Hashes]:
@@ -19,7 +19,7 @@ def hashes_of_rows(catalogue: Catalogue, positions: Sequence[int]) -> list[Hashe
 def _turned(root: Path, row: dict[str, Any]) -> Hashes | None:
     """The picture's own hashes; None when it is gone, was replaced since the import, or cannot be read."""
     try:
-        hashes = Hashes.of_picture(fingerprint(read_picture(root, row["shard"], row["row"])))
+        hashes = Hashes.of_picture(asked(fingerprint(read_picture(root, row["shard"], row["row"]))))
     except (ManifestError, PictureError):
         return None
     return hashes if hashes.sha256 == row["sha256"] else None

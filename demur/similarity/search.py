@@ -45,6 +45,7 @@ class Match:
     phash_distance: int
     pdq_distance: int
     dihedral: int
+    edit: str = ""
 
 
 def find_matches(catalogue: "Catalogue", queries: Sequence[Query]) -> list[list[Match]]:

@@ -55,7 +55,7 @@ def test_a_picture_in_no_manifest_can_be_objected_to(portal: TestedPortal):
     token = visitor.hidden_fields()["picture"][0]
     assert "320 × 240 pixels" in visitor.post("/opt-outs/check", {"picture": token}).text
     filed = visitor.post("/opt-outs", {"picture": token})
-    assert "One picture you sent" in visitor.get(filed.location).text
+    assert "1 picture you looked up" in visitor.get(filed.location).text
     portal.settle()
     assert "In the <a" in visitor.get(filed.location).text
 

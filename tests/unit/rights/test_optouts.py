@@ -6,15 +6,15 @@ import pytest
 from sqlalchemy import select
 
 from demur.exclusions import KeyKind
-from demur.similarity.fingerprint import fingerprint
 from models import ExclusionListVersion, OptOut, Outbox, RequestState, RightsRequest
-from rights.optouts import Everything, NothingToOptOut, Photos, Picture
+from rights.optouts import Everything, NothingToOptOut, Photos
 from rights.photo import PhotoNotFound
 from rights.photos import get_photo
 from rights.propagation import apply_propagation
 from rights.reach import gather
 from rights.withdrawals import CoveredByEverything, NothingToWithdraw, withdraw_photo, withdraw_request
 from tests.factories import NOW
+from tests.support.lookups import picture_of
 from tests.support.pictures import jpeg, photo_bytes, textured_picture
 from tests.unit.rights.office import Office
 
@@ -84,18 +84,26 @@ def test_everything_covers_each_linked_identity(office: Office):
 
 
 def test_a_picture_in_no_manifest_is_excluded_by_its_bytes_and_looks(office: Office):
-    upload = fingerprint(jpeg(textured_picture(seed=4711)))
-    office.file(office.account("ada"), Picture(upload))
+    sent = picture_of(jpeg(textured_picture(seed=4711)))
+    office.file(office.account("ada"), Photos(pictures=(sent,)))
     office.carry()
-    assert keys(office, 1, KeyKind.SHA256) == {upload.sha256}
-    assert keys(office, 1, KeyKind.PHASH) == {f"{upload.phash:016x}"}
+    assert keys(office, 1, KeyKind.SHA256) == {sent.query.sha256}
+    assert keys(office, 1, KeyKind.PHASH) == {f"{sent.query.variants[0].phash:016x}"}
     assert not keys(office, 1, KeyKind.UID)
 
 
 def test_a_picture_reaches_the_rows_that_show_it(office: Office):
-    office.file(office.account("ada"), Picture(fingerprint(photo_bytes("ada", 2))))
+    office.file(office.account("ada"), Photos(pictures=(picture_of(photo_bytes("ada", 2)),)))
     office.carry()
     assert keys(office, 1, KeyKind.UID) == {"ada-2"}
+
+
+def test_photos_and_pictures_are_filed_in_one_request_each_once(office: Office):
+    ada, sent = office.account("ada"), picture_of(jpeg(textured_picture(seed=4711)))
+    filing = office.file(ada, Photos(("ada-1",), (sent, sent)))
+    assert (filing.filed, filing.already) == (2, 0)
+    again = office.file(ada, Photos(("ada-1", "ada-2"), (sent,)))
+    assert (again.filed, again.already) == (1, 2)
 
 
 def test_taking_a_request_back_empties_the_list_again(office: Office):
