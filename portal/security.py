@@ -52,6 +52,7 @@ def content_policy(config: Config) -> str:
         (
             "default-src 'none'",
             "script-src 'self'",
+            "worker-src 'self'",
             "style-src 'self'",
             f"img-src {pictures}",
             "connect-src 'self'",

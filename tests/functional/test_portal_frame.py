@@ -20,6 +20,7 @@ def test_headers_allow_nothing_inline_and_no_frames(portal: TestedPortal):
     answer = portal.visitor().get("/")
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
+    assert "worker-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -1,0 +1,80 @@
+// What a picture file's own structure says before any browser decodes it: its kind, and where EXIF says how to turn it upright.
+
+const EXIF_ORIENTATION = 0x0112;
+const SHORT = 3;
+
+const SIGNATURES = [
+  ["jpeg", 0, [0xff, 0xd8, 0xff]],
+  ["png", 0, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]],
+  ["gif", 0, "GIF87a"],
+  ["gif", 0, "GIF89a"],
+  ["webp", 8, "WEBP"],
+  ["tiff", 0, "II*\0"],
+  ["tiff", 0, "MM\0*"],
+  ["avif", 4, "ftypavif"],
+  ["avif", 4, "ftypavis"],
+  ["heif", 4, "ftyphei"],
+  ["heif", 4, "ftyphev"],
+  ["heif", 4, "ftypmif1"],
+  ["heif", 4, "ftypmsf1"],
+];
+
+/** The kind of picture by its first bytes, among those that the server reads; undefined for any other file. */
+export function kindOf(bytes) {
+  return SIGNATURES.find(([, at, signature]) => startsWith(bytes, at, signature))?.[0];
+}
+
+function startsWith(bytes, at, signature) {
+  const wanted = typeof signature === "string" ? Array.from(signature, (letter) => letter.charCodeAt(0)) : signature;
+  return wanted.every((byte, i) => bytes[at + i] === byte);
+}
+
+/**
+ * The EXIF orientation of a JPEG, PNG or WebP file, and where it stands.
+ * @returns {{value: number, offset: number}} value 1 to 8; offset of the value's low byte, or -1 where nothing is said
+ */
+export function orientation(bytes, kind) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  try {
+    const start = { jpeg: jpegExif, png: pngExif, webp: webpExif }[kind]?.(bytes, view) ?? -1;
+    if (start >= 0) return fromExif(bytes, view, start);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // a structure that points past the end says nothing
+  }
+  return { value: 1, offset: -1 };
+}
+
+function jpegExif(bytes, view) {
+  for (let at = 2; view.getUint8(at) === 0xff; ) {
+    const marker = view.getUint8(at + 1);
+    if (marker === 0xda || marker === 0xd9) break;
+    if (marker === 0xe1 && startsWith(bytes, at + 4, "Exif\0\0")) return at + 10;
+    at += 2 + view.getUint16(at + 2);
+  }
+  return -1;
+}
+
+function pngExif(bytes, view) {
+  for (let at = 8; ; at += 12 + view.getUint32(at)) {
+    if (startsWith(bytes, at + 4, "eXIf")) return at + 8;
+    if (startsWith(bytes, at + 4, "IEND")) return -1;
+  }
+}
+
+function webpExif(bytes, view) {
+  for (let at = 12; ; at += 8 + 2 * Math.ceil(view.getUint32(at + 4, true) / 2)) {
+    if (startsWith(bytes, at, "EXIF")) return startsWith(bytes, at + 8, "Exif\0\0") ? at + 14 : at + 8;
+    if (at + 8 >= bytes.length) return -1;
+  }
+}
+
+function fromExif(bytes, view, start) {
+  const little = startsWith(bytes, start, "II");
+  const directory = start + view.getUint32(start + 4, little);
+  for (let i = view.getUint16(directory, little), entry = directory + 2; i > 0; i--, entry += 12) {
+    if (view.getUint16(entry, little) !== EXIF_ORIENTATION || view.getUint16(entry + 2, little) !== SHORT) continue;
+    const value = view.getUint16(entry + 8, little);
+    return value >= 1 && value <= 8 ? { value, offset: entry + (little ? 8 : 9) } : { value: 1, offset: -1 };
+  }
+  return { value: 1, offset: -1 };
+}

@@ -1,0 +1,142 @@
+// From a file to the one small upright luma plane that every hash starts from, in the server's steps: JPEG averaged by 1/2, 1/4 or 1/8 as
+// its decoder scales, then whole boxes, the shorter side kept at 256 pixels or more; alpha on white; luma; upright.
+
+import { kindOf, orientation } from "./container.js";
+import { CannotDecode } from "./errors.js";
+
+const MAX_PIXELS = 89_000_000;
+const WORKING_SIDE = 256;
+const TILE_SIDE = 2048; // pixels that are read back at a time: 16 MB
+const DRAFTS = [8, 4, 2];
+
+/**
+ * @param {Uint8Array} bytes a picture file
+ * @returns {Promise<{luma: {width: number, height: number, data: Uint8Array}, width: number, height: number}>} the plane, and the size of
+ *   the upright picture before reduction
+ * @throws {CannotDecode}
+ */
+export async function decode(bytes) {
+  const kind = kindOf(bytes);
+  const { value: turn, offset } = orientation(bytes, kind);
+  const bitmap = await bitmapOf(bytes, kind, offset);
+  try {
+    const luma = upright(reduced(bitmap, kind), turn);
+    const [width, height] = turn > 4 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
+    return { luma, width, height };
+  } finally {
+    bitmap.close();
+  }
+}
+
+/** The file's pixels as they are stored: boxes must begin where the server's begin, so the browser is not told to turn the picture. */
+async function bitmapOf(bytes, kind, offset) {
+  const parts = offset < 0 ? [bytes] : [bytes.subarray(0, offset), Uint8Array.of(1), bytes.subarray(offset + 1)];
+  const bitmap = kind && (await createImageBitmap(new Blob(parts, { type: `image/${kind}` })).catch(() => null));
+  if (!bitmap) throw new CannotDecode("format", "This browser cannot read this kind of picture.");
+  if (bitmap.width * bitmap.height <= MAX_PIXELS) return bitmap;
+  bitmap.close();
+  throw new CannotDecode("too-large", `This picture has more than ${MAX_PIXELS / 1e6} million pixels; please choose a smaller copy.`);
+}
+
+function reduced(bitmap, kind) {
+  const shorter = Math.min(bitmap.width, bitmap.height);
+  if (kind !== "jpeg") return boxes(bitmap, Math.max(Math.floor(shorter / WORKING_SIDE), 1), lumaOfRoundedMeans);
+  const draft = boxes(bitmap, DRAFTS.find((scale) => shorter >= scale * WORKING_SIDE) ?? 1, lumaOfMeans);
+  return reducedPlane(draft, Math.floor(Math.min(draft.width, draft.height) / WORKING_SIDE));
+}
+
+/** Boxes of `factor` × `factor` pixels, each made one luma value by `finish(red, green, blue, pixels)` of its sums. */
+function boxes(bitmap, factor, finish) {
+  const [width, height] = [Math.ceil(bitmap.width / factor), Math.ceil(bitmap.height / factor)];
+  const data = new Uint8Array(width * height);
+  const side = factor * Math.floor(TILE_SIDE / factor);
+  const canvas = new OffscreenCanvas(Math.min(side, bitmap.width), Math.min(side, bitmap.height));
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "white";
+  for (let y = 0; y < bitmap.height; y += side) {
+    for (let x = 0; x < bitmap.width; x += side) {
+      const tile = tileOf(bitmap, context, x, y);
+      boxesOfTile(tile, factor, finish, data.subarray((y / factor) * width + x / factor), width);
+    }
+  }
+  return { width, height, data };
+}
+
+function tileOf(bitmap, context, x, y) {
+  const width = Math.min(context.canvas.width, bitmap.width - x);
+  const height = Math.min(context.canvas.height, bitmap.height - y);
+  context.fillRect(0, 0, width, height);
+  context.drawImage(bitmap, x, y, width, height, 0, 0, width, height);
+  return context.getImageData(0, 0, width, height);
+}
+
+function boxesOfTile({ width, height, data }, factor, finish, out, stride) {
+  for (let top = 0, row = 0; top < height; top += factor, row++) {
+    const bottom = Math.min(top + factor, height);
+    for (let left = 0, column = 0; left < width; left += factor, column++) {
+      const right = Math.min(left + factor, width);
+      let [red, green, blue] = [0, 0, 0];
+      for (let y = top; y < bottom; y++) {
+        for (let at = 4 * (y * width + left), end = 4 * (y * width + right); at < end; at += 4) {
+          red += data[at];
+          green += data[at + 1];
+          blue += data[at + 2];
+        }
+      }
+      out[row * stride + column] = finish(red, green, blue, (bottom - top) * (right - left));
+    }
+  }
+}
+
+/** JPEG stores luma, so the server averages luma and rounds once. */
+function lumaOfMeans(red, green, blue, pixels) {
+  return Math.round((19595 * red + 38470 * green + 7471 * blue) / (65536 * pixels));
+}
+
+/** Every other kind stores colours: the server rounds the mean of each, then takes the luma. */
+function lumaOfRoundedMeans(red, green, blue, pixels) {
+  return (19595 * mean(red, pixels) + 38470 * mean(green, pixels) + 7471 * mean(blue, pixels) + 32768) >> 16;
+}
+
+/** A rounded mean as Pillow's `reduce` takes it: times a 32-bit reciprocal whose quotient is itself a 32-bit float. */
+function mean(sum, pixels) {
+  const reciprocal = Math.trunc(Math.fround(2 ** 32 / Math.fround(256 * pixels)));
+  return Math.trunc(((sum + (pixels >> 1)) * reciprocal) / 2 ** 24);
+}
+
+function reducedPlane(plane, factor) {
+  if (factor <= 1) return plane;
+  const [width, height] = [Math.ceil(plane.width / factor), Math.ceil(plane.height / factor)];
+  const data = Uint8Array.from({ length: width * height }, (_, at) => boxMean(plane, factor * (at % width), factor * Math.floor(at / width), factor));
+  return { width, height, data };
+}
+
+function boxMean({ width, height, data }, left, top, factor) {
+  const [right, bottom] = [Math.min(left + factor, width), Math.min(top + factor, height)];
+  let sum = 0;
+  for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) sum += data[y * width + x];
+  return mean(sum, (right - left) * (bottom - top));
+}
+
+/** For each EXIF orientation, where (column x, row y) of the upright plane stands in the stored one of `width` × `height`. */
+const STORED_AT = [
+  (x, y, width) => y * width + x,
+  (x, y, width) => y * width + (width - 1 - x),
+  (x, y, width, height) => (height - 1 - y) * width + (width - 1 - x),
+  (x, y, width, height) => (height - 1 - y) * width + x,
+  (x, y, width) => x * width + y,
+  (x, y, width, height) => (height - 1 - x) * width + y,
+  (x, y, width, height) => (height - 1 - x) * width + (width - 1 - y),
+  (x, y, width) => x * width + (width - 1 - y),
+];
+
+function upright(plane, turn) {
+  if (turn === 1) return plane;
+  const [width, height] = turn > 4 ? [plane.height, plane.width] : [plane.width, plane.height];
+  const storedAt = STORED_AT[turn - 1];
+  const data = new Uint8Array(plane.data.length);
+  for (let at = 0; at < data.length; at++) {
+    data[at] = plane.data[storedAt(at % width, Math.floor(at / width), plane.width, plane.height)];
+  }
+  return { width, height, data };
+}
