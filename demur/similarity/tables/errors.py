@@ -19,6 +19,10 @@ class IndexTooLarge(SegmentError):
     """More rows than a 32-bit number can name."""
 
 
+class WrongRows(SegmentError, ValueError):
+    """Other rows were given than announced."""
+
+
 class RadiusTooLarge(SegmentError, ValueError):
     """The tables cannot find everything within so large a radius."""
 
