@@ -10,7 +10,7 @@ from markupsafe import escape
 from PIL import Image, ImageOps
 
 from demur.manifests.errors import PictureChanged, PictureMissing
-from demur.similarity.fingerprint import DECODER_ERRORS, FORMATS, MAX_PIXELS
+from demur.similarity.fingerprint import DECODER_ERRORS, PictureError, open_picture
 from portal.auth.member import account
 from portal.database import db
 from portal.security import origin
@@ -63,12 +63,10 @@ def _encoded(photo: OwnedPhoto) -> bytes:
 def reduced(data: bytes, side: int) -> bytes:
     """WebP of at most ``side`` pixels a side, upright, on white, and without the camera's notes. Raises NoPicture."""
     try:
-        opened = Image.open(BytesIO(data), formats=FORMATS)
-        if opened.width * opened.height > MAX_PIXELS:
-            raise NoPicture
+        opened = open_picture(data)
         opened.draft("RGB", (side, side))
         upright = ImageOps.exif_transpose(opened).convert("RGBA")
-    except DECODER_ERRORS as error:
+    except (PictureError, *DECODER_ERRORS) as error:
         raise NoPicture from error
     upright.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     flat = Image.new("RGB", upright.size, _PAPER)

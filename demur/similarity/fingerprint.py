@@ -1,8 +1,8 @@
 """The fingerprint of one picture: digest, phash, PDQ with quality, and the hashes of its eight orientations.
 
-Hashes are only comparable when the pixels under them come from the same decode path, so there is one, named by
-`FINGERPRINT_VERSION`: decode (JPEG scaled by its DCT to at least `WORKING_SIDE`), reduce by a whole factor to the same bound, put
-alpha on white, drop colour profiles, turn upright by EXIF, RGB.
+Hashes are only comparable when the pixels under them come from the same decode path, so there is one, named by `FINGERPRINT_VERSION` and
+written down in docs/formats/fingerprint.md: first frame, 8 bits a channel, JPEG scaled by its DCT to at least `WORKING_SIDE`, reduced by a
+whole factor to the same bound, sRGB, luma, on white, upright.
 """
 
 import hashlib
@@ -10,33 +10,40 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
-import imagehash
 import numpy as np
-import numpy.typing as npt
-import pdqhash
-from PIL import Image, features
+import pi_heif
+from PIL import Image, ImageChops, ImageCms, ImageFile
 
 from demur.errors import DemurError
+from demur.similarity.orientations import ORIENTATIONS
+from demur.similarity.pdq import pdq, pdqs
+from demur.similarity.phash import phash, phashes
 
-FINGERPRINT_VERSION = "demur-1"
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", *(("AVIF",) if features.check("avif") else ()))
+__all__ = [
+    "FINGERPRINT_VERSION",
+    "ORIENTATIONS",
+    "Fingerprint",
+    "NotAPicture",
+    "Orientations",
+    "PictureError",
+    "PictureTooLarge",
+    "PictureTruncated",
+    "UnsupportedFormat",
+    "decode",
+    "fingerprint",
+    "open_picture",
+    "orientations",
+    "pdq",
+    "phash",
+]
+
+FINGERPRINT_VERSION = "demur-2"
 MAX_PIXELS = 89_000_000
 """Just below the size at which Pillow itself begins to warn of decompression bombs, so that the refusal is always ours."""
 WORKING_SIDE = 256
 """The shorter side, in pixels, below which a picture is never reduced before hashing (PDQ itself samples 64 × 64)."""
-
-ORIENTATIONS = (
-    None,
-    Image.Transpose.ROTATE_90,
-    Image.Transpose.ROTATE_180,
-    Image.Transpose.ROTATE_270,
-    Image.Transpose.FLIP_TOP_BOTTOM,
-    Image.Transpose.FLIP_LEFT_RIGHT,
-    Image.Transpose.TRANSPOSE,
-    Image.Transpose.TRANSVERSE,
-)
-"""The dihedral group in the order of `pdqhash.compute_dihedral`; number 0 is the picture as it stands."""
 
 _EXIF_ORIENTATION = 0x0112
 _UPWARD = {
@@ -48,12 +55,52 @@ _UPWARD = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF orientation → what turns the picture upright. It is read after decoding, since Pillow's TIFF decoder turns by itself."""
+"""EXIF orientation → what turns the picture upright. It is read after decoding: the decoders of TIFF and HEIC turn by themselves and
+then take the note away."""
 _SIDEWAYS = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
 
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+}
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+_OTHER_SIGNATURES = (
+    b"BM",
+    b"8BPS",
+    b"\0\0\1\0",
+    b"%PDF",
+    b"%!PS",
+    b"\xc5\xd0\xd3\xc6",
+    b"<svg",
+    b"<?xml",
+    b"\0\0\0\x0cjP  ",
+    b"\0\0\0\x0cJXL ",
+    b"\xff\x0a",
+    b"\x76\x2f\x31\x01",
+)
+
 _DAMAGED = "This picture file is cut short or damaged; please send the whole file."
-DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError, struct.error, zlib.error)
-"""What Pillow's decoders raise on damaged data."""
+DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow's and libheif's decoders raise on damaged data."""
 
 
 class PictureError(DemurError):
@@ -65,7 +112,7 @@ class NotAPicture(PictureError):
 
 
 class UnsupportedFormat(PictureError):
-    """A picture, in a format outside `FORMATS`."""
+    """A picture, in a format that is not decoded."""
 
 
 class PictureTooLarge(PictureError):
@@ -90,77 +137,116 @@ class Fingerprint:
     dihedral_pdq: tuple[bytes, ...]
 
 
+@dataclass(frozen=True)
+class Orientations:
+    """The hashes of a picture turned by each of `ORIENTATIONS`; the quality is the same for all."""
+
+    phashes: tuple[int, ...]
+    pdqs: tuple[bytes, ...]
+    quality: int
+
+
 def fingerprint(data: bytes) -> Fingerprint:
     """The fingerprint of an encoded picture. `width` and `height` are of the upright picture at full size.
 
     Raises:
         NotAPicture, UnsupportedFormat, PictureTooLarge, PictureTruncated: each a `PictureError`.
     """
-    picture, (width, height) = decode(data)
-    phashes = _phashes(picture)
-    pdqs, quality = _pdqs(picture)
-    return Fingerprint(hashlib.sha256(data).hexdigest(), phashes[0], pdqs[0], quality, width, height, phashes, pdqs)
+    luma, size = decode(data)
+    return fingerprint_of(data, luma, size)
+
+
+def fingerprint_of(data: bytes, luma: Image.Image, size: tuple[int, int]) -> Fingerprint:
+    """The fingerprint of an encoded picture that `decode` was already asked for."""
+    found = orientations(luma)
+    digest = hashlib.sha256(data).hexdigest()
+    return Fingerprint(digest, found.phashes[0], found.pdqs[0], found.quality, *size, found.phashes, found.pdqs)
+
+
+def orientations(luma: Image.Image) -> Orientations:
+    """All hashes of a picture of mode "L"."""
+    turned, quality = pdqs(luma)
+    return Orientations(phashes(luma), turned, quality)
 
 
 def decode(data: bytes) -> tuple[Image.Image, tuple[int, int]]:
-    """The upright RGB picture that hashes are taken from, reduced; and its (width, height) before reduction."""
-    opened = _open(data)
-    width, height = opened.size
+    """The upright luma picture (mode "L") that hashes are taken from, reduced; and the upright (width, height) before reduction.
+
+    Raises:
+        NotAPicture, UnsupportedFormat, PictureTooLarge, PictureTruncated: each a `PictureError`.
+    """
+    opened = open_picture(data)
     try:
-        opened.draft(None, (WORKING_SIDE, WORKING_SIDE))
-        opened.load()
+        width, height = _load(opened)
         upward = _UPWARD.get(opened.getexif().get(_EXIF_ORIENTATION, 1))
-        flat = _flat(_reduced(_plain(opened)))
+        luma = _luma(_reduced(_plain(opened)), opened.info.get("icc_profile"))
     except DECODER_ERRORS as error:
         raise PictureTruncated(_DAMAGED) from error
-    upright = flat if upward is None else flat.transpose(upward)
+    upright = luma if upward is None else luma.transpose(upward)
     return upright, (height, width) if upward in _SIDEWAYS else (width, height)
 
 
-def _open(data: bytes) -> Image.Image:
+def open_picture(data: bytes) -> ImageFile.ImageFile:
+    """The picture, opened by the one decoder that its first bytes ask for, and not yet decoded.
+
+    Raises:
+        NotAPicture, UnsupportedFormat, PictureTooLarge, PictureTruncated: each a `PictureError`.
+    """
+    kind = _format(data)
     too_large = f"This picture has more than {MAX_PIXELS // 1_000_000} million pixels; please send a smaller copy."
     try:
-        opened = Image.open(io.BytesIO(data), formats=FORMATS)
+        opened = pi_heif.HeifImageFile(io.BytesIO(data)) if kind == "HEIF" else Image.open(io.BytesIO(data), formats=(kind,))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureTooLarge(too_large) from error
     except DECODER_ERRORS as error:
-        raise _unopened(data) from error
+        raise PictureTruncated(_DAMAGED) from error
     if opened.width * opened.height > MAX_PIXELS:
         raise PictureTooLarge(too_large)
     return opened
 
 
-_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
-_OTHER_SIGNATURES = (
-    b"BM",
-    b"8BPS",
-    b"\0\0\1\0",
-    b"%PDF",
-    b"<svg",
-    b"<?xml",
-    b"\0\0\0\x0cjP  ",
-    b"\0\0\0\x0cJXL ",
-    b"\xff\x0a",
-    b"\x76\x2f\x31\x01",
-)
-
-
-def _unopened(data: bytes) -> PictureError:
-    """Why Pillow would not open `data`, told by the file's first bytes alone: no other decoder is tried on it."""
-    if data.startswith(_SIGNATURES) or data[8:12] == b"WEBP" or data[4:12] in (b"ftypavif", b"ftypavis"):
-        return PictureTruncated(_DAMAGED)
+def _format(data: bytes) -> str:
+    """Told by the first bytes alone, wherever else in the file another format may begin."""
+    for signature, kind in _SIGNATURES.items():
+        if data.startswith(signature):
+            return kind
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[4:8] == b"ftyp":
+        brands = data[8 : int.from_bytes(data[:4], "big")]
+        if b"avif" in brands or b"avis" in brands:
+            return "AVIF"
+        if brands[:4] in _HEIF_BRANDS:
+            return "HEIF"
     if data.startswith(_OTHER_SIGNATURES) or data[4:8] == b"ftyp":
-        return UnsupportedFormat("This kind of picture is not supported; please send JPEG, PNG, WebP, GIF, TIFF or AVIF.")
-    return NotAPicture("This file is not a picture.")
+        raise UnsupportedFormat("This kind of picture is not supported; please send JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC.")
+    raise NotAPicture("This file is not a picture.")
+
+
+def _load(opened: ImageFile.ImageFile) -> tuple[int, int]:
+    """Decodes the first frame, a JPEG as small as will do and straight to luma where no profile asks for its colours. The full size."""
+    full = opened.size
+    profile = opened.info.get("icc_profile")
+    grey = not profile or _to_srgb(profile, "RGB") is None
+    scaled = opened.draft("L" if grey else None, (WORKING_SIDE, WORKING_SIDE))
+    opened.load()
+    return full if scaled else opened.size
 
 
 def _plain(picture: Image.Image) -> Image.Image:
-    """8 bits a channel, with alpha where the picture has transparency: what `reduce` can average."""
+    """8 bits a channel: L, RGB, CMYK or LAB, the first two with A where the picture has transparency."""
     if picture.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    if picture.mode in ("L", "RGB") and not picture.has_transparency_data:
-        return picture
-    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    if picture.mode in ("I", "F"):
+        raise UnsupportedFormat("Pictures of 32 bits a channel are not supported; please send one of 8 or 16.")
+    mode = _plain_mode(picture)
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _plain_mode(picture: Image.Image) -> str:
+    if picture.mode in ("CMYK", "LAB"):
+        return picture.mode
+    return ("L" if picture.mode in ("1", "L", "LA", "La") else "RGB") + ("A" if picture.has_transparency_data else "")
 
 
 def _reduced(picture: Image.Image) -> Image.Image:
@@ -168,24 +254,35 @@ def _reduced(picture: Image.Image) -> Image.Image:
     return picture.reduce(factor) if factor > 1 else picture
 
 
-def _flat(picture: Image.Image) -> Image.Image:
-    if picture.mode != "RGBA":
-        return picture.convert("RGB")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+def _luma(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    if not picture.mode.endswith("A"):
+        return _srgb(picture, profile).convert("L")
+    luma = _srgb(picture.convert(picture.mode[:-1]), profile).convert("L")
+    return Image.composite(luma, Image.new("L", luma.size, "white"), picture.getchannel("A"))
 
 
-def _phashes(picture: Image.Image) -> tuple[int, ...]:
-    """pHash of every orientation. All of them start from the same 32 × 32 picture, whose own resize is then a copy."""
-    side = 8 * 4
-    small = picture.convert("L").resize((side, side), Image.Resampling.LANCZOS)
-    turned = (small if turn is None else small.transpose(turn) for turn in ORIENTATIONS)
-    return tuple(int.from_bytes(_packed(imagehash.phash(one).hash), "big") for one in turned)
+def _srgb(colours: Image.Image, profile: bytes | None) -> Image.Image:
+    if not profile and colours.mode != "LAB":
+        return colours.convert("RGB") if colours.mode == "CMYK" else colours
+    transform = _to_srgb(profile or b"", colours.mode)
+    return transform.apply(colours) if transform else _srgb(colours, None)
 
 
-def _pdqs(picture: Image.Image) -> tuple[tuple[bytes, ...], int]:
-    vectors, quality = pdqhash.compute_dihedral(np.asarray(picture))
-    return tuple(_packed(vector) for vector in vectors), int(quality)
+@lru_cache(maxsize=32)
+def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """None where it would change nothing, and where the profile is broken or is not one of pictures of this mode."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else ImageCms.createProfile("LAB")
+        intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", intent)
+    except (ImageCms.PyCMSError, OSError):
+        return None
+    return None if mode == "RGB" and _changes_nothing(transform) else transform
 
 
-def _packed(bits: npt.NDArray[np.generic]) -> bytes:
-    return np.packbits(bits.astype(bool)).tobytes()
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Whether no colour of a coarse cube moves by more than the rounding of a profile that is sRGB by another name."""
+    steps = np.arange(0, 256, 51, dtype=np.uint8)
+    cube = Image.fromarray(np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(36, 6, 3))
+    difference = np.asarray(ImageChops.difference(cube, transform.apply(cube)))
+    return int(difference.max()) <= 2
