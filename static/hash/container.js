@@ -11,17 +11,18 @@ const SIGNATURES = [
   ["webp", 8, "WEBP"],
   ["tiff", 0, "II*\0"],
   ["tiff", 0, "MM\0*"],
-  ["avif", 4, "ftypavif"],
-  ["avif", 4, "ftypavis"],
-  ["heif", 4, "ftyphei"],
-  ["heif", 4, "ftyphev"],
-  ["heif", 4, "ftypmif1"],
-  ["heif", 4, "ftypmsf1"],
 ];
 
 /** The kind of picture by its first bytes, among those that the server reads; undefined for any other file. */
 export function kindOf(bytes) {
+  if (startsWith(bytes, 4, "ftyp")) return kindOfBrands(bytes);
   return SIGNATURES.find(([, at, signature]) => startsWith(bytes, at, signature))?.[0];
+}
+
+/** AVIF may stand behind a brand of its family; HEIC is told by the first. */
+function kindOfBrands(bytes) {
+  for (let at = 8; at < bytes[3]; at += 4) if (startsWith(bytes, at, "avif") || startsWith(bytes, at, "avis")) return "avif";
+  return ["hei", "hev", "mif1", "msf1"].some((brand) => startsWith(bytes, 8, brand)) ? "heif" : undefined;
 }
 
 function startsWith(bytes, at, signature) {

@@ -1,5 +1,5 @@
-// From a file to the one small upright luma plane that every hash starts from, in the server's steps: JPEG averaged by 1/2, 1/4 or 1/8 as
-// its decoder scales, then whole boxes, the shorter side kept at 256 pixels or more; alpha on white; luma; upright.
+// From a file to the one small upright luma plane that every hash starts from, in the server's steps (docs/formats/fingerprint.md): JPEG
+// averaged to 1/2, 1/4 or 1/8 as its decoder scales, then whole boxes, the shorter side kept at 256 pixels or more; luma; on white; upright.
 
 import { kindOf, orientation } from "./container.js";
 import { CannotDecode } from "./errors.js";
@@ -45,14 +45,14 @@ function reduced(bitmap, kind) {
   return reducedPlane(draft, Math.floor(Math.min(draft.width, draft.height) / WORKING_SIDE));
 }
 
-/** Boxes of `factor` × `factor` pixels, each made one luma value by `finish(red, green, blue, pixels)` of its sums. */
+/** Boxes of `factor` × `factor` pixels, each made one luma value by `finish(red, green, blue, alpha, pixels)` of its sums. */
 function boxes(bitmap, factor, finish) {
   const [width, height] = [Math.ceil(bitmap.width / factor), Math.ceil(bitmap.height / factor)];
   const data = new Uint8Array(width * height);
   const side = factor * Math.floor(TILE_SIDE / factor);
   const canvas = new OffscreenCanvas(Math.min(side, bitmap.width), Math.min(side, bitmap.height));
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "white";
+  context.globalCompositeOperation = "copy";
   for (let y = 0; y < bitmap.height; y += side) {
     for (let x = 0; x < bitmap.width; x += side) {
       const tile = tileOf(bitmap, context, x, y);
@@ -65,37 +65,52 @@ function boxes(bitmap, factor, finish) {
 function tileOf(bitmap, context, x, y) {
   const width = Math.min(context.canvas.width, bitmap.width - x);
   const height = Math.min(context.canvas.height, bitmap.height - y);
-  context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, x, y, width, height, 0, 0, width, height);
   return context.getImageData(0, 0, width, height);
 }
 
+/** Colours are summed times their alpha, as Pillow reduces: what is transparent has no say. */
 function boxesOfTile({ width, height, data }, factor, finish, out, stride) {
   for (let top = 0, row = 0; top < height; top += factor, row++) {
     const bottom = Math.min(top + factor, height);
     for (let left = 0, column = 0; left < width; left += factor, column++) {
       const right = Math.min(left + factor, width);
-      let [red, green, blue] = [0, 0, 0];
+      let [red, green, blue, alpha] = [0, 0, 0, 0];
       for (let y = top; y < bottom; y++) {
         for (let at = 4 * (y * width + left), end = 4 * (y * width + right); at < end; at += 4) {
-          red += data[at];
-          green += data[at + 1];
-          blue += data[at + 2];
+          const opacity = data[at + 3];
+          red += opacity === 255 ? data[at] : times(data[at], opacity);
+          green += opacity === 255 ? data[at + 1] : times(data[at + 1], opacity);
+          blue += opacity === 255 ? data[at + 2] : times(data[at + 2], opacity);
+          alpha += opacity;
         }
       }
-      out[row * stride + column] = finish(red, green, blue, (bottom - top) * (right - left));
+      out[row * stride + column] = finish(red, green, blue, alpha, (bottom - top) * (right - left));
     }
   }
 }
 
+/** The product of two shares of 255, itself rounded to one. */
+function times(one, other) {
+  return Math.round((one * other) / 255);
+}
+
 /** JPEG stores luma, so the server averages luma and rounds once. */
-function lumaOfMeans(red, green, blue, pixels) {
+function lumaOfMeans(red, green, blue, alpha, pixels) {
   return Math.round((19595 * red + 38470 * green + 7471 * blue) / (65536 * pixels));
 }
 
-/** Every other kind stores colours: the server rounds the mean of each, then takes the luma. */
-function lumaOfRoundedMeans(red, green, blue, pixels) {
-  return (19595 * mean(red, pixels) + 38470 * mean(green, pixels) + 7471 * mean(blue, pixels) + 32768) >> 16;
+/** Every other kind stores colours: the server rounds the mean of each, then takes the luma, and lays it on white. */
+function lumaOfRoundedMeans(red, green, blue, alpha, pixels) {
+  const opacity = mean(alpha, pixels);
+  const [r, g, b] = [red, green, blue].map((sum) => undone(mean(sum, pixels), opacity));
+  const luma = (19595 * r + 38470 * g + 7471 * b + 32768) >> 16;
+  return opacity === 255 ? luma : Math.round((luma * opacity + 255 * (255 - opacity)) / 255);
+}
+
+/** A colour before it was multiplied by its alpha, cut as Pillow cuts it. */
+function undone(colour, opacity) {
+  return opacity === 0 || opacity === 255 ? colour : Math.min(Math.trunc((255 * colour) / opacity), 255);
 }
 
 /** A rounded mean as Pillow's `reduce` takes it: times a 32-bit reciprocal whose quotient is itself a 32-bit float. */

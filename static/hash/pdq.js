@@ -2,15 +2,12 @@
 // same order, since a frequency next to the median keeps its side only so.
 
 import { hex } from "./hex.js";
+import { turned } from "./orientations.js";
 
 const SIDE = 64;
 const KEPT = 16;
-const PASSES = 2;
 const SMALLEST = 5; // below this side PDQ says nothing
 const round = Math.fround;
-
-/** What `pdqhash` makes of a grey (v, v, v) pixel: not always v. */
-const GREY = Float32Array.from({ length: 256 }, (_, v) => v * 0.299 + v * 0.587 + v * 0.114);
 
 const SCALE = round(Math.sqrt(2 / SIDE));
 const COSINES = Float32Array.from({ length: KEPT * SIDE }, (_, at) => {
@@ -18,75 +15,65 @@ const COSINES = Float32Array.from({ length: KEPT * SIDE }, (_, at) => {
   return SCALE * Math.cos((Math.PI / 2 / SIDE) * frequency * (2 * (at % SIDE) + 1));
 });
 
-/** The orientations as sign changes of frequencies (i down, j across), of which half also swap i and j. */
-const ORIENTATIONS = [
-  { swap: false, negative: () => false },
-  { swap: true, negative: (i, j) => j % 2 === 0 },
-  { swap: false, negative: (i, j) => (i + j) % 2 === 1 },
-  { swap: true, negative: (i, j) => i % 2 === 0 },
-  { swap: false, negative: (i, j) => i % 2 === 0 },
-  { swap: false, negative: (i, j) => j % 2 === 0 },
-  { swap: true, negative: () => false },
-  { swap: true, negative: (i, j) => (i + j) % 2 === 1 },
-];
-
 /**
  * @param {{width: number, height: number, data: Uint8Array}} luma
  * @returns {{quality: number, hashes: string[]}} quality 0 to 100; 64 hex digits for each of the eight orientations
  */
 export function pdq(luma) {
-  if (luma.width < SMALLEST || luma.height < SMALLEST) return { quality: 0, hashes: ORIENTATIONS.map(() => "0".repeat(64)) };
-  const small = sampled(blurred(luma), luma);
-  const frequencies = lowFrequencies(small);
-  return { quality: quality(small), hashes: ORIENTATIONS.map((orientation) => hashOf(turned(frequencies, orientation))) };
+  if (luma.width < SMALLEST || luma.height < SMALLEST) return { quality: 0, hashes: Array(8).fill("0".repeat(64)) };
+  const small = samples(luma);
+  return { quality: quality(small), hashes: turned(lowFrequencies(small), KEPT, 1).map(hashOf) };
 }
 
-function blurred({ width, height, data }) {
-  const across = boxWidth(width);
-  const down = boxWidth(height);
-  const plane = Float32Array.from(data, (v) => GREY[v]);
-  const other = new Float32Array(plane.length);
-  for (let pass = 0; pass < PASSES; pass++) {
-    for (let row = 0; row < height; row++) box(plane, other, row * width, width, 1, across);
-    for (let column = 0; column < width; column++) box(other, plane, column, height, width, down);
-  }
-  return plane;
+/** The blurred picture at the centres of 64 × 64 cells: two passes over rows and columns, the last ones only where they are sampled. */
+function samples(luma) {
+  const once = boxed(boxed(luma, every(luma.width)), every(luma.height));
+  return boxed(boxed(once, centres(luma.width)), centres(luma.height)).data;
 }
 
-function boxWidth(length) {
-  return Math.floor((length + 2 * SIDE - 1) / (2 * SIDE));
+function every(length) {
+  return Array.from({ length }, (_, at) => at);
 }
 
-/** Running means over `window` neighbours along a line of `length` numbers that lie `step` apart; fewer at its ends. */
-function box(from, to, start, length, step, window) {
-  const half = Math.floor((window + 2) / 2);
-  let left = start;
-  let right = start;
-  let out = start;
-  let sum = 0;
-  let count = 0;
-  for (; count < half - 1; count++, right += step) sum = round(sum + from[right]);
-  for (; count < window; right += step, out += step) {
-    sum = round(sum + from[right]);
-    to[out] = sum / ++count;
-  }
-  for (let i = window; i < length; i++, left += step, right += step, out += step) {
-    sum = round(round(sum + from[right]) - from[left]);
-    to[out] = sum / count;
-  }
-  for (let i = 1; i < half; i++, left += step, out += step) {
-    sum = round(sum - from[left]);
-    to[out] = sum / --count;
-  }
+function centres(length) {
+  return Array.from({ length: SIDE }, (_, cell) => Math.trunc(((cell + 0.5) * length) / SIDE));
 }
 
-function sampled(plane, { width, height }) {
-  const small = new Float32Array(SIDE * SIDE);
-  for (let i = 0; i < SIDE; i++) {
-    const row = Math.trunc(((i + 0.5) * height) / SIDE);
-    for (let j = 0; j < SIDE; j++) small[i * SIDE + j] = plane[row * width + Math.trunc(((j + 0.5) * width) / SIDE)];
+/**
+ * The box filter along every row, at the `wanted` columns, ascending. The answer is transposed: the next filter takes the columns.
+ * The sums slide: a value is added before the one left behind is taken off, and errors of rounding stay in them.
+ */
+function boxed({ width, height, data }, wanted) {
+  const window = Math.floor((width + 2 * SIDE - 1) / (2 * SIDE));
+  const ahead = window >> 1;
+  const columns = transposed(data, width, height);
+  const filtered = new Float32Array(wanted.length * height);
+  const sums = new Float32Array(height);
+  for (let end = 0, written = 0; written < wanted.length; end++) {
+    if (end < width) add(sums, columns, end * height);
+    if (end >= window) subtract(sums, columns, (end - window) * height);
+    const pixels = Math.min(end + 1, width) - Math.max(end + 1 - window, 0);
+    while (wanted[written] === end - ahead) divide(sums, pixels, filtered, written++ * height);
   }
-  return small;
+  return { width: height, height: wanted.length, data: filtered };
+}
+
+function transposed(data, width, height) {
+  const out = new Float32Array(data.length);
+  for (let y = 0, at = 0; y < height; y++) for (let x = 0; x < width; x++, at++) out[x * height + y] = data[at];
+  return out;
+}
+
+function add(sums, numbers, start) {
+  for (let i = 0; i < sums.length; i++) sums[i] += numbers[start + i];
+}
+
+function subtract(sums, numbers, start) {
+  for (let i = 0; i < sums.length; i++) sums[i] -= numbers[start + i];
+}
+
+function divide(sums, by, to, start) {
+  for (let i = 0; i < sums.length; i++) to[start + i] = sums[i] / by;
 }
 
 /** The sum of the gradients worth counting, scaled: a flat picture has none. */
@@ -120,43 +107,8 @@ function dot(cosines, from, numbers, start, step) {
   return sum;
 }
 
-function turned(frequencies, { swap, negative }) {
-  const out = new Float32Array(frequencies.length);
-  frequencies.forEach((value, at) => {
-    const i = Math.floor(at / KEPT);
-    const j = at % KEPT;
-    out[swap ? j * KEPT + i : at] = negative(i, j) ? -value : value;
-  });
-  return out;
-}
-
-function hashOf(frequencies) {
-  const median = torben(frequencies);
-  return hex(frequencies.length, (bit) => frequencies[frequencies.length - 1 - bit] > median);
-}
-
-/** The median by Torben Mogensen's bisection, whose answer for an even count is PDQ's own. */
-function torben(numbers) {
-  const half = Math.floor((numbers.length + 1) / 2);
-  let low = Math.min(...numbers);
-  let high = Math.max(...numbers);
-  for (;;) {
-    const guess = round(round(low + high) / 2);
-    let [less, greater, below, above] = [0, 0, low, high];
-    for (const number of numbers) {
-      if (number < guess) {
-        less++;
-        if (number > below) below = number;
-      } else if (number > guess) {
-        greater++;
-        if (number < above) above = number;
-      }
-    }
-    if (less <= half && greater <= half) {
-      if (less >= half) return below;
-      return numbers.length - greater >= half ? guess : above;
-    }
-    if (less > greater) high = below;
-    else low = above;
-  }
+/** The coefficients above their lower median, the last one in the highest bit. */
+function hashOf(coefficients) {
+  const median = coefficients.slice().sort()[coefficients.length / 2 - 1];
+  return hex(coefficients.length, (bit) => coefficients[coefficients.length - 1 - bit] > median);
 }

@@ -3,64 +3,59 @@
 
 import { dct32 } from "./dct32.js";
 import { hex } from "./hex.js";
+import { turned } from "./orientations.js";
 
 const SIDE = 32;
 const KEPT = 8;
 const PRECISION_BITS = 22; // Pillow's fixed point: 32 bits less 8 of the pixel and 2 for the filter's overshoot
 const SUPPORT = 3;
 
-/** Where (row, column) of each orientation is read from, in the order of `pdqhash.compute_dihedral`. */
-const ORIENTATIONS = [
-  (row, column) => [row, column],
-  (row, column) => [column, SIDE - 1 - row],
-  (row, column) => [SIDE - 1 - row, SIDE - 1 - column],
-  (row, column) => [SIDE - 1 - column, row],
-  (row, column) => [SIDE - 1 - row, column],
-  (row, column) => [row, SIDE - 1 - column],
-  (row, column) => [column, row],
-  (row, column) => [SIDE - 1 - column, SIDE - 1 - row],
-];
-const SOURCES = ORIENTATIONS.map((source) =>
-  Uint16Array.from({ length: SIDE * SIDE }, (_, at) => {
-    const [row, column] = source(Math.floor(at / SIDE), at % SIDE);
-    return row * SIDE + column;
-  }),
-);
-
 /**
  * @param {{width: number, height: number, data: Uint8Array}} luma
  * @returns {string[]} 16 hex digits for each of the eight orientations; the first is the plane as it stands
  */
 export function phash(luma) {
-  const small = thumbnail(luma);
-  return SOURCES.map((source) => hashOf(small, source));
+  return turned(lowestFrequencies(thumbnail(luma)), KEPT, 0).map(hashOf);
 }
 
-/** Pillow's `resize((32, 32), LANCZOS)` of an 8-bit plane: across, then down, each rounded to 8 bits. */
+/** Pillow's `resize((32, 32), LANCZOS)` of an 8-bit plane: width first, unless height shrinks more than twice as much. */
 export function thumbnail({ width, height, data }) {
-  const across = width === SIDE ? data : resizeRows(data, width, height, 1, width);
-  return height === SIDE ? across : transposed(resizeRows(across, height, SIDE, SIDE, 1));
+  if (height > SIDE && height - SIDE > 2 * (width - SIDE)) return across(transposed(down(data, width, height), SIDE, width), width, SIDE);
+  return transposed(down(across(data, width, height), SIDE, height), SIDE, SIDE);
 }
 
-/** `count` lines of `length` pixels, each resized to 32. A line's pixels lie `step` apart, and lines `next` apart. */
-function resizeRows(data, length, count, step, next) {
+/** Every row to 32 pixels. */
+function across(data, width, height) {
+  return narrowed(data, width, height, 1, width);
+}
+
+/** Every column to 32 pixels; the answer is transposed. */
+function down(data, width, height) {
+  return narrowed(data, height, width, width, 1);
+}
+
+/** `count` lines of `length` pixels, each resized to 32 and rounded to 8 bits. A line's pixels lie `step` apart, and lines `next` apart. */
+function narrowed(data, length, count, step, next) {
   const taps = lanczos(length);
   const out = new Uint8Array(SIDE * count);
   for (let line = 0; line < count; line++) {
     for (let x = 0; x < SIDE; x++) {
-      const { first, weights } = taps[x];
-      let sum = 1 << (PRECISION_BITS - 1);
-      let at = line * next + first * step;
-      for (let i = 0; i < weights.length; i++, at += step) sum = (sum + data[at] * weights[i]) | 0;
-      sum >>= PRECISION_BITS;
-      out[line * SIDE + x] = sum < 0 ? 0 : sum > 255 ? 255 : sum;
+      out[line * SIDE + x] = length === SIDE ? data[line * next + x * step] : mixed(data, line * next, step, taps[x]);
     }
   }
   return out;
 }
 
-function transposed(square) {
-  return square.map((_, at) => square[(at % SIDE) * SIDE + Math.floor(at / SIDE)]);
+function mixed(data, start, step, { first, weights }) {
+  let sum = 1 << (PRECISION_BITS - 1);
+  for (let i = 0, at = start + first * step; i < weights.length; i++, at += step) sum = (sum + data[at] * weights[i]) | 0;
+  return Math.min(Math.max(sum >> PRECISION_BITS, 0), 255);
+}
+
+function transposed(data, width, height) {
+  const out = new Uint8Array(data.length);
+  for (let y = 0, at = 0; y < height; y++) for (let x = 0; x < width; x++, at++) out[x * height + y] = data[at];
+  return out;
 }
 
 const kept = new Map();
@@ -97,13 +92,13 @@ function sinc(x) {
   return x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
 }
 
-const line = new Float64Array(SIDE);
-const down = new Float64Array(KEPT * SIDE);
-const lowest = new Float64Array(KEPT * KEPT);
-
-function hashOf(small, source) {
+/** The 8 × 8 lowest frequencies of the thumbnail's transform: columns first, as SciPy is called. */
+function lowestFrequencies(small) {
+  const line = new Float64Array(SIDE);
+  const down = new Float64Array(KEPT * SIDE);
+  const lowest = new Float64Array(KEPT * KEPT);
   for (let column = 0; column < SIDE; column++) {
-    for (let row = 0; row < SIDE; row++) line[row] = small[source[row * SIDE + column]];
+    for (let row = 0; row < SIDE; row++) line[row] = small[row * SIDE + column];
     dct32(line);
     for (let row = 0; row < KEPT; row++) down[row * SIDE + column] = line[row];
   }
@@ -112,7 +107,11 @@ function hashOf(small, source) {
     dct32(line);
     lowest.set(line.subarray(0, KEPT), row * KEPT);
   }
-  const sorted = lowest.slice().sort();
+  return lowest;
+}
+
+function hashOf(frequencies) {
+  const sorted = frequencies.slice().sort();
   const median = (sorted[31] + sorted[32]) / 2;
-  return hex(lowest.length, (bit) => lowest[bit] > median);
+  return hex(frequencies.length, (bit) => frequencies[bit] > median);
 }
