@@ -40,6 +40,16 @@ def pdqs(luma: Image.Image) -> tuple[tuple[bytes, ...], int]:
     return _packed(turned(transform, lowest=1)), quality
 
 
+def pdqs_of(samples: Floats) -> tuple[tuple[bytes, ...], int]:
+    """`pdqs` of a picture that is filtered and sampled (64, 64) already."""
+    return _packed(turned(_cosine_transform(samples, _COSINES), lowest=1)), _quality(samples)
+
+
+def blurred(luma: Image.Image) -> Floats:
+    """The filtered picture (height, width) that PDQ samples, at every pixel."""
+    return _blurred(np.asarray(luma))
+
+
 def _transformed(luma: Image.Image) -> tuple[Floats, int]:
     """The coefficients (16, 16) of frequencies 1 to 16; all the same where the picture is too small."""
     if min(luma.size) < SMALLEST:
@@ -58,11 +68,24 @@ def _packed(transforms: Floats) -> tuple[bytes, ...]:
 
 @compiled
 def _samples(grey: Grey) -> Floats:
-    """The filtered picture at the centres of 64 × 64 cells: two passes over rows and columns, the last ones only where they are sampled."""
+    """The filtered picture at the centres of 64 × 64 cells."""
+    height, width = grey.shape
+    return _filtered(grey, _centres(width), _centres(height))
+
+
+@compiled
+def _blurred(grey: Grey) -> Floats:
+    height, width = grey.shape
+    return _filtered(grey, np.arange(width), np.arange(height))
+
+
+@compiled
+def _filtered(grey: Grey, columns: Positions, rows: Positions) -> Floats:
+    """Two passes of the box filter over rows and columns, the last ones only where they are wanted."""
     height, width = grey.shape
     across, down = _window(width), _window(height)
     once = _boxed(_boxed(grey, across, np.arange(width)), down, np.arange(height))
-    return _boxed(_boxed(once, across, _centres(width)), down, _centres(height))
+    return _boxed(_boxed(once, across, columns), down, rows)
 
 
 @compiled

@@ -43,9 +43,17 @@ def thumbnail(grey: Grey) -> Grey:
     return _narrowed(_narrowed(grey, *_weights(width)), *_weights(height))
 
 
+def phashes_of(small: Grey) -> tuple[int, ...]:
+    """`phashes` of a picture that is 32 × 32 already."""
+    return tuple(_packed(turned(_transformed(small), lowest=0)).tolist())
+
+
 def _lowest_frequencies(luma: Image.Image) -> npt.NDArray[np.float64]:
     """The 8 × 8 lowest frequencies of the thumbnail's cosine transform."""
-    small = thumbnail(np.asarray(luma))
+    return _transformed(thumbnail(np.asarray(luma)))
+
+
+def _transformed(small: Grey) -> npt.NDArray[np.float64]:
     transform: npt.NDArray[np.float64] = scipy.fftpack.dct(scipy.fftpack.dct(small, axis=0), axis=1)
     return transform[:8, :8]
 
