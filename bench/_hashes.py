@@ -2,9 +2,9 @@
 
 A hash is drawn from a Gaussian copula. Bit b is set where μ_b + L_b · f + ε > 0: f is one of SCENES draws of RANK common factors (what
 makes bits hang together), ε the bit's own noise of variance 1, μ_b ~ N(0, BIAS²) its own leaning, L_b ~ N(0, LOADING²) per factor.
-CLUSTERED of all rows are copies: of picture number k of `rows` / 20, with odds that fall as 1 / k from POPULAR on; COPIES_EXACT of them have
-its very hash, the others differ from it in 4 bits on average. Buckets of 22 bits are then 2 to 2.6 times as uneven (their sum of squares) as
-those of uniform hashes; of a real corpus they were 1.9 times.
+CLUSTERED of all rows are copies: of picture number k of `rows` / 20, with odds that fall as 1 / k from POPULAR on; COPIES_EXACT of them
+have its very hash, the others differ from it in 4 bits on average. Buckets of 22 bits are then 2 to 2.6 times as uneven (their sum of
+squares) as those of uniform hashes; of a real corpus they were 1.9 times.
 """
 
 import math

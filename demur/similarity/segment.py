@@ -1,44 +1,29 @@
 """A segment: immutable memory-mapped multi-index tables over the hashes of up to 2^32 - 1 rows. See docs/formats/similarity-index.md."""
 
-import mmap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from demur.similarity.tables.build import build
 from demur.similarity.tables.errors import RadiusTooLarge
-from demur.similarity.tables.header import HASHES, ROWS, STARTS, Header
-from demur.similarity.tables.layout import I64, MAX_RADIUS, TABLES, U64
-from demur.similarity.tables.search import U32, buckets, matching, permuted, places
+from demur.similarity.tables.header import Header
+from demur.similarity.tables.join import Join
+from demur.similarity.tables.layout import MAX_RADIUS, U64
+from demur.similarity.tables.opened import Hits, Tables
+from demur.similarity.tables.query import query
+from demur.similarity.tables.search import U32, permuted
 
-Scalar = TypeVar("Scalar", bound=np.generic)
+__all__ = ["MAX_RADIUS", "Hits", "Segment"]
+
 SCAN_ROWS = 1 << 20
-
-
-@dataclass(frozen=True)
-class Hits:
-    """Parallel arrays, ordered by query, then by row: `rows[i]` is `distances[i]` bits (of 64) from query number `queries[i]`."""
-
-    queries: npt.NDArray[np.int32]
-    rows: npt.NDArray[np.uint32]
-    distances: npt.NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 class Segment:
     """An open segment; safe to share between threads."""
 
-    def __init__(self, path: Path, header: Header) -> None:
-        self._path, self._header = path, header
-        self._tables = _mapped(path / HASHES, np.uint64).reshape(TABLES, header.rows)
-        self._rows = _mapped(path / ROWS, np.uint32)
-        self._starts = _mapped(path / STARTS, np.uint32)
+    def __init__(self, path: Path, header: Header, tables: Tables) -> None:
+        self._path, self._header, self._tables = path, header, tables
 
     @classmethod
     def build(
@@ -50,17 +35,19 @@ class Segment:
         progress: Callable[[int, int], None] | None = None,
         memory: int = 1 << 30,
     ) -> None:
-        """Writes the segment of `rows` pairs of phash and row number, in any order, which each call of `batches` gives anew.
+        """Writes the segment of `rows` pairs of phash and distinct row number, in any order, which each call of `batches` gives anew.
 
         After a crash, another call with the same path goes on after what was finished; `segment.json` appears last. `memory` bounds the
-        bytes held at once. Raises IndexTooLarge, NoSpace, OSError.
+        bytes held at once, unless a great many hashes are equal. `progress` is told how many of how many steps are done. Raises
+        IndexTooLarge, WrongRows, NoSpace, OSError.
         """
         build(path, batches, rows, progress=progress, memory=memory)
 
     @classmethod
     def open(cls, path: Path) -> "Segment":
         """Maps a segment, after checking its header and the sizes of its files. Raises NotAnIndex, TornIndex, OSError."""
-        return cls(path, Header.read(path))
+        header = Header.read(path)
+        return cls(path, header, Tables.map(path, header))
 
     def __len__(self) -> int:
         return self.rows
@@ -77,61 +64,33 @@ class Segment:
 
     def query(self, phashes: U64, radius: int) -> Hits:
         """All rows within `radius` bits of each of a few hashes (Q,). Raises RadiusTooLarge."""
-        refuse_large(radius)
-        asked = permuted(np.asarray(phashes, dtype=np.uint64), self._header.layout.forward)
-        found = [self._one(number, phash, radius) for number, phash in enumerate(asked)]
-        return _gathered(found)
-
-    def _one(self, number: int, asked: np.uint64, radius: int) -> Hits:
-        layout = self._header.layout
-        probe = layout.probe(radius)
-        runs = buckets(self._starts, probe, asked)
-        hashes, distances = matching(self._tables, probe, runs, asked)
-        spans = places(self._tables[0], self._starts, probe.shifts[0], hashes)
-        counts = spans[:, 1] - spans[:, 0]
-        rows = self._rows[_all_of(spans, counts)]
-        order = np.argsort(rows)
-        return Hits(np.full(len(rows), number, dtype=np.int32), rows[order], np.repeat(distances, counts)[order])
+        _refuse_large(radius)
+        return query(self._tables, np.asarray(phashes, dtype=np.uint64), radius)
 
     def join(self, phashes: U64, radius: int, progress: Callable[[int, int], None] | None = None) -> Iterator[Hits]:
-        """All rows within `radius` bits of each of many hashes, in blocks: each pair is in exactly one of them. Raises RadiusTooLarge."""
-        refuse_large(radius)
-        yield self.query(phashes, radius)
+        """All rows within `radius` bits of each of many hashes, in blocks: each pair is in exactly one. Raises RadiusTooLarge.
+
+        Reads all tables once from end to end, so it pays from some thousand queries on. `progress` is told how many of how many entries
+        are read.
+        """
+        _refuse_large(radius)
+        return Join(self._tables, np.asarray(phashes, dtype=np.uint64), radius, progress).hits()
 
     def scan(self) -> Iterator[tuple[U64, U32]]:
         """All phashes and rows, in blocks."""
         for start in range(0, self.rows, SCAN_ROWS):
             block = slice(start, start + SCAN_ROWS)
-            yield permuted(self._tables[0, block], self._header.layout.backward), self._rows[block].copy()
+            yield permuted(self._tables.hashes[0, block], self._tables.layout.backward), self._tables.rows[block].copy()
 
     def verify(self) -> None:
         """Reads all of it and compares the digests. Raises TornIndex, OSError."""
         self._header.verify(self._path)
 
     def close(self) -> None:
-        """Lets go of the files. Using the segment afterwards finds nothing to read."""
-        del self._tables, self._rows, self._starts
+        """Lets go of the files; the segment can no longer be used."""
+        del self._tables
 
 
-def refuse_large(radius: int) -> None:
-    """Raises RadiusTooLarge."""
+def _refuse_large(radius: int) -> None:
     if not 0 <= radius <= MAX_RADIUS:
-        raise RadiusTooLarge(f"a radius of {radius} bits cannot be searched; 0 to {MAX_RADIUS} can")
-
-
-def _mapped(path: Path, scalar: type[Scalar]) -> npt.NDArray[Scalar]:
-    if path.stat().st_size == 0:
-        return np.empty(0, dtype=scalar)
-    with path.open("rb") as file:
-        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=scalar)
-
-
-def _all_of(spans: I64, counts: I64) -> I64:
-    """Every number in each of the spans, one after the other."""
-    return np.repeat(spans[:, 0] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-
-
-def _gathered(found: list[Hits]) -> Hits:
-    nothing = Hits(np.empty(0, np.int32), np.empty(0, np.uint32), np.empty(0, np.uint8))
-    parts = [nothing, *found]
-    return Hits(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("queries", "rows", "distances")))
+        raise RadiusTooLarge(f"A radius of {radius} bits cannot be searched; 0 to {MAX_RADIUS} can.")

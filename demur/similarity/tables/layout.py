@@ -20,7 +20,7 @@ TABLES = 3
 MAX_RADIUS = 11
 WIDEST = (22, 21, 21)
 NARROWEST = 4
-BUCKET_ROWS = 48
+BUCKET_ROWS = 24
 """Rows that a bucket has at least on average: fewer, and finding buckets costs more time and space than reading them saves."""
 
 # fmt: off
