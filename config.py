@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from limits import parse_many
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -37,6 +38,10 @@ class Config(BaseSettings):
     webhook_secret: str = Field("", description="Shared secret of the platform's event webhook. Empty: the webhook answers 404.")
     max_upload_bytes: int = Field(25 * MEGABYTE, description="Largest picture that lookup accepts.")
 
+    lookups_of_strangers: str = Field("40 per minute; 600 per hour", description="Lookups a network address may make without signing in.")
+    lookups_of_members: str = Field("300 per minute; 3000 per hour", description="Lookups a member may make.")
+    lookups_of_tokens: str = Field("1200 per minute", description="Lookups that each token with the scope lookup:read may make.")
+
     list_name: str = Field("demur-demo", description="Name of the exclusion list, and of its signing key.")
     list_lifetime_days: int = Field(30, description="A published head expires after this many days; readers then stop.")
     fan_out_limit: int = Field(1000, description="An opt-out that matches more rows of other owners than this is held for a person.")
@@ -47,6 +52,12 @@ class Config(BaseSettings):
     @classmethod
     def _split(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:
         return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("lookups_of_strangers", "lookups_of_members", "lookups_of_tokens")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        parse_many(value)
+        return value
 
     @classmethod
     def from_env(cls) -> "Config":
@@ -63,6 +74,10 @@ class Config(BaseSettings):
     @property
     def catalogues_dir(self) -> Path:
         return self.data_dir / "catalogues"
+
+    @property
+    def similarity_dir(self) -> Path:
+        return self.data_dir / "similarity"
 
     @property
     def list_dir(self) -> Path:

@@ -7,9 +7,27 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import MEGABYTE, Config
-from portal import api, auth, cli, database, errors, formats, lists, lookup, opt_outs, pages, photos, progress, requests, runs, security
+from portal import (
+    api,
+    auth,
+    cli,
+    database,
+    errors,
+    formats,
+    limits,
+    lists,
+    lookup,
+    opt_outs,
+    pages,
+    photos,
+    progress,
+    requests,
+    runs,
+    security,
+)
 from portal.assets import versioned
 from portal.auth import member, provider
+from portal.evenly import evenly
 from portal.logs import PortalLogging, configure, log_requests
 from portal.secret import secret_key
 from portal.sessions import SqlSessionInterface
@@ -22,6 +40,10 @@ FORM_BYTES = 4 * MEGABYTE  # room for a form's fields: what a hundred looked-up 
 
 class Portal(PortalLogging, Flask):
     request_class = security.PortalRequest
+
+    def get_send_file_max_age(self, filename: str | None) -> int | None:
+        """The modules that take fingerprints import each other by plain name, and must never be of two versions: always asked for."""
+        return 0 if filename and filename.startswith("hash/") else super().get_send_file_max_age(filename)
 
 
 def create_app(config: Config) -> Flask:
@@ -53,6 +75,7 @@ def create_app(config: Config) -> Flask:
     csrf.exempt(api.blueprint)
     for area in (pages, auth, photos, lookup, opt_outs, requests, runs, lists, progress, api):
         app.register_blueprint(area.blueprint)
+    limits.init_app(app, config)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(site_config=config, asset=versioned(app))
+    app.jinja_env.globals.update(site_config=config, asset=versioned(app), evenly=evenly)
     return app

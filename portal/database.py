@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from portal.site import site
 
 # Computes for seconds and changes nothing: it must not hold SQLite's one write lock meanwhile.
-READING_POSTS = frozenset({"lookup.search", "opt_outs.check"})
+READING_POSTS = frozenset({"lookup.search", "api.look_up", "opt_outs.check"})
 # The provider sends people back by GET, and that makes an account or links an identity.
 WRITING_GETS = frozenset({"auth.callback"})
 
@@ -20,6 +20,12 @@ def db() -> Session:
         g.db = (site().writing if _writes() else site().reading)()
     session: Session = g.db
     return session
+
+
+def release() -> None:
+    """Ends what this request read so far and gives its connection back."""
+    if "db" in g:
+        g.db.close()
 
 
 def init_app(app: Flask) -> None:

@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 import structlog
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, Unauthorized
 
 from demur.errors import DemurError
 from portal.auth.provider import ProviderUnreachable, SignInRefused
+from portal.limits import retry_after
 from portal.lookup import Busy
 from rights.photo import PhotoNotFound
 
@@ -39,7 +41,12 @@ BY_STATUS = {
     404: NOT_FOUND,
     405: Problem(405, "That is not how this page works", "Please go back and use the buttons on the page."),
     413: Problem(413, "That picture is too large", "Please choose a smaller file, or a smaller version of the same picture."),
-    429: Problem(429, "Many people are looking right now", "Please wait a few seconds and try again.", again=True),
+    429: Problem(
+        429,
+        "That was a lot of lookups",
+        "Please wait a moment before the next one. Signed in, you can look up many more.",
+        again=True,
+    ),
     500: FAULT,
 }
 BY_ERROR: dict[type[Exception], Problem] = {
@@ -61,7 +68,7 @@ BY_ERROR: dict[type[Exception], Problem] = {
         "The page where you sign in does not answer. Your photos and opt-outs are safe. You can look up a picture without signing in.",
         again=True,
     ),
-    Busy: BY_STATUS[429],
+    Busy: Problem(503, "Many people are looking right now", "Please wait a few seconds and try again.", again=True),
     OperationalError: Problem(503, "We are busy for a moment", "The database does not answer. Nothing was changed.", again=True),
 }
 
@@ -70,6 +77,7 @@ def init_app(app: Flask) -> None:
     for error in BY_ERROR:
         app.register_error_handler(error, _named)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(RateLimitExceeded, _rate_limited)
 
 
 def _named(error: Exception) -> ResponseReturnValue:
@@ -77,6 +85,12 @@ def _named(error: Exception) -> ResponseReturnValue:
     if problem.status >= 500:
         logger.warning("unavailable", endpoint=request.endpoint, error=type(error).__name__)
     return show(problem, str(error) if isinstance(error, DemurError) else "")
+
+
+def _rate_limited(error: RateLimitExceeded) -> Response:
+    response = show(BY_STATUS[429], f"at most {error.limit.limit} from one client")
+    response.headers["Retry-After"] = str(retry_after())
+    return response
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:

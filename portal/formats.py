@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 from markupsafe import Markup, escape
 
+from portal.differences import difference
 from portal.site import site
 
 REASONS = {  # why a row of a manifest was not taken over, or a sample not trained on
@@ -26,7 +27,16 @@ REASONS = {  # why a row of a manifest was not taken over, or a sample not train
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
-        day=day, minute=minute, number=number, duration=duration, reason=reason, short=short, counted=counted, host=host, absolute=absolute
+        difference=difference,
+        day=day,
+        minute=minute,
+        number=number,
+        duration=duration,
+        reason=reason,
+        short=short,
+        counted=counted,
+        host=host,
+        absolute=absolute,
     )
 
 

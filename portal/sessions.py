@@ -23,6 +23,7 @@ from portal.site import now
 MEMBER_LIFETIME = timedelta(days=7)
 STRANGER_LIFETIME = timedelta(days=1)
 SESSIONLESS = ("/static/", "/api/", "/healthz")  # no cookie is read or set below these
+WITH_SESSION = "/api/v1/lookups"  # but a member's own script may ask here
 
 
 class ServerSession(CallbackDict[str, Any], SessionMixin):
@@ -57,7 +58,7 @@ class SqlSessionInterface(SessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> ServerSession | None:
         key = request.cookies.get(self.cookie)
-        if not key or request.path.startswith(SESSIONLESS):
+        if not key or (request.path.startswith(SESSIONLESS) and request.path != WITH_SESSION):
             return ServerSession({}, None)
         digest = _digest(key)
         with self.reading() as db:

@@ -1,4 +1,4 @@
-"""Bearer tokens of machines: training jobs that pull the list, and those that report runs."""
+"""Bearer tokens of machines: training jobs that pull the list, those that report runs, and partners that look pictures up."""
 
 import hashlib
 import secrets
@@ -17,6 +17,7 @@ from rights import audit
 class Scope(StrEnum):
     LIST_READ = "list:read"
     RUNS_WRITE = "runs:write"
+    LOOKUP_READ = "lookup:read"
 
 
 class TokenNameTaken(DemurError):

@@ -2,10 +2,10 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open, sign_in
-from tests.support.pictures import photo_bytes
+from tests.support.pictures import photo_bytes, png, textured_picture
 from tests.support.portals import TestedPortal
 
 pytestmark = pytest.mark.browser
@@ -22,11 +22,14 @@ def test_no_page_breaks_a_rule(portal: TestedPortal, open_page: Open, scheme: st
     for path in (*STRANGERS, f"/runs/{run.public_id}"):
         visit(page, path)
     page.goto("/lookup")
-    page.get_by_label("Choose a picture").set_input_files({"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photo_bytes("ada", 0)})
-    page.get_by_role("button", name="Look it up").click()
-    check(page, "the answer for a stranger")
+    look_up(page)
+    check(page, "the answers for a stranger")
 
     sign_in(page)
+    page.goto("/lookup")
+    look_up(page)
+    check(page, "the answers for a member")
+    page.goto("/photos")
     page.locator("input[value=ada-1]").check()
     check(page, "a selection")
     page.get_by_role("button", name="Opt out…").click()
@@ -38,6 +41,15 @@ def test_no_page_breaks_a_rule(portal: TestedPortal, open_page: Open, scheme: st
     portal.record_run("Run 2", ["ada-0"])
     for path in (*MEMBERS, "/opt-outs/everything", request):
         visit(page, path)
+
+
+def look_up(page: Page) -> None:
+    """One that is listed, one that is not, and one that this browser cannot read."""
+    chosen = {"listed.jpg": photo_bytes("ada", 0), "other.png": png(textured_picture(seed=777)), "unread.heic": b"\0\0\0\x18ftypheic"}
+    files = [{"name": name, "mimeType": "", "buffer": data} for name, data in chosen.items()]
+    page.get_by_label("Choose pictures").set_input_files(files)
+    page.get_by_role("button", name="Look up 3 pictures").click()
+    expect(page.get_by_role("heading", name="1 of 2 stands in a manifest")).to_be_visible(timeout=20_000)
 
 
 def visit(page: Page, path: str) -> None:

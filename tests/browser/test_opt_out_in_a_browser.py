@@ -3,10 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Open, sign_in
-from tests.support.pictures import photo_bytes
 from tests.support.portals import TestedPortal
 
 pytestmark = pytest.mark.browser
@@ -56,23 +55,6 @@ def test_select_all_ticks_and_counts_and_sends_all(open_page: Open):
     expect(page.get_by_text("6 photos").first).to_be_visible()
 
 
-def test_a_dropped_picture_is_shown_and_looked_up(open_page: Open):
-    page = open_page()
-    page.goto("/lookup")
-    drop(page, photo_bytes("ada", 0))
-    expect(page.get_by_alt_text("The picture you chose")).to_be_visible()
-    page.get_by_role("button", name="Look it up").click()
-    expect(page.get_by_role("heading", name="Yes, it stands in a manifest.")).to_be_visible()
-
-
-def test_a_picture_is_looked_up_without_scripts(open_page: Open):
-    page = open_page(java_script_enabled=False)
-    page.goto("/lookup")
-    page.get_by_label("Choose a picture").set_input_files({"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photo_bytes("ada", 0)})
-    page.get_by_role("button", name="Look it up").click()
-    expect(page.get_by_role("heading", name="Yes, it stands in a manifest.")).to_be_visible()
-
-
 def test_signing_out_ends_at_the_provider_and_comes_back(open_page: Open):
     page = open_page()
     sign_in(page)
@@ -90,15 +72,3 @@ def test_the_keyboard_reaches_everything_in_order(open_page: Open):
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Sign in and see my photos")).to_be_focused()
-
-
-def drop(page: Page, data: bytes) -> None:
-    """As if the picture were dragged onto the page."""
-    page.evaluate(
-        """async bytes => {
-            const carrier = new DataTransfer();
-            carrier.items.add(new File([new Uint8Array(bytes)], "dropped.jpg", {type: "image/jpeg"}));
-            document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer: carrier, bubbles: true}));
-        }""",
-        list(data),
-    )

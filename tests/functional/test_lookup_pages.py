@@ -1,39 +1,102 @@
-"""Looking up a picture: what strangers and owners learn, and that nothing of it is kept."""
+"""Looking up pictures: what strangers and owners learn, and that nothing of it is kept."""
 
 import io
+import json
+import re
 import tempfile
+import time
+from typing import Any
 
 import pytest
-from werkzeug.datastructures import FileStorage
-from werkzeug.test import encode_multipart
+from itsdangerous import TimestampSigner
+from PIL import Image
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.test import TestResponse, encode_multipart
 
+from demur.similarity.fingerprint import FINGERPRINT_VERSION
+from portal.evenly import STEP_S, wait_for_step
+from portal.selection import PICTURE_LIFETIME_S
+from tests.support.lookups import fingerprint_of
 from tests.support.pictures import jpeg, photo_bytes, textured_picture
 from tests.support.portals import ADA, CLEO, TestedPortal, Visitor
 
 
-def look_up(visitor: Visitor, data: bytes, name: str = "picture.jpg"):
+def look_up(visitor: Visitor, *pictures: bytes, **fields: str) -> TestResponse:
+    """Sends the form of the lookup page, without scripts."""
     visitor.get("/lookup")
     token = visitor.hidden_fields()["csrf_token"][0]
+    files = [("picture", FileStorage(io.BytesIO(data), f"picture-{number}.jpg")) for number, data in enumerate(pictures)]
     # Encoded here: the test client itself would spool a large form to a file.
-    boundary, body = encode_multipart({"csrf_token": token, "picture": FileStorage(io.BytesIO(data), name)})
+    boundary, body = encode_multipart(MultiDict([("csrf_token", token), *fields.items(), *files]))
     return visitor.post("/lookup", data=body, content_type=f"multipart/form-data; boundary={boundary}")
+
+
+def ask(visitor: Visitor, sent: dict[str, Any]) -> TestResponse:
+    """Sends a fingerprint, as the page's script does."""
+    return look_up(visitor, fingerprint=json.dumps(sent), part="1")
 
 
 def main_of(page: str) -> str:
     return page.split('<main id="main"')[1].split("</main>")[0]
 
 
+def shape_of(page: str) -> list[str]:
+    """The tags of a page, but for what a script counts."""
+    return [part.split(">")[0].replace('data-found="1"', 'data-found="0"') for part in page.split("<")[1:]]
+
+
+def boxes(page: str, name: str) -> dict[str, bool]:
+    """Values of the check boxes of this name, and whether each is ticked."""
+    found = re.findall(rf'<input type="checkbox" name="{name}" value="([^"]+)"( checked)?>', page)
+    return {value: bool(ticked) for value, ticked in found}
+
+
+def without_tokens(page: str) -> str:
+    return re.sub('name="picture" value="[^"]+"', "", page)
+
+
+def headers_of(answer: TestResponse) -> dict[str, str]:
+    return {name: value for name, value in answer.headers if name != "Date"}
+
+
 def test_a_stranger_learns_yes_or_no_and_nothing_else(portal: TestedPortal):
     visitor = portal.visitor()
     yes, no = look_up(visitor, photo_bytes("ada", 0)), look_up(visitor, jpeg(textured_picture(seed=777)))
-    assert (yes.status_code, no.status_code) == (200, 200)
     assert "Yes, it stands in a manifest." in yes.text
     assert "No, it stands in no manifest." in no.text
     for page in (yes.text, no.text):
         assert "ada" not in main_of(page).lower().replace("manifest", "")
         assert "generated" not in main_of(page)
-    tags = [[part.split(">")[0].split(" ")[0] for part in main_of(page).split("<")] for page in (yes.text, no.text)]
-    assert tags[0] == tags[1], "both answers have the same shape"
+
+
+@pytest.mark.parametrize("fields", [{}, {"part": "1"}], ids=["page", "part"])
+def test_yes_and_no_are_alike_to_the_byte(portal: TestedPortal, fields: dict[str, str]):
+    visitor = portal.visitor()
+    yes, no = look_up(visitor, photo_bytes("ada", 0), **fields), look_up(visitor, jpeg(textured_picture(seed=777)), **fields)
+    assert yes.status_code == no.status_code == 200
+    assert headers_of(yes) == headers_of(no)
+    assert len(yes.data) == len(no.data)
+    assert shape_of(yes.text) == shape_of(no.text)
+
+
+def test_several_answers_have_the_same_length_whatever_they_are(portal: TestedPortal):
+    visitor, listed = portal.visitor(), [photo_bytes("ada", number) for number in range(4)]
+    others = [jpeg(textured_picture(seed=700 + number)) for number in range(4)]
+    pages = [look_up(visitor, *listed[:found], *others[found:]) for found in range(5)]
+    assert [re.search(r"(\d) of 4 stand in a manifest", page.text)[1] for page in pages] == list("01234")
+    assert len({len(page.data) for page in pages}) == 1
+
+
+def test_a_stranger_waits_for_the_step_without_a_connection_to_the_database(portal: TestedPortal):
+    visitor = portal.visitor()
+    visitor.get("/lookup")
+    began, used_while_waiting = time.perf_counter(), []
+    pool = portal.app.extensions["demur"].engine.pool
+    with portal.app.app_context():
+        wait_for_step(began)
+        used_while_waiting.append(pool.checkedout())
+    assert used_while_waiting == [0]
+    assert time.perf_counter() - began >= STEP_S
 
 
 def test_an_edited_copy_is_found(portal: TestedPortal):
@@ -43,16 +106,38 @@ def test_an_edited_copy_is_found(portal: TestedPortal):
 
 def test_the_owner_sees_their_rows(portal: TestedPortal):
     page = look_up(portal.member(ADA), photo_bytes("ada", 0)).text
-    assert "The same picture" in page
-    assert "/photos/ada-0" in page
+    assert "<b>The same file</b> · in generated" in page
+    assert "/photos/ada-0/thumbnail" in page
+    assert boxes(page, "uid") == {"ada-0": True}
     assert "also stands there under another account" in page
     assert "ben-exact" not in page
 
 
+def test_the_owner_reads_how_a_copy_differs(portal: TestedPortal):
+    mirrored = jpeg(textured_picture(seed=3).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    assert "<b>A copy: mirrored</b>" in look_up(portal.member(ADA), mirrored).text
+
+
+def test_what_was_found_is_opted_out_in_one_go(portal: TestedPortal):
+    visitor = portal.member(ADA)
+    page = look_up(visitor, photo_bytes("ada", 1), photo_bytes("ben", 2), jpeg(textured_picture(seed=777)))
+    assert "2 of 3 stand in a manifest" in page.text
+    assert boxes(page.text, "uid") == {"ada-1": True}
+    tokens = boxes(page.text, "picture")
+    assert list(tokens.values()) == [True, False], "ticked where the picture stands under another account alone"
+    ticked = {"uid": ["ada-1"], "picture": [token for token, is_ticked in tokens.items() if is_ticked]}
+    check = visitor.post("/opt-outs/check", ticked).text
+    assert "<b>1 photo</b> of yours" in check
+    assert "320 × 240 pixels" in check
+    filed = visitor.post("/opt-outs", {name: visitor.hidden_fields()[name] for name in ticked})
+    portal.settle()
+    assert "2 photos" in visitor.get(filed.location).text
+    assert "In the <a" in visitor.page
+
+
 def test_a_picture_in_no_manifest_can_be_objected_to(portal: TestedPortal):
     visitor = portal.member(ADA)
-    look_up(visitor, jpeg(textured_picture(seed=777)))
-    token = visitor.hidden_fields()["picture"][0]
+    [token] = boxes(look_up(visitor, jpeg(textured_picture(seed=777))).text, "picture")
     assert "320 × 240 pixels" in visitor.post("/opt-outs/check", {"picture": token}).text
     filed = visitor.post("/opt-outs", {"picture": token})
     assert "1 picture you looked up" in visitor.get(filed.location).text
@@ -60,14 +145,40 @@ def test_a_picture_in_no_manifest_can_be_objected_to(portal: TestedPortal):
     assert "In the <a" in visitor.get(filed.location).text
 
 
-def test_a_picture_token_of_someone_else_or_changed_is_refused(portal: TestedPortal):
+def test_a_picture_token_of_someone_else_or_changed_or_old_is_refused(portal: TestedPortal, monkeypatch: pytest.MonkeyPatch):
     visitor = portal.member(ADA)
-    look_up(visitor, jpeg(textured_picture(seed=777)))
-    token = visitor.hidden_fields()["picture"][0]
-    assert visitor.post("/opt-outs", {"picture": token[:-2] + "AA"}).status_code == 400
+    [token] = boxes(look_up(visitor, jpeg(textured_picture(seed=777))).text, "picture")
+    body, rest = token.split(".", 1)
+    changed = body[:-2] + ("AA" if body[-2:] != "AA" else "BB")
+    assert visitor.post("/opt-outs", {"picture": f"{changed}.{rest}"}).status_code == 400
     other = portal.member(CLEO)
     other.get("/photos")
     assert other.post("/opt-outs", {"picture": token}).status_code == 400
+    a_day_later = int(time.time()) + PICTURE_LIFETIME_S + 1
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: a_day_later)
+    assert visitor.post("/opt-outs", {"picture": token}).status_code == 400
+
+
+def test_a_fingerprint_is_answered_as_its_picture_is(portal: TestedPortal):
+    visitor = portal.member(ADA)
+    answer = ask(visitor, fingerprint_of(photo_bytes("ada", 0)))
+    uploaded = look_up(visitor, photo_bytes("ada", 0), part="1")
+    assert without_tokens(answer.text) == without_tokens(uploaded.text)
+    assert boxes(answer.text, "uid") == {"ada-0": True}
+    assert ask(visitor, fingerprint_of(jpeg(textured_picture(seed=777)))).text.count("No, it stands in no manifest.") == 1
+
+
+def test_a_fingerprint_of_another_version_is_refused_by_name(portal: TestedPortal):
+    answer = ask(portal.visitor(), fingerprint_of(photo_bytes("ada", 0)) | {"version": "other-9"})
+    assert answer.status_code == 422
+    assert f"version {FINGERPRINT_VERSION}" in answer.text
+
+
+def test_one_bad_file_among_several_is_told_beside_the_others(portal: TestedPortal):
+    page = look_up(portal.visitor(), photo_bytes("ada", 0), b"no picture at all")
+    assert page.status_code == 200
+    assert "Yes, it stands in a manifest." in page.text
+    assert "not a picture" in page.text
 
 
 @pytest.mark.parametrize(("data", "words"), [(b"no picture at all", "not a picture"), (photo_bytes("ada", 1)[:2000], "cut short")])
@@ -81,7 +192,7 @@ def test_no_file_and_too_large_a_file(portal: TestedPortal):
     visitor = portal.visitor()
     visitor.get("/lookup")
     assert "Choose a picture first" in visitor.post("/lookup", {}, content_type="multipart/form-data").text
-    answer = look_up(visitor, b"\xff" * (portal.config.max_upload_bytes + 2_000_000))
+    answer = look_up(visitor, b"\xff" * (portal.config.max_upload_bytes + 5_000_000))
     assert answer.status_code == 413
     assert "too large" in answer.text
 

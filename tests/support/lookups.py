@@ -1,6 +1,9 @@
 """Pictures as a lookup sees them."""
 
-from demur.similarity.fingerprint import fingerprint
+from dataclasses import asdict
+from typing import Any
+
+from demur.similarity.fingerprint import FINGERPRINT_VERSION, fingerprint
 from rights.hashes import asked
 from rights.optouts import Picture
 
@@ -8,3 +11,11 @@ from rights.optouts import Picture
 def picture_of(data: bytes) -> Picture:
     read = fingerprint(data)
     return Picture(asked(read), read.width, read.height)
+
+
+def fingerprint_of(data: bytes) -> dict[str, Any]:
+    """As a browser sends it."""
+    picture = picture_of(data)
+    variants = [asdict(variant) | {"phash": f"{variant.phash:016x}", "pdq": variant.pdq.hex()} for variant in picture.query.variants]
+    size = {"width": picture.width, "height": picture.height}
+    return {"version": FINGERPRINT_VERSION, "sha256": picture.query.sha256, **size, "variants": variants}

@@ -1,0 +1,72 @@
+"""Looking a picture up over the API: the file itself, or its fingerprint as JSON (portal.fingerprints).
+
+A stranger, and a partner with a token of the scope ``lookup:read``, learns yes or no. A signed-in member, known by the session's cookie
+and a form token in the header ``X-CSRFToken``, learns which of their photos it is.
+"""
+
+import time
+from dataclasses import asdict
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from flask_login import current_user
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from demur.similarity.fingerprint import PictureError
+from models import Account
+from portal.api.tokens import require
+from portal.auth.member import account
+from portal.database import db
+from portal.evenly import evenly, wait_for_step
+from portal.fingerprints import BadFingerprint, parse_fingerprint
+from portal.lookup import read_picture
+from portal.site import site
+from rights.lookup import look_up, stands
+from rights.optouts import Picture
+from rights.tokens import Scope
+
+MAX_FINGERPRINT_BYTES = 200_000
+
+
+def add_routes(blueprint: Blueprint) -> None:
+    blueprint.add_url_rule("/lookups", "look_up", look_up_picture, methods=["POST"])
+
+
+def look_up_picture() -> tuple[Response, int]:
+    began = time.perf_counter()
+    member = _member()
+    try:
+        picture = _picture()
+    except (PictureError, BadFingerprint) as refused:
+        return jsonify(error=type(refused).__name__, detail=str(refused)), 422
+    if member is not None:
+        result = look_up(db(), site().catalogues, picture.query, member.owners)
+        return jsonify(found=result.found, elsewhere=result.others, matches=[asdict(match) for match in result.own]), 200
+    found = stands(db(), site().catalogues, picture.query)
+    wait_for_step(began)
+    return Response(evenly(found, '{"found": true}', '{"found": false}'), mimetype="application/json"), 200
+
+
+def _member() -> Account | None:
+    """Who asks; None for a stranger or a partner. Raises Unauthorized, Forbidden, CSRFError.
+
+    A cookie alone is not enough: any site could have it sent.
+    """
+    if request.authorization is not None:
+        require(Scope.LOOKUP_READ)
+        return None
+    if not current_user.is_authenticated:
+        return None
+    current_app.extensions["csrf"].protect()
+    return account()
+
+
+def _picture() -> Picture:
+    """Raises PictureError, BadFingerprint, BadRequest, UnsupportedMediaType."""
+    if request.mimetype == "application/json":
+        request.max_content_length = MAX_FINGERPRINT_BYTES
+        return parse_fingerprint(request.get_data())
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType("send the picture as multipart/form-data, or its fingerprint as application/json")
+    if "picture" not in request.files:
+        raise BadRequest("the form needs the file picture")
+    return read_picture(request.files["picture"].read())

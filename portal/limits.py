@@ -1,0 +1,89 @@
+"""How often one client may look pictures up, counted in the broker for all web processes together.
+
+A client is a signed-in member, a machine's token, or else a network address: an IPv4 address or an IPv6 /64, which is what one household
+gets. Addresses are counted under a keyed digest that goes with the window; none is stored or logged. While the broker is away each
+process counts for itself: a broker that can be emptied at any time must neither stop lookups nor lift the limit.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import time
+
+from flask import Flask, current_app, request
+from flask_limiter import Limiter
+from flask_login import current_user
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from config import Config
+from portal.api.tokens import bearer
+from portal.site import site
+from rights.tokens import Scope
+
+EXTENSION = "limiter"
+LOOKUPS = ("lookup.search", "api.look_up")
+# A broker that does not answer may cost one request this long; then the process counts for itself.
+_PATIENCE = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
+IPV6_NETWORK = 64
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Wraps the views of ``LOOKUPS``, so it comes after them."""
+    limiter = Limiter(
+        _client,
+        app=app,
+        strategy="moving-window",
+        storage_uri=_storage(config.broker),
+        storage_options=_PATIENCE,  # type: ignore[arg-type]  # goes on to redis-py as it is
+        in_memory_fallback_enabled=True,
+        swallow_errors=True,  # of two requests that notice together that the broker went away, Flask-Limiter fails the second
+        key_prefix="demur",
+    )
+    app.extensions[EXTENSION] = limiter
+    limited = limiter.shared_limit(_rate, scope="lookups", cost=_pictures)
+    for endpoint in LOOKUPS:
+        app.view_functions[endpoint] = limited(app.view_functions[endpoint])  # type: ignore[assignment]  # Flask-Limiter widens the type
+
+
+def retry_after() -> int:
+    """Whole seconds until the refused client may look up again."""
+    breached = current_app.extensions[EXTENSION].current_limit
+    return max(1, breached.reset_at - int(time.time()))
+
+
+def network(address: str | None) -> str:
+    """What counts as one client of an address: the IPv4 address, the IPv6 /64, or one for all who have none (a unix socket's peers)."""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return "none"
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((int(found), IPV6_NETWORK), strict=False))
+
+
+def _storage(broker: str) -> str:
+    return broker.replace("unix://", "redis+unix://", 1)
+
+
+def _client() -> str:
+    if current_user.is_authenticated:
+        return f"member:{current_user.get_id()}"
+    token = bearer(Scope.LOOKUP_READ)
+    if token is not None:
+        return f"token:{token.name}"
+    key = str(current_app.secret_key).encode()
+    return "address:" + hmac.new(key, network(request.remote_addr).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _rate() -> str:
+    config = site().config
+    if current_user.is_authenticated:
+        return config.lookups_of_members
+    return config.lookups_of_strangers if bearer(Scope.LOOKUP_READ) is None else config.lookups_of_tokens
+
+
+def _pictures() -> int:
+    """A form without scripts may bring several pictures, and each is a lookup."""
+    return max(1, len(request.files.getlist("picture")))
