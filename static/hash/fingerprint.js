@@ -1,10 +1,9 @@
 // The fingerprint of a picture file, computed where the file is: no request is made, and no byte of it leaves the device.
 
 import { assertAble } from "./ability.js";
+import { variants } from "./edits.js";
 import { CannotDecode } from "./errors.js";
 import { decode } from "./luma.js";
-import { pdq } from "./pdq.js";
-import { phash } from "./phash.js";
 
 export { CannotDecode };
 export const FINGERPRINT_VERSION = "demur-2";
@@ -22,18 +21,12 @@ export async function fingerprintFile(file, { onProgress = () => {} } = {}) {
   onProgress(0.1);
   const [sha256, { luma, width, height }] = await Promise.all([digest(bytes), decode(bytes)]);
   onProgress(0.7);
-  const variants = variantsOf("", luma);
+  const fingerprint = { version: FINGERPRINT_VERSION, sha256, width, height, variants: variants(luma) };
   onProgress(1);
-  return { version: FINGERPRINT_VERSION, sha256, width, height, variants };
+  return fingerprint;
 }
 
 async function digest(bytes) {
   const octets = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join("");
-}
-
-/** What one edit of the picture looks like to the hashes, in all eight orientations. */
-function variantsOf(edit, luma) {
-  const { quality, hashes } = pdq(luma);
-  return phash(luma).map((digits, dihedral) => ({ edit, dihedral, phash: digits, pdq: hashes[dihedral], quality }));
 }

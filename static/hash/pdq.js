@@ -2,7 +2,7 @@
 // same order, since a frequency next to the median keeps its side only so.
 
 import { hex } from "./hex.js";
-import { turned } from "./orientations.js";
+import { ALL_ORIENTATIONS, turned } from "./orientations.js";
 
 const SIDE = 64;
 const KEPT = 16;
@@ -20,15 +20,25 @@ const COSINES = Float32Array.from({ length: KEPT * SIDE }, (_, at) => {
  * @returns {{quality: number, hashes: string[]}} quality 0 to 100; 64 hex digits for each of the eight orientations
  */
 export function pdq(luma) {
-  if (luma.width < SMALLEST || luma.height < SMALLEST) return { quality: 0, hashes: Array(8).fill("0".repeat(64)) };
-  const small = samples(luma);
-  return { quality: quality(small), hashes: turned(lowFrequencies(small), KEPT, 1).map(hashOf) };
+  const { width, height } = luma;
+  if (Math.min(width, height) < SMALLEST) return { quality: 0, hashes: ALL_ORIENTATIONS.map(() => "0".repeat(64)) };
+  return pdqOf(filtered(luma, centres(width), centres(height)).data, ALL_ORIENTATIONS);
 }
 
-/** The blurred picture at the centres of 64 × 64 cells: two passes over rows and columns, the last ones only where they are sampled. */
-function samples(luma) {
+/** `pdq` of a picture that is filtered, and sampled at 64 × 64 places already, in some orientations. */
+export function pdqOf(samples, orientations) {
+  return { quality: quality(samples), hashes: turned(lowFrequencies(samples), KEPT, 1, orientations).map(hashOf) };
+}
+
+/** The filtered picture that PDQ samples, at every pixel. */
+export function blurred(luma) {
+  return filtered(luma, every(luma.width), every(luma.height));
+}
+
+/** Two passes of the box filter over rows and columns, the last ones only where they are wanted. */
+function filtered(luma, columns, rows) {
   const once = boxed(boxed(luma, every(luma.width)), every(luma.height));
-  return boxed(boxed(once, centres(luma.width)), centres(luma.height)).data;
+  return boxed(boxed(once, columns), rows);
 }
 
 function every(length) {
@@ -77,10 +87,10 @@ function divide(sums, by, to, start) {
 }
 
 /** The sum of the gradients worth counting, scaled: a flat picture has none. */
-function quality(small) {
+function quality(samples) {
   let sum = 0;
-  for (let at = 0; at < SIDE * (SIDE - 1); at++) sum += gradient(small[at], small[at + SIDE]);
-  for (let at = 0; at < SIDE * SIDE; at++) if (at % SIDE < SIDE - 1) sum += gradient(small[at], small[at + 1]);
+  for (let at = 0; at < SIDE * (SIDE - 1); at++) sum += gradient(samples[at], samples[at + SIDE]);
+  for (let at = 0; at < SIDE * SIDE; at++) if (at % SIDE < SIDE - 1) sum += gradient(samples[at], samples[at + 1]);
   return Math.min(Math.trunc(sum / 90), 100);
 }
 
@@ -89,11 +99,11 @@ function gradient(u, v) {
 }
 
 /** Frequencies 1 to 16 in both directions, row-major. */
-function lowFrequencies(small) {
+function lowFrequencies(samples) {
   const down = new Float32Array(KEPT * SIDE);
   const out = new Float32Array(KEPT * KEPT);
   for (let i = 0; i < KEPT; i++) {
-    for (let j = 0; j < SIDE; j++) down[i * SIDE + j] = dot(COSINES, i * SIDE, small, j, SIDE);
+    for (let j = 0; j < SIDE; j++) down[i * SIDE + j] = dot(COSINES, i * SIDE, samples, j, SIDE);
   }
   for (let i = 0; i < KEPT; i++) {
     for (let j = 0; j < KEPT; j++) out[i * KEPT + j] = dot(COSINES, j * SIDE, down, i * SIDE, 1);

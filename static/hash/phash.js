@@ -3,7 +3,7 @@
 
 import { dct32 } from "./dct32.js";
 import { hex } from "./hex.js";
-import { turned } from "./orientations.js";
+import { ALL_ORIENTATIONS, turned } from "./orientations.js";
 
 const SIDE = 32;
 const KEPT = 8;
@@ -15,7 +15,12 @@ const SUPPORT = 3;
  * @returns {string[]} 16 hex digits for each of the eight orientations; the first is the plane as it stands
  */
 export function phash(luma) {
-  return turned(lowestFrequencies(thumbnail(luma)), KEPT, 0).map(hashOf);
+  return phashOf(thumbnail(luma), ALL_ORIENTATIONS);
+}
+
+/** `phash` of a picture that is 32 × 32 already, in some orientations. */
+export function phashOf(small, orientations) {
+  return turned(lowestFrequencies(small), KEPT, 0, orientations).map(hashOf);
 }
 
 /** Pillow's `resize((32, 32), LANCZOS)` of an 8-bit plane: width first, unless height shrinks more than twice as much. */
