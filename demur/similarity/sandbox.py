@@ -1,0 +1,442 @@
+"""Pictures from strangers, decoded in processes of their own that have little to lose.
+
+A decoder is a large body of C that reads what anyone may send. Here it runs in a fresh interpreter that inherits no memory, no
+descriptor but one socket, and no setting of the portal; that may use so much memory and time and no more, and may gain no right; that, where
+the kernel has Landlock (Linux 5.13), may open no file and, from 6.7 on, no TCP connection; and that is ended when it fails at a picture. What
+it answers is parsed as JSON and believed in nothing but its numbers.
+"""
+
+import ctypes
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from multiprocessing.connection import Connection, Pipe
+from types import TracebackType
+from typing import Self
+
+from demur.errors import DemurError
+from demur.similarity.fingerprint import (
+    Fingerprint,
+    NotAPicture,
+    PictureError,
+    PictureTooLarge,
+    PictureTruncated,
+    UnsupportedFormat,
+    decode,
+    fingerprint_of,
+)
+from demur.similarity.query import Query, Variant
+
+PROCESSES = 2
+TIMEOUT_S = 10.0
+WAIT_S = 5.0
+START_S = 120.0
+"""A process is ready in about a second; without numba's cache on disk it first compiles for half a minute."""
+MEMORY = 1 << 30
+"""Bytes of address space beyond what the interpreter and its libraries take up: what the largest picture needs (`MAX_PIXELS`)."""
+PICTURES = 200
+"""A process is replaced after so many, and with it whatever it has leaked."""
+
+_ANSWER_BYTES = 1 << 22
+_DESCRIPTORS = 16
+_PASSED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "NUMBA_CACHE_DIR", "TZ", "XDG_CACHE_HOME")
+_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}
+_DONE, _NO_MEMORY, _FAULT = "done", "no-memory", "fault"
+_FAILURES = (_NO_MEMORY, _FAULT)
+_REFUSALS: dict[str, type[PictureError]] = {
+    each.__name__: each for each in (NotAPicture, UnsupportedFormat, PictureTooLarge, PictureTruncated)
+}
+_CRASHED = "This picture file cannot be read: its decoder failed on it."
+_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
+_LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
+_LANDLOCK_FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
+"""How many kinds of access to files a version of Landlock knows; 16 from version 5 on."""
+
+
+class DecodingTimedOut(PictureError):
+    """The picture takes longer to decode than it is worth."""
+
+
+class DecoderCrashed(PictureError):
+    """The process that decoded the picture died of it, or answered nonsense."""
+
+
+class SandboxBusy(DemurError):
+    """All processes were at work on other pictures for as long as one may wait."""
+
+
+class SandboxCannotStart(DemurError):
+    """A process ended before it was ready for a picture: something is wrong with the installation, not with a picture."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is known of a picture after decoding: its fingerprint, and what to search it by."""
+
+    fingerprint: Fingerprint
+    variants: tuple[Variant, ...]
+
+    @property
+    def query(self) -> Query:
+        return Query(self.fingerprint.sha256, self.variants)
+
+
+def described(data: bytes) -> bytes:
+    """What a process does with a picture: its `Picture` as JSON. Raises PictureError."""
+    from demur.similarity.edits import variants
+
+    luma, size = decode(data)
+    picture = Picture(fingerprint_of(data, luma, size), variants(luma))
+    return json.dumps(asdict(picture), default=bytes.hex).encode()
+
+
+class Sandbox:
+    """At most `processes` at once, started when first needed and kept. Usable by many threads, and after a fork.
+
+    `work` is "module:function" of the function that runs inside, from the picture file's bytes to the JSON of a `Picture`.
+    """
+
+    def __init__(
+        self,
+        *,
+        processes: int = PROCESSES,
+        timeout: float = TIMEOUT_S,
+        wait: float = WAIT_S,
+        memory: int = MEMORY,
+        pictures: int = PICTURES,
+        work: str = "demur.similarity.sandbox:described",
+    ) -> None:
+        self._processes, self._timeout, self._wait, self._pictures = processes, timeout, wait, pictures
+        self._command = [
+            sys.executable,
+            "-c",
+            _BOOT,
+            json.dumps([os.path.abspath(place) for place in sys.path]),
+            work,
+            str(memory),
+            str(int(timeout) + 1),
+        ]
+        self._idle: list[_Process] = []
+        self._turns = threading.BoundedSemaphore(processes)
+        self._closed = False
+        self._finalizer = weakref.finalize(self, _stop_all, self._idle)
+        _sandboxes.add(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def read(self, data: bytes, timeout: float | None = None) -> Picture:
+        """The picture in `data`, decoded within `timeout` seconds.
+
+        Raises:
+            NotAPicture, UnsupportedFormat, PictureTooLarge, PictureTruncated, DecodingTimedOut, DecoderCrashed: each a `PictureError`.
+            SandboxBusy, SandboxCannotStart: the picture was not looked at.
+        """
+        with self._turn():
+            process = self._taken()
+            try:
+                kind, answer = process.ask(data, self._timeout if timeout is None else timeout)
+            except BaseException:
+                self._replace(process)
+                raise
+            if kind in _FAILURES or process.asked >= self._pictures:
+                self._replace(process)
+            else:
+                self._keep(process)
+        if kind == _DONE:
+            return _picture(answer)
+        raise _error(kind, answer)
+
+    def warm(self) -> None:
+        """Starts the processes now, so that no picture waits for one. Returns at once."""
+        while len(self._idle) < self._processes:
+            self._idle.append(_Process(self._command))
+
+    def close(self) -> None:
+        """Ends every process; those at work end with their picture."""
+        self._closed = True
+        _stop_all(self._idle)
+
+    def forget(self) -> None:
+        """In a forked child: lets go of the parent's processes, which it must not talk to."""
+        self._idle.clear()
+        self._turns = threading.BoundedSemaphore(self._processes)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        turns = self._turns
+        if not turns.acquire(timeout=self._wait):
+            raise SandboxBusy("Too many pictures are being read just now; please try again in a moment.")
+        try:
+            yield
+        finally:
+            turns.release()
+
+    def _taken(self) -> "_Process":
+        """One that waits, unless it died waiting, or a new one."""
+        try:
+            while not (process := self._idle.pop()).is_alive():
+                process.stop()
+        except IndexError:
+            return _Process(self._command)
+        return process
+
+    def _replace(self, process: "_Process") -> None:
+        """The new one starts at once, so that the next picture need not wait for it."""
+        process.stop()
+        self._keep(_Process(self._command))
+
+    def _keep(self, process: "_Process") -> None:
+        self._idle.append(process)
+        if self._closed:
+            _stop_all(self._idle)
+
+
+class _Process:
+    """One process and the socket to it. It is asked by one thread at a time."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._channel, theirs = Pipe()
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _ONE_THREAD
+        with theirs:
+            self._child = subprocess.Popen(
+                [*command, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                cwd="/",
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        self._ready = False
+        self._late = False
+        self.asked = 0
+        _processes.add(self)
+
+    def ask(self, data: bytes, timeout: float) -> tuple[str, bytes]:
+        """(kind, text) of the answer: `_DONE`, the name of a PictureError, or one of `_FAILURES`.
+
+        Raises:
+            DecodingTimedOut, DecoderCrashed, SandboxCannotStart.
+        """
+        self._await_ready()
+        self.asked += 1
+        try:
+            with self._killed_after(timeout):
+                self._channel.send_bytes(data)
+                kind, _, text = self._channel.recv_bytes(_ANSWER_BYTES).partition(b" ")
+        except (EOFError, OSError) as error:
+            if self._late:
+                raise DecodingTimedOut("This picture takes too long to read; please send a smaller or simpler copy.") from error
+            raise DecoderCrashed(_CRASHED) from error
+        return kind.decode("ascii", "replace"), text
+
+    def _await_ready(self) -> None:
+        if self._ready:
+            return
+        try:
+            with self._killed_after(START_S):
+                self._channel.recv_bytes(_ANSWER_BYTES)
+        except (EOFError, OSError) as error:
+            raise SandboxCannotStart(
+                "The process that reads pictures does not start; see that demur and its libraries are installed."
+            ) from error
+        self._ready = True
+
+    @contextmanager
+    def _killed_after(self, seconds: float) -> Iterator[None]:
+        """Ends the child when time is up, upon which whoever waits for its socket sees it closed."""
+        timer = threading.Timer(seconds, self._kill_late)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def _kill_late(self) -> None:
+        self._late = True
+        self._child.kill()
+
+    def is_alive(self) -> bool:
+        return self._child.poll() is None
+
+    def stop(self) -> None:
+        self._child.kill()
+        self._child.wait()
+        self._channel.close()
+
+    def let_go(self) -> None:
+        """Of another process's child: it is not ours to end or to wait for."""
+        self._child.returncode = 0
+        self._channel.close()
+
+
+def _stop_all(processes: list[_Process]) -> None:
+    while processes:
+        processes.pop().stop()
+
+
+_processes: "weakref.WeakSet[_Process]" = weakref.WeakSet()
+_sandboxes: "weakref.WeakSet[Sandbox]" = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for process in list(_processes):
+        process.let_go()
+    for sandbox in list(_sandboxes):
+        sandbox.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)
+
+
+def _error(kind: str, text: bytes) -> PictureError:
+    if kind in _REFUSALS:
+        return _REFUSALS[kind](text.decode("utf-8", "replace"))
+    if kind == _NO_MEMORY:
+        return PictureTooLarge("This picture needs too much memory to read; please send a smaller copy.")
+    crash = DecoderCrashed(_CRASHED)
+    crash.add_note(text.decode("utf-8", "replace"))
+    return crash
+
+
+def _picture(answer: bytes) -> Picture:
+    try:
+        fields = json.loads(answer)
+        return Picture(_fingerprint(fields["fingerprint"]), tuple(_variant(each) for each in fields["variants"]))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DecoderCrashed("This picture file cannot be read: its decoder answered nonsense.") from error
+
+
+def _fingerprint(fields: dict[str, object]) -> Fingerprint:
+    numbers = {name: _whole(fields[name]) for name in ("phash", "pdq_quality", "width", "height")}
+    phashes = tuple(_whole(each) for each in _list(fields["dihedral_phash"]))
+    pdqs = tuple(_octets(each, 32) for each in _list(fields["dihedral_pdq"]))
+    sha256 = _octets(fields["sha256"], 32).hex()
+    return Fingerprint(sha256=sha256, pdq=_octets(fields["pdq"], 32), dihedral_phash=phashes, dihedral_pdq=pdqs, **numbers)
+
+
+def _variant(fields: dict[str, object]) -> Variant:
+    numbers = {name: _whole(fields[name]) for name in ("dihedral", "phash", "quality")}
+    return Variant(edit=str(fields["edit"]), pdq=_octets(fields["pdq"], 32), **numbers)
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value < 1 << 64:
+        raise ValueError(value)
+    return value
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise ValueError(value)
+    return value
+
+
+def _octets(value: object, number: int) -> bytes:
+    octets = bytes.fromhex(str(value))
+    if len(octets) != number:
+        raise ValueError(value)
+    return octets
+
+
+_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from demur.similarity import sandbox; sandbox.serve(*sys.argv[2:])"
+
+
+def serve(work: str, memory: str, seconds: str, descriptor: str) -> None:
+    """What a process runs: pictures come by the socket `descriptor`, until the parent closes it or is gone."""
+    module, _, name = work.partition(":")
+    function = getattr(import_module(module), name)
+    _prepare(function)
+    _confine(int(memory))
+    with Connection(int(descriptor)) as channel:
+        channel.send_bytes(b"ready")
+        while True:
+            try:
+                data = channel.recv_bytes()
+            except EOFError:
+                return
+            _limit_cpu(int(seconds))
+            channel.send_bytes(_answer(function, data))
+
+
+def _prepare(function: Callable[[bytes], bytes]) -> None:
+    """Loads and compiles what any picture needs, while files may still be opened: compiled code is kept on disk.
+
+    The decoders that would start threads are told not to: threads are processes to the limits that follow.
+    """
+    import pi_heif.options
+    from PIL import AvifImagePlugin, Image, ImageOps
+
+    Image.init()
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    pi_heif.options.DECODE_THREADS = 1
+    framed = ImageOps.expand(Image.effect_noise((64, 64), 128).resize((900, 280)), 40, "white")
+    for shape in (framed, framed.transpose(Image.Transpose.ROTATE_90), framed.resize((20, 4))):
+        sample = io.BytesIO()
+        shape.save(sample, "PNG")
+        function(sample.getvalue())
+
+
+def _confine(memory: int) -> None:
+    with open("/proc/self/statm") as pages:
+        taken = int(pages.read().split()[0]) * resource.getpagesize()
+    for limit, most in (
+        (resource.RLIMIT_AS, taken + memory),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, _DESCRIPTORS),
+        (resource.RLIMIT_NPROC, 0),
+    ):
+        resource.setrlimit(limit, (most, most))
+    kernel = ctypes.CDLL(None, use_errno=True)
+    for option, value in ((_PR_SET_NO_NEW_PRIVS, 1), (_PR_SET_DUMPABLE, 0)):
+        if kernel.prctl(option, value, 0, 0, 0):
+            raise OSError(ctypes.get_errno(), "prctl")
+    _close_files(kernel)
+
+
+def _close_files(kernel: ctypes.CDLL) -> None:
+    """Landlock: every access that it can forbid is handled, and nothing is allowed. Older kernels leave it at the limits."""
+    version = kernel.syscall(_LANDLOCK_CREATE_RULESET, None, 0, 1)
+    if version < 1:
+        return
+    files, connections, signals = (1 << _LANDLOCK_FILE_RIGHTS.get(version, 16)) - 1, 0b11, 0b11
+    handled = [files] + [connections] * (version >= 4) + [signals] * (version >= 6)
+    rules = (ctypes.c_uint64 * len(handled))(*handled)
+    descriptor = kernel.syscall(_LANDLOCK_CREATE_RULESET, rules, ctypes.sizeof(rules), 0)
+    if descriptor < 0 or kernel.syscall(_LANDLOCK_RESTRICT_SELF, descriptor, 0):
+        raise OSError(ctypes.get_errno(), "landlock")
+    os.close(descriptor)
+
+
+def _limit_cpu(seconds: int) -> None:
+    """From now on. The parent's timer is quicker; this one works when the parent is gone."""
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + seconds, resource.RLIM_INFINITY))
+
+
+def _answer(function: Callable[[bytes], bytes], data: bytes) -> bytes:
+    try:
+        return _DONE.encode() + b" " + function(data)
+    except PictureError as error:
+        return f"{type(error).__name__} {error}".encode()
+    except MemoryError:
+        return _NO_MEMORY.encode()
+    except Exception:
+        return f"{_FAULT} {traceback.format_exc()}".encode()

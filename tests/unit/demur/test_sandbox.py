@@ -1,0 +1,198 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from demur.similarity.edits import variants
+from demur.similarity.fingerprint import NotAPicture, PictureTooLarge, PictureTruncated, decode, fingerprint
+from demur.similarity.sandbox import DecoderCrashed, DecodingTimedOut, Sandbox, SandboxBusy, SandboxCannotStart
+from tests.support.pictures import jpeg, png, textured_picture
+
+HOSTILE = "tests.support.hostile:worked_on"
+PHOTO = jpeg(textured_picture(1, 700, 500))
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(work=HOSTILE, processes=2, wait=60) as opened:
+        yield opened
+
+
+def processes() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "demur.similarity" in " ".join(child.cmdline())]
+
+
+def test_a_picture_is_read_as_it_is_without_a_sandbox(sandbox: Sandbox) -> None:
+    picture = sandbox.read(PHOTO)
+    assert picture.fingerprint == fingerprint(PHOTO)
+    assert picture.variants == variants(decode(PHOTO)[0])
+    assert picture.query.sha256 == picture.fingerprint.sha256
+
+
+@pytest.mark.parametrize("size", [(2000, 300), (300, 2000), (31, 200), (3, 3), (64, 64), (1025, 1030)])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "AVIF"])
+def test_every_kind_and_shape_is_read_although_no_file_can_be_opened(
+    sandbox: Sandbox, tmp_path: Path, kind: str, size: tuple[int, int]
+) -> None:
+    file = tmp_path / "picture"
+    textured_picture(2, *size).save(file, kind)
+    assert sandbox.read(file.read_bytes()).fingerprint == fingerprint(file.read_bytes())
+
+
+def test_refusals_keep_their_names_and_the_process(sandbox: Sandbox) -> None:
+    for data, refusal in (
+        (b"hello", NotAPicture),
+        (PHOTO[:2000], PictureTruncated),
+        (png(Image.new("1", (30_000, 30_000))), PictureTooLarge),
+    ):
+        before = {child.pid for child in processes()}
+        with pytest.raises(refusal, match=r"[.]$"):
+            sandbox.read(data)
+        assert {child.pid for child in processes()} == before
+
+
+@pytest.mark.parametrize("deed", [b"crash", b"bug", b"nonsense", b"flood", b"write", b"read", b"connect", b"open many"])
+def test_a_decoder_that_is_taken_over_gains_nothing_and_the_next_picture_is_read(sandbox: Sandbox, deed: bytes) -> None:
+    with pytest.raises(DecoderCrashed):
+        sandbox.read(deed)
+    assert not Path("/tmp/left-behind-by-a-picture").exists()
+    assert sandbox.read(PHOTO).fingerprint == fingerprint(PHOTO)
+
+
+def test_too_much_memory_is_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(PictureTooLarge, match="memory"):
+        sandbox.read(b"hoard")
+    assert sandbox.read(PHOTO).fingerprint == fingerprint(PHOTO)
+
+
+@pytest.mark.parametrize("deed", [b"sleep", b"spin"])
+def test_too_much_time_is_refused(sandbox: Sandbox, deed: bytes) -> None:
+    with pytest.raises(DecodingTimedOut):
+        sandbox.read(deed, timeout=0.2)
+    assert sandbox.read(PHOTO).fingerprint == fingerprint(PHOTO)
+
+
+def test_a_large_picture_and_very_little_time(sandbox: Sandbox) -> None:
+    with pytest.raises(DecodingTimedOut):
+        sandbox.read(png(Image.new("RGB", (9000, 9000), "red")), timeout=0.005)
+
+
+def test_nothing_of_the_portal_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEMUR_SECRET_KEY", "of the portal")
+    with open(os.devnull) as secret, Sandbox(work=HOSTILE) as fresh:
+        os.set_inheritable(secret.fileno(), True)
+        with pytest.raises(DecoderCrashed) as seen:
+            fresh.read(b"tell")
+    inside = json.loads(seen.value.__notes__[0].rpartition("ValueError: ")[2])
+    assert "DEMUR_SECRET_KEY" not in inside["environment"]
+    assert inside["descriptors"] == 4  # three times /dev/null, and the socket
+
+
+def test_a_process_that_is_killed_in_the_middle_is_a_crash_and_one_that_is_killed_waiting_is_not() -> None:
+    before = processes()
+    with Sandbox(work=HOSTILE, processes=1) as sandbox, ThreadPoolExecutor(1) as thread:
+        sandbox.read(PHOTO)
+        kill_all_but(before)
+        sandbox.read(PHOTO)
+        asleep = thread.submit(sandbox.read, b"sleep")
+        while not asleep.running():
+            time.sleep(0.01)
+        time.sleep(0.2)
+        kill_all_but(before)
+        assert isinstance(asleep.exception(), DecoderCrashed)
+        assert sandbox.read(PHOTO).fingerprint == fingerprint(PHOTO)
+
+
+def kill_all_but(spared: list[psutil.Process]) -> None:
+    victims = [child for child in processes() if child not in spared]
+    for victim in victims:
+        victim.send_signal(signal.SIGKILL)
+    assert victims
+
+
+def test_many_threads_share_few_processes(sandbox: Sandbox) -> None:
+    photos = [jpeg(textured_picture(seed, 400, 300)) for seed in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        read = list(threads.map(sandbox.read, photos * 3))
+    assert [picture.fingerprint for picture in read] == [fingerprint(photo) for photo in photos] * 3
+    assert len(processes()) <= 2
+
+
+def test_whoever_waits_too_long_is_told_so() -> None:
+    with Sandbox(work=HOSTILE, processes=1, wait=0.05, timeout=2) as narrow, ThreadPoolExecutor(1) as thread:
+        asleep = thread.submit(narrow.read, b"sleep")
+        while not processes():
+            time.sleep(0.01)
+        with pytest.raises(SandboxBusy):
+            narrow.read(PHOTO)
+        assert isinstance(asleep.exception(), DecodingTimedOut)
+
+
+def test_a_process_is_replaced_after_so_many_pictures() -> None:
+    with Sandbox(work=HOSTILE, processes=1, pictures=2) as sandbox:
+        before = {child.pid for child in processes()}
+        sandbox.read(PHOTO)
+        first = {child.pid for child in processes()} - before
+        sandbox.read(PHOTO)
+        second = {child.pid for child in processes()} - before
+        assert len(first) == len(second) == 1
+        assert first.isdisjoint(second)
+
+
+def test_closing_leaves_no_process() -> None:
+    before = {child.pid for child in processes()}
+    with Sandbox(processes=2) as sandbox:
+        sandbox.warm()
+        started = {child.pid for child in processes()} - before
+        assert len(started) == 2
+    assert started.isdisjoint(psutil.pids())
+
+
+def test_no_process_outlives_a_parent_that_is_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.communicate()
+    psutil.wait_procs([child], timeout=30)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+_PARENT = """
+import time, psutil
+from demur.similarity.sandbox import Sandbox
+sandbox = Sandbox(processes=1)
+sandbox.warm()
+print(psutil.Process().children()[0].pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_fork_has_processes_of_its_own(sandbox: Sandbox) -> None:
+    sandbox.read(PHOTO)
+    inside, outside = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(outside, f"{sandbox.read(PHOTO).fingerprint.phash}".encode())
+            sandbox.close()
+        finally:
+            os._exit(0)
+    os.close(outside)
+    with os.fdopen(inside) as told:
+        assert int(told.read()) == sandbox.read(PHOTO).fingerprint.phash
+    os.waitpid(pid, 0)
+
+
+def test_work_that_does_not_exist_is_no_picture_s_fault() -> None:
+    with Sandbox(work="tests.support.hostile:no_such_function") as sandbox, pytest.raises(SandboxCannotStart):
+        sandbox.read(PHOTO)
