@@ -250,8 +250,11 @@ def _plain_mode(picture: Image.Image) -> str:
 
 
 def _reduced(picture: Image.Image) -> Image.Image:
-    factor = min(picture.size) // WORKING_SIDE
-    return picture.reduce(factor) if factor > 1 else picture
+    """Colours are multiplied by their alpha, averaged and divided; also where nothing is averaged, as browsers give only such colours."""
+    factor = max(min(picture.size) // WORKING_SIDE, 1)
+    if not picture.mode.endswith("A"):
+        return picture.reduce(factor)
+    return picture.convert(picture.mode[:-1] + "a").reduce(factor).convert(picture.mode)
 
 
 def _luma(picture: Image.Image, profile: bytes | None) -> Image.Image:
