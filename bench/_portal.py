@@ -18,6 +18,8 @@ from models.migrating import migrate
 from portal import create_app
 from portal.auth.member import Member
 from rights.accounts import sign_in
+from rights.catalogues import Catalogues
+from rights.indexing import index_catalogue
 
 
 @contextmanager
@@ -37,6 +39,7 @@ def signed_in(catalogue: Path, owner: str) -> Iterator[FlaskClient]:
 
 def _register(config: Config, catalogue: Catalogue, owner: str) -> Member:
     now = datetime.now(UTC)
+    index_catalogue(Catalogues(config.catalogues_dir, config.similarity_dir), "catalogue")
     engine = make_engine(config.database)
     with make_sessions(writing(engine)).begin() as session:
         session.add(

@@ -15,6 +15,7 @@ from demo.pictures import PACKAGE, NoPictures, own, stamps
 from demo.platform_photos import write_platform
 from demo.settings import DemoDirectory
 from models import Manifest, ManifestState, TrainingRun, make_engine, make_sessions, writing
+from rights.catalogues import Catalogues
 from rights.imports import import_and_register
 from rights.runs import queue_run
 
@@ -61,7 +62,8 @@ def import_once(sessions: sessionmaker[Session], config: Config, clock: Callable
         registered = select(Manifest.id).where(Manifest.name == MANIFEST_NAME, Manifest.state == ManifestState.REGISTERED)
         if session.scalar(registered) is not None:
             return
-    import_and_register(sessions, config.catalogues_dir, DemoDirectory.of(config).photos, MANIFEST_NAME, clock=clock)
+    catalogues = Catalogues(config.catalogues_dir, config.similarity_dir)
+    import_and_register(sessions, catalogues, DemoDirectory.of(config).photos, MANIFEST_NAME, clock=clock)
 
 
 def queue_once(sessions: sessionmaker[Session], tier: str, now: datetime) -> None:

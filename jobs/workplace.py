@@ -59,7 +59,7 @@ class Workplace:
             config=config,
             reading=make_sessions(engine),
             writing=make_sessions(writing(engine)),
-            catalogues=Catalogues(config.catalogues_dir),
+            catalogues=Catalogues(config.catalogues_dir, config.similarity_dir),
             runs=RunArtefacts(config.runs_dir),
         )
 

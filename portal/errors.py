@@ -14,6 +14,7 @@ from demur.errors import DemurError
 from portal.auth.provider import ProviderUnreachable, SignInRefused
 from portal.limits import retry_after
 from portal.lookup import Busy
+from rights.catalogues import IndexIncomplete
 from rights.photo import PhotoNotFound
 
 logger = structlog.get_logger("portal")
@@ -69,6 +70,12 @@ BY_ERROR: dict[type[Exception], Problem] = {
         again=True,
     ),
     Busy: Problem(503, "Many people are looking right now", "Please wait a few seconds and try again.", again=True),
+    IndexIncomplete: Problem(
+        503,
+        "Looking up is not possible right now",
+        "Part of what we would search is missing, and we will not say no to a picture that we did not look for. Your opt-outs are safe.",
+        again=True,
+    ),
     OperationalError: Problem(503, "We are busy for a moment", "The database does not answer. Nothing was changed.", again=True),
 }
 

@@ -34,7 +34,7 @@ class Site:
             engine=engine,
             reading=make_sessions(engine),
             writing=make_sessions(writing(engine)),
-            catalogues=Catalogues(config.catalogues_dir),
+            catalogues=Catalogues(config.catalogues_dir, config.similarity_dir),
             runs=RunArtefacts(config.runs_dir),
         )
 

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from demur.exclusions import Entry, KeyKind
-from demur.similarity.fingerprint import Fingerprint
 from demur.similarity.query import Query, Variant
 from demur.similarity.rules import MIN_QUALITY
-from demur.similarity.search import StoredFingerprint
 from models import OptOut
 from rights.variants import pack, unpack
 
@@ -77,18 +75,3 @@ class Hashes:
         if near and self.phash and self.pdq and (self.pdq_quality or 0) >= MIN_QUALITY:
             entries.append(Entry(KeyKind.PHASH, self.phash, self.pdq))
         return entries
-
-
-def asked(picture: Fingerprint) -> Query:
-    """What to search for a picture by, from its fingerprint: its eight orientations."""
-    turned = zip(picture.dihedral_phash, picture.dihedral_pdq, strict=True)
-    return Query(picture.sha256, tuple(Variant("", number, phash, pdq, picture.pdq_quality) for number, (phash, pdq) in enumerate(turned)))
-
-
-def searched(query: Query) -> Fingerprint | StoredFingerprint:
-    """``query`` as `find_matches` takes it: its orientations without further edits."""
-    unedited = [variant for variant in query.variants if not variant.edit]
-    if not unedited:
-        return StoredFingerprint(query.sha256, 0, bytes(32), 0)
-    phashes, pdqs = tuple(variant.phash for variant in unedited), tuple(variant.pdq for variant in unedited)
-    return Fingerprint(query.sha256, phashes[0], pdqs[0], unedited[0].quality, 0, 0, phashes, pdqs)

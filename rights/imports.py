@@ -1,4 +1,7 @@
-"""Importing a manifest: the catalogue appears whole, and then is registered, in transactions of its own."""
+"""Importing a manifest: the catalogue appears whole, its rows enter the similarity index, and then it is registered.
+
+In this order, so that whoever finds a manifest registered finds it in the index. The transactions are its own.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -12,6 +15,8 @@ from demur.errors import DemurError
 from demur.manifests import ImportReport, Progress, import_manifest
 from models import Manifest, ManifestState, new_public_id
 from rights import audit, outbox
+from rights.catalogues import Catalogues
+from rights.indexing import forget_catalogue, index_catalogue
 
 PROPAGATE_MANIFEST = "propagate_manifest"
 NOTE_EVERY = timedelta(seconds=1)
@@ -24,7 +29,7 @@ class ManifestNameTaken(DemurError):
 
 def import_and_register(
     sessions: sessionmaker[Session],
-    catalogues_dir: Path,
+    catalogues: Catalogues,
     source: Path,
     name: str,
     *,
@@ -35,19 +40,24 @@ def import_and_register(
     """Imports ``source`` and registers it, so that standing opt-outs are carried into it.
 
     Notes its progress in the manifest's row, for pages, and tells ``progress``. On an error nothing is left behind.
-    ``sessions`` make sessions that write. Raises ManifestNameTaken, demur.manifests.ManifestError, OSError.
+    ``sessions`` make sessions that write. Raises ManifestNameTaken, demur.manifests.ManifestError, demur.similarity.index.SegmentError,
+    OSError.
     """
     catalogue = new_public_id()
+    path = catalogues.directory / catalogue
     with sessions.begin() as session:
         manifest_id = _announce(session, name, catalogue, clock()).id
     notes = _Notes(sessions, manifest_id, clock, progress)
     try:
-        report = import_manifest(source, catalogues_dir / catalogue, name=name, progress=notes.take, workers=workers)
+        report = import_manifest(source, path, name=name, progress=notes.take, workers=workers)
+        index_catalogue(catalogues, catalogue, lambda done, total: notes.take(Progress("indexing", done, total)))
         with sessions.begin() as session:
             manifest = _register(session, manifest_id, catalogue, report, clock())
     except BaseException:
         _forget(sessions, manifest_id, catalogue)
-        shutil.rmtree(catalogues_dir / catalogue, ignore_errors=True)
+        if path.exists():
+            forget_catalogue(catalogues, catalogue)
+            shutil.rmtree(path, ignore_errors=True)
         raise
     return manifest, report
 

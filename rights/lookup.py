@@ -1,6 +1,6 @@
 """Looking a picture up: the owner sees their rows, anyone else a yes or a no."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
@@ -8,10 +8,9 @@ from sqlalchemy.orm import Session
 from demur.manifests import Catalogue
 from demur.similarity.query import Query
 from demur.similarity.rules import MatchKind
-from demur.similarity.search import Match, find_matches
+from demur.similarity.search import Match
 from models import Manifest
 from rights.catalogues import Catalogues
-from rights.hashes import searched
 
 _KINDS = list(MatchKind)
 
@@ -72,10 +71,8 @@ def look_up(session: Session, catalogues: Catalogues, query: Query, owners: Sequ
     return LookupResult(tuple(sorted(own.values(), key=_closeness)), others)
 
 
-def _matches(session: Session, catalogues: Catalogues, query: Query) -> Iterator[tuple[Manifest, Catalogue, Match]]:
-    for manifest, catalogue in catalogues.registered(session):
-        for match in find_matches(catalogue, [searched(query)])[0]:
-            yield manifest, catalogue, match
+def _matches(session: Session, catalogues: Catalogues, query: Query) -> list[tuple[Manifest, Catalogue, Match]]:
+    return catalogues.find_matches(catalogues.registered(session), [query])[0]
 
 
 def _own(match: Match, uid: str, caption: str, manifest: str) -> OwnMatch:

@@ -101,7 +101,7 @@ class _Written:
         """The opt-out as the plan sees it; near duplicates that were found again count once."""
         again = {(row.manifest_id, row.position) for row in finding.rows}
         others = sum(elsewhere and place not in again for place, elsewhere in self.rows[opt_out.id].items())
-        return Subject(opt_out.scope, opt_out.owner, opt_out.subject, opt_out.held, others)
+        return Subject(opt_out.scope, opt_out.owner, opt_out.subject, opt_out.held or finding.countless, others)
 
     def add(self, opt_out_id: int, plan: Plan) -> None:
         for row in plan.rows:

@@ -20,7 +20,8 @@ from rights.hashes import Hashes
 class Subject:
     """What an opt-out is about. ``key`` is the uid of a photo, the SHA-256 of a picture, empty for an owner.
 
-    ``held``: it passed the limit before; ``others``: near duplicates under other owners that earlier propagations confirmed.
+    ``held``: it passed the limit before, or has more copies than are told of. ``others``: near duplicates under other owners that earlier
+    propagations confirmed.
     """
 
     scope: OptOutScope

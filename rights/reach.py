@@ -1,32 +1,38 @@
 """Which manifest rows opt-outs reach. Reads only: it may take long, so it runs outside any writing transaction."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
 from demur.manifests import Catalogue
 from demur.similarity.rules import MatchKind
-from demur.similarity.search import find_matches
-from models import Manifest, OptOut, OptOutScope
+from demur.similarity.search import Match
+from models import OptOut, OptOutScope
 from rights.batches import batched
-from rights.catalogues import Catalogues
-from rights.hashes import Hashes, searched
+from rights.catalogues import MOST_COPIES, Catalogues, Registered
+from rights.hashes import Hashes
 from rights.propagation_plan import FoundRow
 from rights.row_pictures import hashes_of_rows
 
-BATCH = 1000  # opt-outs, or photos of an owner, that are searched for at once
-
-Registered = Sequence[tuple[Manifest, Catalogue]]
+BATCH = 10_000
+"""Opt-outs, or pictures, that are searched for at once, in one pass over the index: about 25 kB of hashes each."""
+TAKEN = 1000  # photos of an owner that are read from a catalogue at once
 
 
 @dataclass
 class Finding:
-    """What was found for one opt-out: what is known of each of its pictures, and the rows it reaches."""
+    """What was found for one opt-out: what is known of each of its pictures, and the rows it reaches.
+
+    ``countless``: one of the pictures has so many near duplicates (MOST_COPIES) that not all of them are among the rows.
+    """
 
     pictures: list[Hashes] = field(default_factory=list)
     rows: list[FoundRow] = field(default_factory=list)
+    countless: bool = False
 
 
 def waiting_ids(session: Session, *, request_id: int | None = None, opt_out_id: int | None = None) -> list[int]:
@@ -51,9 +57,8 @@ def gather(session: Session, catalogues: Catalogues, ids: Sequence[int], manifes
     new = [(manifest, catalogue) for manifest, catalogue in registered if manifest_id in (None, manifest.id)]
     opt_outs = session.scalars(select(OptOut).where(OptOut.id.in_(ids)).order_by(OptOut.id).options(undefer(OptOut.variants))).all()
     findings = {opt_out.id: Finding() for opt_out in opt_outs}
-    for opt_out in opt_outs:
-        if opt_out.scope is OptOutScope.OWNER:
-            _find_everything(registered, opt_out.owner, findings[opt_out.id])
+    everything = [opt_out for opt_out in opt_outs if opt_out.scope is OptOutScope.OWNER]
+    _find_pictures(catalogues, registered, _of_owners(registered, everything, findings))
     single = [opt_out for opt_out in opt_outs if opt_out.scope is not OptOutScope.OWNER]
     _find_uids(new, [opt_out for opt_out in single if opt_out.scope is OptOutScope.PHOTO], findings)
     filed: list[tuple[Finding, Hashes]] = []
@@ -63,23 +68,25 @@ def gather(session: Session, catalogues: Catalogues, ids: Sequence[int], manifes
         finding.pictures = _distinct([known, *finding.pictures])
         for picture in finding.pictures:
             (filed if picture == known else learned).append((finding, picture))
-    _find_pictures(new, filed)
-    _find_pictures(registered, learned)
+    _find_pictures(catalogues, new, filed)
+    _find_pictures(catalogues, registered, learned)
     return findings
 
 
-def _find_everything(registered: Registered, owner: str, finding: Finding) -> None:
-    """All rows of an owner, exactly, and the copies of each."""
-    for manifest, catalogue in registered:
-        for positions in batched(catalogue.owner_rows(owner), BATCH):
-            rows = catalogue.take(positions, ["uid"]).to_pylist()
-            own = [
-                FoundRow(manifest.id, position, row["uid"], owner, MatchKind.EXACT) for position, row in zip(positions, rows, strict=True)
-            ]
-            hashes = hashes_of_rows(catalogue, positions)
-            finding.rows += own
-            finding.pictures += hashes
-            _find_pictures(registered, [(finding, one) for one in hashes])
+Searched = tuple[Finding, Hashes]
+
+
+def _of_owners(registered: Registered, opt_outs: Sequence[OptOut], findings: dict[int, Finding]) -> Iterator[Searched]:
+    """Adds all rows of each owner, exactly, and gives their pictures, whose copies are to be searched for."""
+    for opt_out in opt_outs:
+        finding = findings[opt_out.id]
+        for manifest, catalogue in registered:
+            for positions in batched(catalogue.owner_rows(opt_out.owner), TAKEN):
+                uids = catalogue.take(positions, ["uid"])["uid"].to_pylist()
+                for position, uid, hashes in zip(positions, uids, hashes_of_rows(catalogue, positions), strict=True):
+                    finding.rows.append(FoundRow(manifest.id, position, uid, opt_out.owner, MatchKind.EXACT))
+                    finding.pictures.append(replace(hashes, variants=()))  # an owner may have a hundred thousand
+                    yield finding, hashes
 
 
 def _find_uids(where: Registered, opt_outs: Sequence[OptOut], findings: dict[int, Finding]) -> None:
@@ -105,12 +112,22 @@ def _distinct(told: Iterable[Hashes]) -> list[Hashes]:
     return list(best.values())
 
 
-def _find_pictures(where: Registered, pictures: Sequence[tuple[Finding, Hashes]]) -> None:
+def _find_pictures(catalogues: Catalogues, where: Registered, pictures: Iterable[Searched]) -> None:
     """Every row that shows one of the pictures."""
-    for manifest, catalogue in where:
-        matches = find_matches(catalogue, [searched(hashes.query()) for _, hashes in pictures])
-        flat = [(finding, match) for (finding, _), found in zip(pictures, matches, strict=True) for match in found]
-        rows = catalogue.take([match.position for _, match in flat], ["uid", "owner"]).to_pylist()
-        for (finding, match), row in zip(flat, rows, strict=True):
-            distances = (None, None) if match.kind is MatchKind.EXACT else (match.phash_distance, match.pdq_distance)
-            finding.rows.append(FoundRow(manifest.id, match.position, row["uid"], row["owner"], match.kind, *distances))
+    coming = iter(pictures)
+    while some := list(islice(coming, BATCH)):
+        found = catalogues.find_matches(where, [hashes.query() for _, hashes in some])
+        reached: dict[int, list[tuple[Finding, Match]]] = defaultdict(list)
+        for (finding, _), matches in zip(some, found, strict=True):
+            finding.countless |= sum(match.kind is not MatchKind.EXACT for _, _, match in matches) >= MOST_COPIES
+            for manifest, _, match in matches:
+                reached[manifest.id].append((finding, match))
+        for manifest, catalogue in where:
+            _add_rows(manifest.id, catalogue, reached[manifest.id])
+
+
+def _add_rows(manifest_id: int, catalogue: Catalogue, reached: Sequence[tuple[Finding, Match]]) -> None:
+    rows = catalogue.take([match.position for _, match in reached], ["uid", "owner"]).to_pylist()
+    for (finding, match), row in zip(reached, rows, strict=True):
+        distances = (None, None) if match.kind is MatchKind.EXACT else (match.phash_distance, match.pdq_distance)
+        finding.rows.append(FoundRow(manifest_id, match.position, row["uid"], row["owner"], match.kind, *distances))

@@ -20,7 +20,6 @@ from demur.manifests.importer import CATALOGUE_FORMAT, ImportReport
 from demur.manifests.pictures import read_picture
 from demur.manifests.schema import SCHEMA
 from demur.mapped import map_array
-from demur.similarity.index import SimilarityIndex
 
 Positions = Sequence[int] | npt.NDArray[np.integer]
 
@@ -74,11 +73,6 @@ class Catalogue:
 
     def __len__(self) -> int:
         return self.rows
-
-    @cached_property
-    def similarity(self) -> SimilarityIndex:
-        """The phashes of the rows that can match at all: those with PDQ of enough quality."""
-        return SimilarityIndex.open(self.path / "similarity")
 
     def owner_rows(self, owner: str) -> range:
         """The positions of all rows of an owner; empty when there are none."""

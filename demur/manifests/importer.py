@@ -1,6 +1,6 @@
 """Imports a manifest: a stream of rows in, an immutable catalogue out, or nothing at all.
 
-Two passes, in the memory of a few hundred thousand rows (and 80 bytes a row for the tables that find rows again). The first reads,
+Two passes, in the memory of a few hundred thousand rows (and 60 bytes a row for the tables that find rows again). The first reads,
 checks, completes and spills rows in sorted runs; the second drops later copies of a uid, and uids that another row hides, and writes the
 rows in order.
 """

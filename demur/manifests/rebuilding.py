@@ -32,12 +32,9 @@ def rebuild_tables(path: Path) -> None:
 
 
 def _move_files(scratch: Path, path: Path) -> None:
-    files = [file for file in scratch.rglob("*") if file.is_file()]
+    files = list(scratch.iterdir())
     for file in files:
         sync(file)
     for file in files:
-        target = path / file.relative_to(scratch)
-        target.parent.mkdir(exist_ok=True)
-        os.replace(file, target)
-    sync(path / "similarity")
+        os.replace(file, path / file.name)
     sync(path)

@@ -11,12 +11,10 @@ import pyarrow.parquet as pq
 
 from demur.manifests.digest_table import U64, DigestTable, sha256_digests, text_digests
 from demur.manifests.schema import SCHEMA
-from demur.similarity.index import SimilarityIndex
-from demur.similarity.rules import MIN_QUALITY
 
 ROW_GROUP_ROWS = 32_768
 """Small enough that a page of one owner's photos decodes few rows that nobody asked for."""
-TABLED = ("uid", "owner", "sha256", "phash", "pdq", "pdq_quality")
+TABLED = ("uid", "owner", "sha256", "pdq")
 """The columns that `TablesWriter` needs."""
 U32 = npt.NDArray[np.uint32]
 
@@ -45,17 +43,13 @@ class RowsWriter:
 
 
 class TablesWriter:
-    """All that finds rows again: pdq.bin while rows pass, the digest tables and the similarity index at the end.
-
-    60 bytes of memory a row.
-    """
+    """All that finds rows again: pdq.bin while rows pass, the digest tables at the end. 40 bytes of memory a row."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._pdq: IO[bytes] = (directory / "pdq.bin").open("wb")
         self._uids: list[U64] = []
         self._sha256: list[tuple[U64, U32]] = []
-        self._phashes: list[tuple[U64, U32]] = []
         self._owners: list[tuple[U64, U32]] = []
         self._last_owner: str | None = None
         self.rows = 0
@@ -68,7 +62,6 @@ class TablesWriter:
         self._pdq.write(_pdq_bytes(batch["pdq"]))
         self._uids.append(uid_digests)
         self._sha256.append(_digested(batch["sha256"], rows))
-        self._phashes.append(_searchable(batch, rows))
         self._add_owners(batch["owner"])
         self.rows += batch.num_rows
 
@@ -94,7 +87,6 @@ class TablesWriter:
         digests, starts = _joined(self._owners)
         DigestTable.build(self._directory / "owner", digests, starts)
         starts.astype("<u4").tofile(self._directory / "owner.starts")
-        SimilarityIndex.build(self._directory / "similarity", *_joined(self._phashes))
 
 
 def _joined(parts: list[tuple[U64, U32]]) -> tuple[U64, U32]:
@@ -115,13 +107,3 @@ def _digested(sha256: pa.Array, rows: U32) -> tuple[U64, U32]:
         there = sha256.is_valid()
         sha256, rows = sha256.filter(there), rows[there.to_numpy(zero_copy_only=False)]
     return sha256_digests(sha256), rows
-
-
-def _searchable(batch: pa.RecordBatch, rows: U32) -> tuple[U64, U32]:
-    """The phashes that can match at all: with PDQ, and of enough quality (`rules.comparable`)."""
-    usable = pc.greater_equal(batch["pdq_quality"], MIN_QUALITY)
-    for name in ("phash", "pdq"):
-        if batch[name].null_count:
-            usable = pc.and_(usable, batch[name].is_valid())
-    mask = usable.fill_null(False).to_numpy(zero_copy_only=False)
-    return batch["phash"].fill_null(0).to_numpy()[mask], rows[mask]

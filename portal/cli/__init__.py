@@ -3,6 +3,7 @@
 from flask import Flask
 
 from portal.cli.database import database
+from portal.cli.index import index
 from portal.cli.keys import keys
 from portal.cli.lists import lists
 from portal.cli.manifests import manifests
@@ -12,5 +13,5 @@ from portal.cli.tokens import tokens
 
 
 def init_app(app: Flask) -> None:
-    for group in (database, keys, lists, manifests, proposals, runs, tokens):
+    for group in (database, index, keys, lists, manifests, proposals, runs, tokens):
         app.cli.add_command(group)

@@ -1,22 +1,18 @@
 """``flask manifest``: lists of photos for training, imported into catalogues."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from sqlalchemy import select
 
-from demur.manifests import Progress, rebuild_tables
+from demur.manifests import rebuild_tables
 from models import Manifest, ManifestState
-from portal.cli.output import json_option, plainly, show, show_rows
+from portal.cli.output import bar, json_option, plainly, show, show_rows
 from portal.site import now, site
 from rights.imports import import_and_register
+from rights.indexing import index_catalogue
 
 
 @click.group("manifest")
@@ -37,9 +33,15 @@ def import_(path: Path, name: str, workers: int | None, as_json: bool) -> None:
     Rows that cannot be used are counted by reason and left out. A missing column or a truncated file stops the import, and leaves
     nothing behind.
     """
-    with bar(f"Importing {name}") as progress:
+    with bar(f"Importing {name}") as move:
         manifest, report = import_and_register(
-            site().writing, site().config.catalogues_dir, path, name, clock=now, progress=progress, workers=workers
+            site().writing,
+            site().catalogues,
+            path,
+            name,
+            clock=now,
+            progress=lambda progress: move(progress.done, progress.total, progress.stage),
+            workers=workers,
         )
     show(_facts(manifest) | {"seconds": round(report.seconds, 1)}, as_json)
     if not as_json:
@@ -52,12 +54,14 @@ def import_(path: Path, name: str, workers: int | None, as_json: bool) -> None:
 @with_appcontext
 @plainly
 def rebuild(name: str) -> None:
-    """Make the tables and the similarity index of the manifest NAME again from its rows, after damage or a change of format."""
+    """Make the tables of the manifest NAME again from its rows, and its part of the index, after damage or a change of format."""
     with site().reading.begin() as session:
         manifest = session.scalar(select(Manifest).where(Manifest.name == name, Manifest.state == ManifestState.REGISTERED))
     if manifest is None:
         raise click.ClickException(f"there is no registered manifest named {name}")
     rebuild_tables(site().config.catalogues_dir / manifest.catalogue)
+    with bar(f"Indexing {name}") as move:
+        index_catalogue(site().catalogues, manifest.catalogue, move)
     click.echo(f"{name} is rebuilt; restart the portal and its workers so that they open the new tables")
 
 
@@ -81,16 +85,3 @@ def _facts(manifest: Manifest) -> dict[str, Any]:
         "id": manifest.public_id,
         "digest": manifest.digest,
     }
-
-
-@contextmanager
-def bar(words: str) -> Iterator[Callable[[Progress], None]]:
-    """A progress bar on stderr; gives the function that moves it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True)) as shown:
-        task = shown.add_task(words, total=None)
-
-        def move(progress: Progress) -> None:
-            shown.update(task, description=f"{words}: {progress.stage}", completed=progress.done, total=progress.total)
-
-        yield move

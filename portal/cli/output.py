@@ -2,11 +2,14 @@
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from demur.errors import DemurError
 
@@ -27,6 +30,19 @@ def plainly(command: Callable[P, R]) -> Callable[P, R]:
             raise click.ClickException(str(error)) from error
 
     return run
+
+
+@contextmanager
+def bar(words: str) -> Iterator[Callable[..., None]]:
+    """A progress bar on stderr; gives the function that moves it: so many done, of how many, of which stage."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task(words, total=None)
+
+        def move(done: int, total: int | None, stage: str = "") -> None:
+            shown.update(task, description=f"{words}: {stage}" if stage else words, completed=done, total=total)
+
+        yield move
 
 
 def show(facts: Mapping[str, Any], as_json: bool) -> None:

@@ -32,7 +32,7 @@ def workplace(tmp_path: Path) -> Workplace:
 
 @pytest.mark.slow
 def test_opted_out_photo_is_absent_from_the_next_run(workplace: Workplace, photos_dir: Path):
-    import_and_register(workplace.writing, workplace.config.catalogues_dir, photos_dir, "photos", clock=now)
+    import_and_register(workplace.writing, workplace.catalogues, photos_dir, "photos", clock=now)
     ada = account_of(workplace, "ada")
 
     first = train(workplace, "Run 1")

@@ -27,6 +27,7 @@ from demur.signing import SigningKey
 from jobs.workplace import Workplace, now
 from models import Manifest, ManifestState, TrainingRun
 from portal import create_app
+from rights.indexing import index_catalogue
 from rights.keys import make_keys
 from rights.lists import newest_version
 from rights.runs import record_run, trusted_signers
@@ -177,6 +178,7 @@ def portal_for_tests(
 def _register(workplace: Workplace) -> None:
     catalogue = Catalogue.open(workplace.config.catalogues_dir / MANIFEST)
     at = datetime(2026, 6, 2, tzinfo=UTC)
+    index_catalogue(workplace.catalogues, MANIFEST)
     with workplace.writing.begin() as session:
         session.add(
             Manifest(

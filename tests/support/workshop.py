@@ -68,7 +68,7 @@ def workshop(data_dir: Path, database_url: str, broker: Broker) -> Iterator[Work
         SigningKey.generate(key).save(config.keys_dir / f"{key}.pem")
     workplace = Workplace.open(config)
     source = write_manifest(data_dir / "photos.jsonl")
-    import_and_register(workplace.writing, config.catalogues_dir, source, "many", clock=lambda: datetime.now(UTC), workers=0)
+    import_and_register(workplace.writing, workplace.catalogues, source, "many", clock=lambda: datetime.now(UTC), workers=0)
     variables = {"DEMUR_DATA_DIR": str(data_dir), "DEMUR_DATABASE_URL": database_url, "DEMUR_REDIS_URL": broker.url}
     shop = Workshop(config, workplace, os.environ | variables)
     try:

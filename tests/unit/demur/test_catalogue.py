@@ -3,12 +3,23 @@ import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from demur.manifests import Catalogue, NotACatalogue, PictureChanged, PictureMissing, import_manifest, rebuild_tables, spill, writing
+from demur.manifests import (
+    Catalogue,
+    MissingColumn,
+    NotACatalogue,
+    PictureChanged,
+    PictureMissing,
+    TruncatedSource,
+    import_manifest,
+    rebuild_tables,
+    spill,
+    writing,
+)
+from demur.manifests.indexing import catalogue_rows, table_rows
 from demur.manifests.schema import SCHEMA
 from tests.support.pictures import jpeg, textured_picture
 
@@ -104,13 +115,39 @@ def test_uids_and_digests_are_found(many: Catalogue, rows: list[dict[str, object
         many.find_sha256(["abc"])
 
 
-def test_pdq_and_the_similarity_index_stand_for_the_right_rows(many: Catalogue, rows: list[dict[str, object]]) -> None:
+def test_pdq_stands_for_the_right_rows(many: Catalogue, rows: list[dict[str, object]]) -> None:
     assert [one.tobytes() for one in many.pdq(range(ROWS))] == [row["pdq"] or bytes(32) for row in rows]
-    usable = [place for place, row in enumerate(rows) if row["pdq"] and int(str(row["pdq_quality"])) >= 50]
-    assert len(many.similarity) == len(usable)
-    asked = usable[:: len(usable) // 20]
-    hits = many.similarity.query(np.array([rows[place]["phash"] for place in asked], dtype=np.uint64), 0)
-    assert hits.rows.tolist() == asked
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(777, 5001), slice(399, 401), slice(19_990, 30_000), slice(5, 5)])
+def test_what_a_manifest_brings_to_an_index(many: Catalogue, rows: list[dict[str, object]], part: slice) -> None:
+    """The rows that can match at all: with PDQ, and of enough quality; positions count from the beginning of the part."""
+    start, stop, _ = part.indices(ROWS)
+    usable = {place - start: row["phash"] for place, row in enumerate(rows) if start <= place < stop and can_match(row)}
+    for brought in (catalogue_rows(many, "many", part), table_rows(many.path / "rows.parquet", "many", part)):
+        assert (brought.source, brought.rows, brought.first) == ("many", stop - start, start)
+        pairs = [pair for phashes, positions in brought.batches() for pair in zip(positions.tolist(), phashes.tolist(), strict=True)]
+        assert pairs == list(usable.items())
+
+
+def can_match(row: dict[str, object]) -> bool:
+    return bool(row["pdq"]) and int(str(row["pdq_quality"])) >= 50
+
+
+def test_a_table_may_spell_its_hashes_otherwise(tmp_path: Path) -> None:
+    spelled = {"phash": ["00000000000000ff", None, "ffffffffffffffff"], "pdq_quality": ["50", "99", "49"]}
+    pq.write_table(pa.table(spelled), tmp_path / "hashes.parquet")
+    (phashes, positions), *_ = table_rows(tmp_path / "hashes.parquet", "spelled").batches()
+    assert (phashes.tolist(), positions.tolist()) == ([255], [0])
+
+
+def test_a_table_without_hashes_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"phash": [1]}), tmp_path / "hashes.parquet")
+    with pytest.raises(MissingColumn, match="pdq_quality"):
+        table_rows(tmp_path / "hashes.parquet", "hashes")
+    (tmp_path / "hashes.parquet").write_bytes(b"PAR1")
+    with pytest.raises(TruncatedSource):
+        table_rows(tmp_path / "hashes.parquet", "hashes")
 
 
 def test_threads_share_a_catalogue(many: Catalogue, rows: list[dict[str, object]]) -> None:
@@ -136,7 +173,7 @@ def test_a_catalogue_tells_of_its_import(catalogue: Catalogue, photos_dir: Path)
     assert catalogue.report.rejected == {"not_public": 2}
     assert catalogue.created_at.utcoffset() is not None
     assert {path.name for path in catalogue.path.iterdir()} == {
-        *("catalogue.json", "rows.parquet", "pdq.bin", "similarity", "owner.starts"),
+        *("catalogue.json", "rows.parquet", "pdq.bin", "owner.starts"),
         *(f"{table}.{part}" for table in ("uid", "sha256", "owner") for part in ("digests", "rows")),
     }
 

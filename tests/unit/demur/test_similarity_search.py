@@ -1,28 +1,48 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
 
 from demur.manifests import Catalogue, import_manifest
-from demur.similarity.fingerprint import ORIENTATIONS, fingerprint
+from demur.manifests.indexing import catalogue_rows
+from demur.similarity import search
+from demur.similarity.edits import variants
+from demur.similarity.fingerprint import decode, fingerprint
+from demur.similarity.index import Searchable, SimilarityIndex, SourceRows, UnknownSource
+from demur.similarity.query import Query, Variant
 from demur.similarity.rules import MatchKind
-from demur.similarity.search import Match, StoredFingerprint, find_matches
+from demur.similarity.search import Match, find_matches
+from tests.support.indexes import batches
 from tests.support.pictures import jpeg, photo_bytes, png, textured_picture
 
 
-def matches(catalogue: Catalogue, data: bytes) -> dict[str, Match]:
-    found = find_matches(catalogue, [fingerprint(data)])[0]
+@pytest.fixture(scope="module")
+def index(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> SimilarityIndex:
+    """Of the generated photos, and of a source whose catalogue is not searched."""
+    wanted = [SourceRows("unregistered", 9, batches({3: fingerprint(photo_bytes("ada", 0)).phash})), catalogue_rows(catalogue, "generated")]
+    return SimilarityIndex.build(tmp_path_factory.mktemp("similarity") / "index", lambda: wanted)
+
+
+def asked(data: bytes) -> Query:
+    return Query(fingerprint(data).sha256, variants(decode(data)[0]))
+
+
+def matches(index: Searchable, catalogue: Catalogue, data: bytes) -> dict[str, Match]:
+    found = find_matches(index, {"generated": catalogue}, [asked(data)])[0]
+    assert {match.source for match in found} <= {"generated"}
     uids = catalogue.take([match.position for match in found], ["uid"])["uid"].to_pylist()
     return dict(zip(uids, found, strict=True))
 
 
-def test_an_upload_finds_itself_and_its_copies_but_no_other_photo(catalogue: Catalogue) -> None:
-    found = matches(catalogue, photo_bytes("ada", 0))
+def test_an_upload_finds_itself_and_its_copies_but_no_other_photo(index: SimilarityIndex, catalogue: Catalogue) -> None:
+    found = matches(index, catalogue, photo_bytes("ada", 0))
     assert {uid for uid, match in found.items() if match.kind is MatchKind.EXACT} == {"ada-0", "ben-exact"}
-    assert {"ben-recompressed", "ben-resized", "cleo-mirrored"} <= set(found)
-    assert found.keys() <= {"ada-0", "ben-exact", "ben-recompressed", "ben-resized", "cleo-mirrored", "cleo-cropped"}
+    assert set(found) == {"ada-0", "ben-exact", "ben-recompressed", "ben-resized", "cleo-mirrored", "cleo-cropped"}
     assert found["ben-recompressed"].kind is MatchKind.CONFIRMED
-    assert found["cleo-mirrored"].dihedral == 5
+    assert (found["cleo-mirrored"].edit, found["cleo-mirrored"].dihedral) == ("", 5)
+    assert found["cleo-cropped"].edit.startswith("cropped") or found["cleo-cropped"].edit == ""
+    assert list(found.values()) == sorted(found.values(), key=lambda match: (list(MatchKind).index(match.kind), match.pdq_distance))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -37,21 +57,32 @@ def test_an_upload_finds_itself_and_its_copies_but_no_other_photo(catalogue: Cat
         pytest.param(lambda photo: png(photo.convert("L")), id="grey"),
     ],
 )
-def test_edits_of_a_photo_match_it(catalogue: Catalogue, seed: int, edit: object) -> None:
+def test_edits_of_a_photo_match_it(index: SimilarityIndex, catalogue: Catalogue, seed: int, edit: object) -> None:
     assert callable(edit)
-    found = matches(catalogue, edit(textured_picture(1000 + seed)))
+    found = matches(index, catalogue, edit(textured_picture(1000 + seed)))
     assert list(found) == [f"ben-{seed}"]
     assert found[f"ben-{seed}"].kind in (MatchKind.CONFIRMED, MatchKind.PROPOSED)
 
 
-def test_a_stranger_matches_nothing(catalogue: Catalogue) -> None:
-    assert matches(catalogue, png(textured_picture(424242))) == {}
+def test_a_stranger_matches_nothing(index: SimilarityIndex, catalogue: Catalogue) -> None:
+    assert matches(index, catalogue, png(textured_picture(424242))) == {}
 
 
-def test_a_batch_answers_each_query_by_itself(catalogue: Catalogue) -> None:
-    queries = [fingerprint(photo_bytes("ada", 0)), fingerprint(png(textured_picture(424242))), fingerprint(photo_bytes("cleo", 3))]
-    assert find_matches(catalogue, queries) == [find_matches(catalogue, [query])[0] for query in queries]
-    assert find_matches(catalogue, []) == []
+@pytest.mark.parametrize("few", [0, 10_000])
+def test_a_batch_answers_each_query_by_itself(
+    index: SimilarityIndex, catalogue: Catalogue, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its hashes are looked up one by one or in a pass over the tables, and however many hits are collected at once."""
+    where = {"generated": catalogue}
+    queries = [asked(photo_bytes("ada", 0)), asked(png(textured_picture(424242))), asked(photo_bytes("cleo", 3))]
+    alone = [find_matches(index, where, [query])[0] for query in queries]
+    for name, value in (("FEW", few), ("HITS_AT_ONCE", 2), ("CONFIRMED_AT_ONCE", 3), ("KEPT_AT_ONCE", 1)):
+        monkeypatch.setattr(search, name, value)
+    assert find_matches(index, where, queries) == alone
+    assert find_matches(index, where, []) == []
+    assert find_matches(index, {}, queries) == [[], [], []]
+    with pytest.raises(UnknownSource):
+        find_matches(index, {"missing": catalogue}, queries)
 
 
 def test_without_texture_only_the_same_bytes_match(tmp_path: Path) -> None:
@@ -61,16 +92,29 @@ def test_without_texture_only_the_same_bytes_match(tmp_path: Path) -> None:
     (tmp_path / "photos" / "sky.jpg").write_bytes(jpeg(flat))
     import_manifest(tmp_path / "photos", tmp_path / "catalogue", name="skies", workers=0)
     catalogue = Catalogue.open(tmp_path / "catalogue")
-    assert len(catalogue.similarity) == 0
-    assert {uid: match.kind for uid, match in matches(catalogue, png(flat)).items()} == {"sky.png": MatchKind.EXACT}
+    skies = SimilarityIndex.build(tmp_path / "index", lambda: [catalogue_rows(catalogue, "generated")])
+    assert len(skies) == 0
+    assert {uid: match.kind for uid, match in matches(skies, catalogue, png(flat)).items()} == {"sky.png": MatchKind.EXACT}
 
 
-def test_a_stored_fingerprint_is_matched_as_it_stands(catalogue: Catalogue) -> None:
-    position = int(catalogue.find_uids(["ada-0"])[0])
+def test_stored_hashes_are_matched_as_they_stand(index: SimilarityIndex, catalogue: Catalogue) -> None:
+    position, mirrored, recompressed = catalogue.find_uids(["ada-0", "cleo-mirrored", "ben-recompressed"]).tolist()
     row = catalogue.take([position]).to_pylist()[0]
-    stored = StoredFingerprint(row["sha256"], row["phash"], row["pdq"], row["pdq_quality"])
-    found = {match.position: match for match in find_matches(catalogue, [stored])[0]}
-    mirrored = int(catalogue.find_uids(["cleo-mirrored"])[0])
-    assert found[position] == Match(position, MatchKind.EXACT, 0, 0, 0)
+    stored = Query(row["sha256"], (Variant("", 0, row["phash"], row["pdq"], row["pdq_quality"]),))
+    found = {match.position: match for match in find_matches(index, {"generated": catalogue}, [stored])[0]}
+    assert found[position] == Match("generated", position, MatchKind.EXACT, 0, 0, "", 0)
+    assert recompressed in found
     assert mirrored not in found
-    assert all(ORIENTATIONS[match.dihedral] is None for match in found.values())
+    plain = replace(stored, variants=(replace(stored.variants[0], quality=49),))
+    assert {match.kind for match in find_matches(index, {"generated": catalogue}, [plain])[0]} == {MatchKind.EXACT}
+
+
+def test_of_a_popular_picture_the_closest_copies_are_told(
+    index: SimilarityIndex, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query, where = asked(photo_bytes("ada", 0)), {"generated": catalogue}
+    everything = find_matches(index, where, [query])[0]
+    monkeypatch.setattr(search, "KEPT_AT_ONCE", 1)
+    for most in range(1, len(everything) + 2):
+        told = [match for rank, match in enumerate(everything) if rank < most or match.kind is MatchKind.EXACT]
+        assert find_matches(index, where, [query], most=most)[0] == told

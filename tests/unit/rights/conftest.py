@@ -7,6 +7,7 @@ from demur.manifests import Catalogue
 from demur.signing import SigningKey
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
+from rights.indexing import index_catalogue
 from tests.factories import make_manifest
 from tests.unit.rights.office import Office
 
@@ -17,11 +18,13 @@ def office(sessions: sessionmaker[Session], catalogue: Catalogue, tmp_path: Path
     catalogues_dir = tmp_path / "catalogues"
     catalogues_dir.mkdir()
     (catalogues_dir / catalogue.path.name).symlink_to(catalogue.path)
+    catalogues = Catalogues(catalogues_dir, tmp_path / "similarity")
+    index_catalogue(catalogues, catalogue.path.name)
     with sessions.begin() as session:
         manifest = make_manifest(session, name="generated", catalogue=catalogue.path.name, digest=catalogue.digest, rows=catalogue.rows)
     return Office(
         sessions=sessions,
-        catalogues=Catalogues(catalogues_dir),
+        catalogues=catalogues,
         runs=RunArtefacts(tmp_path / "runs"),
         list_dir=tmp_path / "list",
         key=SigningKey.generate("test"),

@@ -7,12 +7,14 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from demur.manifests import MissingColumn
 from models import Manifest, ManifestState, Outbox
+from rights.catalogues import Catalogues
 from rights.imports import SILENT_AFTER, ManifestNameTaken, import_and_register
 from tests.factories import NOW, make_manifest
 
 
-def bring_in(sessions: sessionmaker[Session], catalogues_dir: Path, source: Path, name: str = "generated", **options):
-    return import_and_register(sessions, catalogues_dir, source, name, clock=lambda: NOW, workers=0, **options)
+def bring_in(sessions: sessionmaker[Session], directory: Path, source: Path, name: str = "generated", **options):
+    catalogues = Catalogues(directory / "catalogues", directory / "similarity")
+    return import_and_register(sessions, catalogues, source, name, clock=lambda: NOW, workers=0, **options)
 
 
 def test_an_imported_manifest_is_registered_and_promises_its_propagation(sessions: sessionmaker[Session], tmp_path: Path, photos_dir: Path):
@@ -47,7 +49,7 @@ def test_a_failed_import_leaves_nothing(sessions: sessionmaker[Session], tmp_pat
     source = tmp_path / "bad.csv"
     source.write_text("caption\nno uid anywhere\n")
     with pytest.raises(MissingColumn):
-        bring_in(sessions, tmp_path / "catalogues", source)
+        bring_in(sessions, tmp_path, source)
     assert list((tmp_path / "catalogues").glob("*")) == []
     with sessions() as session:
         assert session.scalars(select(Manifest)).all() == []

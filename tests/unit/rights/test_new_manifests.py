@@ -9,6 +9,7 @@ from demur.manifests import import_manifest
 from models import OptOut, Outbox
 from rights.hashes import Hashes
 from rights.imports import PROPAGATE_MANIFEST, propagate_into_newer, registered_ids
+from rights.indexing import index_catalogue
 from rights.optouts import Everything, Photos
 from rights.owned import find_owned
 from rights.platform_events import Event, EventKind, receive_event
@@ -32,6 +33,7 @@ def register(office: Office, folder, photos: dict[str, tuple[str, bytes]]) -> in
     (folder / "photos.csv").write_text("\n".join(lines))
     target = office.catalogues.directory / folder.name
     report = import_manifest(folder, target, name=folder.name, workers=0)
+    index_catalogue(office.catalogues, target.name)
     with office.sessions.begin() as session:
         return make_manifest(session, name=folder.name, catalogue=target.name, digest=report.digest).id
 
