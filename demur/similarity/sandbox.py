@@ -1,9 +1,9 @@
 """Pictures from strangers, decoded in processes of their own that have little to lose.
 
 A decoder is a large body of C that reads what anyone may send. Here it runs in a fresh interpreter that inherits no memory, no
-descriptor but one socket, and no setting of the portal; that may use so much memory and time and no more, and may gain no right; that, where
-the kernel has Landlock (Linux 5.13), may open no file and, from 6.7 on, no TCP connection; and that is ended when it fails at a picture. What
-it answers is parsed as JSON and believed in nothing but its numbers.
+descriptor but one socket, and no setting of the portal; that may use so much memory and time and no more, and may gain no right; that,
+where the kernel has Landlock (Linux 5.13), may open no file and, from 6.7 on, no TCP connection; and that is ended when it fails at a
+picture. What it answers is parsed as JSON and believed in nothing but its numbers.
 """
 
 import ctypes
@@ -51,7 +51,7 @@ PICTURES = 200
 _ANSWER_BYTES = 1 << 22
 _DESCRIPTORS = 16
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "NUMBA_CACHE_DIR", "TZ", "XDG_CACHE_HOME")
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 _DONE, _NO_MEMORY, _FAULT = "done", "no-memory", "fault"
 _FAILURES = (_NO_MEMORY, _FAULT)
 _REFUSALS: dict[str, type[PictureError]] = {
