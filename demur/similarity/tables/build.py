@@ -20,7 +20,7 @@ from demur.similarity.tables.header import HASHES, HEADER, Header
 from demur.similarity.tables.layout import TABLES, U64, Layout
 from demur.similarity.tables.search import U32, permuted
 from demur.similarity.tables.spill import Spill
-from demur.similarity.tables.state import State
+from demur.similarity.tables.state import STATE, State
 from demur.similarity.tables.writing import Writer
 
 Pairs = Iterator[tuple[U64, U32]]
@@ -64,6 +64,8 @@ class _Building:
         self._layout = Layout.fit(rows)
         self._state = State.resumed(path, rows, _partition_bits(rows, self._block_rows))
         self._spill = Spill(path, self._state.bits)
+        self._resumable = self._state.bits > 0
+        """One partition is made again sooner than the disk can be waited for."""
 
     def run(self, batches: Callable[[], Pairs]) -> None:
         with Writer(self._path, self._layout, self._rows, self._state.entries) as writer, ThreadPoolExecutor(SORTERS) as sorters:
@@ -73,8 +75,9 @@ class _Building:
                 self._merge(self._state.sizes or (), writer, sorters)
             digests = writer.finish()
         Header(self._rows, self._layout, digests).write(self._path)
-        self._state.remove(self._path)
         self._spill.remove()
+        for leftover in (self._path / STATE, *self._path.glob(".*.part")):
+            leftover.unlink(missing_ok=True)
 
     def _given(self, batches: Pairs) -> Pairs:
         """The pairs with permuted hashes, in blocks that are worth dealing out."""
@@ -106,7 +109,8 @@ class _Building:
             self._report(2 * self._state.table, int(sizes.sum()))
         if sizes.sum() != self._rows:
             raise WrongRows(f"The index was announced with {self._rows:,} rows, and {sizes.sum():,} were given. Build it again.")
-        self._spill.sync()
+        if self._resumable:
+            self._spill.sync()
         self._save(self._state.spilled(sizes.tolist()))
 
     def _merge(self, sizes: tuple[int, ...], writer: Writer, sorters: ThreadPoolExecutor) -> None:
@@ -120,17 +124,18 @@ class _Building:
             running += [sorters.submit(self._spill.sorted, ahead) for ahead in waiting[number + SORTERS : number + SORTERS + 1]]
             writer.append(table, hashes, rows)
             unsaved += len(hashes)
-            if unsaved * SAVES > self._rows:
-                writer.sync()
+            if self._resumable and unsaved * SAVES > self._rows:
+                writer.flush(durable=True)
                 self._save(self._state.up_to(partition + 1))
                 unsaved = 0
             self._report(2 * table + 1, sum(sizes[: partition + 1]))
-        writer.sync()
+        writer.flush(durable=self._resumable)
         self._save(self._state.next_table())
 
     def _save(self, state: State) -> None:
         """Records what is durable, and then gives back what it took to get there."""
-        state.write(self._path)
+        if self._resumable:
+            state.write(self._path)
         for partition in range(self._state.merged, state.merged):
             self._spill.drop(partition)
         self._state = state

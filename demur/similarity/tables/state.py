@@ -49,10 +49,6 @@ class State:
         """Durable once it returns. Raises OSError."""
         atomic_write(directory / STATE, json.dumps({"format": FORMAT, "version": VERSION, **asdict(self)}).encode())
 
-    @staticmethod
-    def remove(directory: Path) -> None:
-        (directory / STATE).unlink(missing_ok=True)
-
 
 def _tuple(sizes: list[int] | None) -> tuple[int, ...] | None:
     return None if sizes is None else tuple(sizes)

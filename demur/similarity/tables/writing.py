@@ -53,9 +53,11 @@ class DigestedFile:
         last = [self._block.digest()] if self._left < BLOCK else []
         return digest_of_blocks(self._blocks + last)
 
-    def sync(self) -> None:
+    def flush(self, *, durable: bool) -> None:
+        """Lets others read what was appended, and makes it durable."""
         self._file.flush()
-        os.fsync(self._file.fileno())
+        if durable:
+            os.fsync(self._file.fileno())
 
     def __enter__(self) -> "DigestedFile":
         return self
@@ -93,10 +95,10 @@ class Writer:
         first, last = self._layout.firsts[table : table + 2]
         count(self._starts[first:last], hashes, np.uint64(64 - self._layout.widths[table]))
 
-    def sync(self) -> None:
-        """Makes everything appended durable. Raises OSError."""
-        self._hashes.sync()
-        self._rows.sync()
+    def flush(self, *, durable: bool) -> None:
+        """Lets others read what was appended, and makes it durable. Raises OSError."""
+        self._hashes.flush(durable=durable)
+        self._rows.flush(durable=durable)
 
     def finish(self) -> dict[str, str]:
         """Writes the directories, makes everything durable and returns the files' digests. Raises OSError."""
@@ -105,8 +107,8 @@ class Writer:
             np.cumsum(directory, out=directory)
         with DigestedFile(self._directory / STARTS) as starts:
             starts.append(self._starts)
-            starts.sync()
-        self.sync()
+            starts.flush(durable=True)
+        self.flush(durable=True)
         return {HASHES: self._hashes.digest, ROWS: self._rows.digest, STARTS: starts.digest}
 
     def __enter__(self) -> "Writer":
