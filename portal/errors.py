@@ -11,9 +11,9 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, Unauthorized
 
 from demur.errors import DemurError
+from demur.similarity.sandbox import SandboxBusy, SandboxCannotStart
 from portal.auth.provider import ProviderUnreachable, SignInRefused
 from portal.limits import retry_after
-from portal.lookup import Busy
 from rights.catalogues import IndexIncomplete
 from rights.photo import PhotoNotFound
 
@@ -69,7 +69,13 @@ BY_ERROR: dict[type[Exception], Problem] = {
         "The page where you sign in does not answer. Your photos and opt-outs are safe. You can look up a picture without signing in.",
         again=True,
     ),
-    Busy: Problem(503, "Many people are looking right now", "Please wait a few seconds and try again.", again=True),
+    SandboxBusy: Problem(503, "Many people are looking right now", "Please wait a few seconds and try again.", again=True),
+    SandboxCannotStart: Problem(
+        503, "We cannot read pictures right now", "Where your browser reads them on your device, looking up works as ever.", again=True
+    ),
+    IndexIncomplete: Problem(
+        503, "Looking up is not possible right now", "The index of manifests is being made. Nothing was changed.", again=True
+    ),
     IndexIncomplete: Problem(
         503,
         "Looking up is not possible right now",

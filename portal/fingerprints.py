@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from demur.errors import DemurError
+from demur.similarity.edits import AS_IS_AND_MIRRORED, EDITS, TRIMMED
 from demur.similarity.fingerprint import FINGERPRINT_VERSION, MAX_PIXELS, ORIENTATIONS
 from demur.similarity.query import Query, Variant
 from rights.optouts import Picture
@@ -17,8 +18,8 @@ from rights.optouts import Picture
 _FIELDS = {"version", "sha256", "width", "height", "variants"}
 _VARIANT_FIELDS = {"edit", "dihedral", "phash", "pdq", "quality"}
 _DIGEST, _PHASH = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{16}")
-EDITS = frozenset({""})
-MAX_VARIANTS = len(EDITS) * len(ORIENTATIONS)
+_EDITS = frozenset({"", TRIMMED, *(edit.name for edit in EDITS)})
+MAX_VARIANTS = 2 * len(ORIENTATIONS) + len(AS_IS_AND_MIRRORED) * len(EDITS)
 
 
 class BadFingerprint(DemurError):
@@ -59,7 +60,7 @@ def _variants(sent: Any) -> tuple[Variant, ...]:
 
 def _variant(sent: Any) -> Variant:
     _require(isinstance(sent, Mapping) and set(sent) == _VARIANT_FIELDS, f"a variant has exactly {', '.join(sorted(_VARIANT_FIELDS))}")
-    _require(isinstance(sent["edit"], str) and sent["edit"] in EDITS, "edit is one that this version knows")
+    _require(isinstance(sent["edit"], str) and sent["edit"] in _EDITS, "edit is one that this version knows")
     _require(_is_number(sent["dihedral"], 0, len(ORIENTATIONS) - 1), "dihedral is 0 to 7")
     _require(_is_text(sent["phash"], _PHASH), "phash is 16 hexadecimal digits in small letters")
     _require(_is_text(sent["pdq"], _DIGEST), "pdq is 64 hexadecimal digits in small letters")

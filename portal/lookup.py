@@ -5,17 +5,14 @@ nothing else (portal.evenly).
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import BoundedSemaphore
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from demur.errors import DemurError
-from demur.similarity.fingerprint import PictureError, fingerprint
+from demur.similarity.fingerprint import PictureError
 from models import Account
 from portal.auth.member import account
 from portal.database import db
@@ -23,19 +20,11 @@ from portal.evenly import wait_for_step
 from portal.fingerprints import BadFingerprint, parse_fingerprint
 from portal.selection import sign_picture
 from portal.site import site
-from rights.hashes import asked
 from rights.lookup import LookupResult, look_up, stands
 from rights.optouts import Picture
 
-AT_ONCE = 2  # a lookup decodes megapixels and scans an index: more at a time would starve everyone's pages
-WAIT_S = 5
 FORM_PICTURES = 10  # of a form without scripts; a script sends them one by one
 blueprint = Blueprint("lookup", __name__)
-_turns = BoundedSemaphore(AT_ONCE)
-
-
-class Busy(Exception):
-    """Too many lookups are running in this process."""
 
 
 class NothingSent(DemurError):
@@ -109,17 +98,6 @@ def _answer(name: str, picture: Picture, member: Account | None) -> Answer:
 
 
 def read_picture(data: bytes) -> Picture:
-    """The picture of an encoded file. Raises PictureError, Busy."""
-    with _turn():
-        read = fingerprint(data)
-    return Picture(asked(read), read.width, read.height)
-
-
-@contextmanager
-def _turn() -> Iterator[None]:
-    if not _turns.acquire(timeout=WAIT_S):
-        raise Busy
-    try:
-        yield
-    finally:
-        _turns.release()
+    """The picture of an encoded file. Raises PictureError, SandboxBusy, SandboxCannotStart."""
+    read = site().sandbox.read(data)
+    return Picture(read.query, read.fingerprint.width, read.fingerprint.height)

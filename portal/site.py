@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from config import Config
+from demur.similarity.sandbox import Sandbox
 from models import make_engine, make_sessions, writing
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
@@ -24,6 +25,7 @@ class Site:
     writing: sessionmaker[Session]
     catalogues: Catalogues
     runs: RunArtefacts
+    sandbox: Sandbox
 
     @classmethod
     def open(cls, config: Config) -> "Site":
@@ -36,6 +38,7 @@ class Site:
             writing=make_sessions(writing(engine)),
             catalogues=Catalogues(config.catalogues_dir, config.similarity_dir),
             runs=RunArtefacts(config.runs_dir),
+            sandbox=Sandbox(),
         )
 
 

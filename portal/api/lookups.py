@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from flask import Blueprint, Response, current_app, jsonify, request
 from flask_login import current_user
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from demur.similarity.fingerprint import PictureError
 from models import Account
@@ -61,10 +61,12 @@ def _member() -> Account | None:
 
 
 def _picture() -> Picture:
-    """Raises PictureError, BadFingerprint, BadRequest, UnsupportedMediaType."""
+    """Raises PictureError, BadFingerprint, BadRequest, RequestEntityTooLarge, UnsupportedMediaType."""
     if request.mimetype == "application/json":
-        request.max_content_length = MAX_FINGERPRINT_BYTES
-        return parse_fingerprint(request.get_data())
+        sent = request.get_data()
+        if len(sent) > MAX_FINGERPRINT_BYTES:
+            raise RequestEntityTooLarge(f"a fingerprint takes at most {MAX_FINGERPRINT_BYTES} bytes")
+        return parse_fingerprint(sent)
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMediaType("send the picture as multipart/form-data, or its fingerprint as application/json")
     if "picture" not in request.files:

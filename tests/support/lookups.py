@@ -1,16 +1,18 @@
 """Pictures as a lookup sees them."""
 
+import hashlib
 from dataclasses import asdict
 from typing import Any
 
-from demur.similarity.fingerprint import FINGERPRINT_VERSION, fingerprint
-from rights.hashes import asked
+from demur.similarity.edits import variants
+from demur.similarity.fingerprint import FINGERPRINT_VERSION, decode
+from demur.similarity.query import Query
 from rights.optouts import Picture
 
 
 def picture_of(data: bytes) -> Picture:
-    read = fingerprint(data)
-    return Picture(asked(read), read.width, read.height)
+    luma, (width, height) = decode(data)
+    return Picture(Query(hashlib.sha256(data).hexdigest(), variants(luma)), width, height)
 
 
 def fingerprint_of(data: bytes) -> dict[str, Any]:

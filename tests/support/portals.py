@@ -171,6 +171,7 @@ def portal_for_tests(
     app = create_app(config)
     with serving(create_provider(config, data_dir / "provider"), issuer) if provider else nullcontext():
         yield TestedPortal(config, app, workplace)
+    app.extensions["demur"].sandbox.close()
     for engine in (app.extensions["demur"].engine, workplace.reading.kw["bind"]):
         engine.dispose()
 
