@@ -253,15 +253,19 @@ def _reduced(picture: Image.Image) -> Image.Image:
     """Colours are multiplied by their alpha, averaged and divided; also where nothing is averaged, as browsers give only such colours."""
     factor = max(min(picture.size) // WORKING_SIDE, 1)
     if not picture.mode.endswith("A"):
-        return picture.reduce(factor)
+        return picture.reduce(factor) if factor > 1 else picture
     return picture.convert(picture.mode[:-1] + "a").reduce(factor).convert(picture.mode)
 
 
 def _luma(picture: Image.Image, profile: bytes | None) -> Image.Image:
     if not picture.mode.endswith("A"):
-        return _srgb(picture, profile).convert("L")
-    luma = _srgb(picture.convert(picture.mode[:-1]), profile).convert("L")
+        return _grey(_srgb(picture, profile))
+    luma = _grey(_srgb(picture.convert(picture.mode[:-1]), profile))
     return Image.composite(luma, Image.new("L", luma.size, "white"), picture.getchannel("A"))
+
+
+def _grey(colours: Image.Image) -> Image.Image:
+    return colours if colours.mode == "L" else colours.convert("L")
 
 
 def _srgb(colours: Image.Image, profile: bytes | None) -> Image.Image:
