@@ -42,9 +42,9 @@ class Tables:
     @classmethod
     def map(cls, directory: Path, header: Header) -> "Tables":
         """Raises OSError."""
-        hashes = mapped(directory / HASHES, np.uint64, whole=False).reshape(TABLES, header.rows)
-        rows = mapped(directory / ROWS, np.uint32, whole=False)
-        return cls(header.layout, hashes, rows, mapped(directory / STARTS, np.uint32, whole=True))
+        hashes = mapped(directory / HASHES, np.uint64).reshape(TABLES, header.rows)
+        rows = mapped(directory / ROWS, np.uint32)
+        return cls(header.layout, hashes, rows, mapped(directory / STARTS, np.uint32))
 
     def spans(self, probe: Probe, hashes: U64) -> I64:
         """(hashes, 2): first and last + 1 row, in `rows`, of each permuted hash that the tables have."""

@@ -25,15 +25,13 @@ _WILL_NEED = mmap.MADV_WILLNEED
 _madvise: Any = types.ExternalFunction("madvise", types.int32(types.uintp, types.uintp, types.int32))
 
 
-def mapped(path: Path, scalar: type[Scalar], *, whole: bool) -> NDArray[Scalar]:
-    """A little-endian file, read-only. The disk begins to read it where it will be needed `whole`, else what is touched. Raises OSError."""
+def mapped(path: Path, scalar: type[Scalar]) -> NDArray[Scalar]:
+    """A whole little-endian file, read-only. Of the disk only what is touched is read, and nothing around it. Raises OSError."""
     if path.stat().st_size == 0:
         return np.empty(0, dtype=scalar)
     with path.open("rb") as file:
         mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     mapping.madvise(mmap.MADV_RANDOM)
-    for start in range(0, len(mapping) if whole else 0, PIECE):
-        mapping.madvise(mmap.MADV_WILLNEED, start, min(PIECE, len(mapping) - start))
     return np.frombuffer(mapping, dtype=scalar)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from demur.similarity.tables.layout import I64, TABLES, U64, Probe
 from demur.similarity.tables.opened import Hits, Tables, all_between
-from demur.similarity.tables.paging import is_cold, will_need
-from demur.similarity.tables.search import buckets, matching, permuted
+from demur.similarity.tables.paging import ask_if_cold, is_cold, will_need
+from demur.similarity.tables.search import buckets, directory_runs, matching, permuted
 
 
 def query(tables: Tables, phashes: U64, radius: int) -> Hits:
@@ -16,7 +16,9 @@ def query(tables: Tables, phashes: U64, radius: int) -> Hits:
 
 
 def _one(tables: Tables, probe: Probe, number: int, asked: np.uint64) -> Hits:
-    runs = buckets(tables.starts, probe, asked)
+    entries = directory_runs(probe, asked)
+    ask_if_cold(tables.starts, entries)
+    runs = buckets(tables.starts, entries)
     _ask_if_cold(tables, probe, runs)
     hashes, distances = matching(tables.hashes, probe, runs, asked)
     spans = tables.spans(probe, hashes)

@@ -28,14 +28,23 @@ def permuted(hashes: U64, moves: U64) -> U64:
 
 
 @compiled
-def buckets(starts: U32, probe: Probe, asked: np.uint64) -> I64:
-    """(runs, 2): first and last + 1 entry of every bucket to read for one permuted hash, table by table as in `probe.flip_ends`."""
+def directory_runs(probe: Probe, asked: np.uint64) -> I64:
+    """(runs, 2): first and last + 1 entry of the directories that say where each bucket to read for one permuted hash begins and ends."""
     runs = np.empty((len(probe.flips), 2), dtype=np.int64)
     for table in range(len(probe.turns)):
         chunk = turned(asked, probe.turns[table]) >> probe.shifts[table]
         for at in range(probe.flip_ends[table], probe.flip_ends[table + 1]):
-            bucket = probe.firsts[table] + np.int64(chunk ^ probe.flips[at])
-            runs[at, 0], runs[at, 1] = starts[bucket], starts[bucket + 1]
+            runs[at, 0] = probe.firsts[table] + np.int64(chunk ^ probe.flips[at])
+            runs[at, 1] = runs[at, 0] + 2
+    return runs
+
+
+@compiled
+def buckets(starts: U32, directory_runs: I64) -> I64:
+    """(runs, 2): first and last + 1 entry of every bucket to read, table by table as in `probe.flip_ends`."""
+    runs = np.empty_like(directory_runs)
+    for at in range(len(runs)):
+        runs[at, 0], runs[at, 1] = starts[directory_runs[at, 0]], starts[directory_runs[at, 0] + 1]
     return runs
 
 
