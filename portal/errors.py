@@ -74,9 +74,6 @@ BY_ERROR: dict[type[Exception], Problem] = {
         503, "We cannot read pictures right now", "Where your browser reads them on your device, looking up works as ever.", again=True
     ),
     IndexIncomplete: Problem(
-        503, "Looking up is not possible right now", "The index of manifests is being made. Nothing was changed.", again=True
-    ),
-    IndexIncomplete: Problem(
         503,
         "Looking up is not possible right now",
         "Part of what we would search is missing, and we will not say no to a picture that we did not look for. Your opt-outs are safe.",

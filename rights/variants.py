@@ -49,6 +49,8 @@ def _names(data: bytes) -> tuple[list[str], bytes]:
     names, at = [], 2
     for _ in range(data[1]):
         end = at + 1 + data[at]
+        if end > len(data):
+            raise ValueError(end)
         names.append(data[at + 1 : end].decode("ascii"))
         at = end
     return names, data[at:]
