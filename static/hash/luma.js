@@ -28,11 +28,15 @@ export async function decode(bytes) {
   }
 }
 
-/** The file's pixels as they are stored: boxes must begin where the server's begin, so the browser is not told to turn the picture. */
+/**
+ * The file's pixels as they are stored: boxes must begin where the server's begin, so the browser is not told to turn the picture; and a
+ * canvas multiplies by alpha as Pillow does, while the decoders of some formats round otherwise.
+ */
 async function bitmapOf(bytes, kind, offset) {
   const parts = offset < 0 ? [bytes] : [bytes.subarray(0, offset), Uint8Array.of(1), bytes.subarray(offset + 1)];
-  const bitmap = kind && (await createImageBitmap(new Blob(parts, { type: `image/${kind}` })).catch(() => null));
-  if (!bitmap) throw new CannotDecode("format", "This browser cannot read this kind of picture.");
+  const file = new Blob(parts, { type: `image/${kind}` });
+  const bitmap = kind && (await createImageBitmap(file, { premultiplyAlpha: "none" }).catch(() => null));
+  if (!bitmap) throw new CannotDecode("format", "This browser cannot read this file as a picture.");
   if (bitmap.width * bitmap.height <= MAX_PIXELS) return bitmap;
   bitmap.close();
   throw new CannotDecode("too-large", `This picture has more than ${MAX_PIXELS / 1e6} million pixels; please choose a smaller copy.`);

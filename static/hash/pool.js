@@ -19,8 +19,10 @@ export async function* fingerprintFiles(files, { onProgress = () => {}, signal }
   const aborted = new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason), { once: true }));
   aborted.catch(() => {});
   try {
-    signal?.throwIfAborted();
-    for (const { file, promise } of all) yield { file, ...(await Promise.race([promise, aborted])) };
+    for (const { file, promise } of all) {
+      signal?.throwIfAborted();
+      yield { file, ...(await Promise.race([promise, aborted])) };
+    }
   } finally {
     for (const worker of workers) worker.terminate();
   }
