@@ -17,6 +17,7 @@ from demo.settings import DemoDirectory
 from models import Manifest, ManifestState, TrainingRun, make_engine, make_sessions, writing
 from rights.catalogues import Catalogues
 from rights.imports import import_and_register
+from rights.indexing import mend_index
 from rights.runs import queue_run
 
 CACHE = Path("demo-data")
@@ -57,12 +58,15 @@ def make_photos(demo: DemoDirectory, photos: Path | None) -> None:
 
 
 def import_once(sessions: sessionmaker[Session], config: Config, clock: Callable[[], datetime]) -> None:
-    """Imports and registers the manifest of the demonstration's photos, unless it is registered."""
+    """Imports and registers the manifest of the demonstration's photos, unless it is registered; then its index is made whole."""
+    catalogues = Catalogues(config.catalogues_dir, config.similarity_dir)
     with sessions.begin() as session:
         registered = select(Manifest.id).where(Manifest.name == MANIFEST_NAME, Manifest.state == ManifestState.REGISTERED)
-        if session.scalar(registered) is not None:
-            return
-    catalogues = Catalogues(config.catalogues_dir, config.similarity_dir)
+        known = session.scalar(registered) is not None
+    if known:
+        if mend_index(sessions, catalogues):
+            print("The similarity index was not whole; it is made anew.", flush=True)
+        return
     import_and_register(sessions, catalogues, DemoDirectory.of(config).photos, MANIFEST_NAME, clock=clock)
 
 

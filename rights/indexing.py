@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from demur.manifests import Catalogue
 from demur.manifests.indexing import catalogue_rows
-from demur.similarity.index import SimilarityIndex, SourceRows
+from demur.similarity.index import SegmentError, SimilarityIndex, SourceRows
 from models import Manifest, ManifestState
 from rights.catalogues import Catalogues
 
@@ -53,6 +53,17 @@ def rebuild_index(sessions: sessionmaker[Session], catalogues: Catalogues, progr
         return [_rows(catalogues, manifest.catalogue) for manifest in manifests if _is_there(catalogues, manifest)]
 
     return SimilarityIndex.build(catalogues.similarity_dir, wanted, progress)
+
+
+def mend_index(sessions: sessionmaker[Session], catalogues: Catalogues) -> bool:
+    """Rebuilds the index if it cannot be read or lacks a registered manifest, and says whether it did. Raises as ``rebuild_index``."""
+    try:
+        whole = not index_state(sessions, catalogues).missing
+    except SegmentError:
+        whole = False
+    if not whole:
+        rebuild_index(sessions, catalogues)
+    return not whole
 
 
 def compact_index(sessions: sessionmaker[Session], catalogues: Catalogues, progress: Progress | None = None) -> SimilarityIndex:

@@ -12,7 +12,7 @@ from demur.similarity.index import SimilarityIndex
 from models import Manifest, ManifestState
 from rights.catalogues import Catalogues, IndexIncomplete
 from rights.imports import ManifestNameTaken, import_and_register
-from rights.indexing import compact_index, forget_catalogue, index_catalogue, index_state, rebuild_index
+from rights.indexing import compact_index, forget_catalogue, index_catalogue, index_state, mend_index, rebuild_index
 from rights.lookup import look_up
 from rights.optouts import Photos
 from tests.factories import NOW, make_manifest
@@ -43,9 +43,10 @@ def test_without_a_whole_index_nothing_is_said_until_it_is_rebuilt(office: Offic
     for act in (found, Office.propagate):
         with pytest.raises(IndexIncomplete, match="flask index rebuild"):
             act(office)
-    rebuild_index(office.sessions, office.catalogues)
+    assert mend_index(office.sessions, office.catalogues)
     assert found(office) == ["ada-2"]
     office.propagate()
+    assert not mend_index(office.sessions, office.catalogues)
 
 
 def test_an_index_without_manifests_to_search_is_not_missed(sessions: sessionmaker[Session], tmp_path: Path):
