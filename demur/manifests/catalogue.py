@@ -20,6 +20,9 @@ from demur.manifests.importer import CATALOGUE_FORMAT, ImportReport
 from demur.manifests.pictures import read_picture
 from demur.manifests.schema import SCHEMA
 from demur.mapped import map_array
+from demur.similarity.tables.paging import ask_if_cold, mapped
+
+PDQ_WORDS = 4  # of 64 bits
 
 Positions = Sequence[int] | npt.NDArray[np.integer]
 
@@ -136,7 +139,10 @@ class Catalogue:
 
     def pdq(self, positions: Positions) -> npt.NDArray[np.uint8]:
         """The PDQ hashes at `positions`, (n, 32); zeros where a row has none."""
-        return np.asarray(self._pdq[np.asarray(positions, dtype=np.int64)])
+        rows = np.asarray(positions, dtype=np.int64)
+        first = PDQ_WORDS * rows
+        ask_if_cold(self._pdq, np.stack([first, first + PDQ_WORDS], axis=1))
+        return self._pdq.reshape(-1, PDQ_WORDS)[rows].view(np.uint8)
 
     def picture(self, position: int) -> bytes:
         """The encoded picture of a row, as it was imported. Raises PictureMissing, PictureChanged."""
@@ -171,8 +177,8 @@ class Catalogue:
         return DigestTable.open(self.path / "owner"), map_array(self.path / "owner.starts", np.uint32)
 
     @cached_property
-    def _pdq(self) -> npt.NDArray[np.uint8]:
-        return map_array(self.path / "pdq.bin", np.uint8).reshape(-1, 32)
+    def _pdq(self) -> npt.NDArray[np.uint64]:
+        return mapped(self.path / "pdq.bin", np.uint64)
 
 
 def _schema_of(columns: Sequence[str] | None) -> pa.Schema:
