@@ -27,7 +27,7 @@ TAKEN = 1000  # photos of an owner that are read from a catalogue at once
 class Finding:
     """What was found for one opt-out: what is known of each of its pictures, and the rows it reaches.
 
-    ``countless``: one of the pictures has so many near duplicates (MOST_COPIES) that not all of them are among the rows.
+    ``countless``: one of the pictures has so many copies (MOST_COPIES) that not all of them may be among the rows.
     """
 
     pictures: list[Hashes] = field(default_factory=list)
@@ -119,7 +119,7 @@ def _find_pictures(catalogues: Catalogues, where: Registered, pictures: Iterable
         found = catalogues.find_matches(where, [hashes.query() for _, hashes in some])
         reached: dict[int, list[tuple[Finding, Match]]] = defaultdict(list)
         for (finding, _), matches in zip(some, found, strict=True):
-            finding.countless |= sum(match.kind is not MatchKind.EXACT for _, _, match in matches) >= MOST_COPIES
+            finding.countless |= len(matches) >= MOST_COPIES  # exact ones too: they were among the closest
             for manifest, _, match in matches:
                 reached[manifest.id].append((finding, match))
         for manifest, catalogue in where:

@@ -2,11 +2,15 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
+import rights.catalogues
+import rights.reach
 from demur.exclusions import KeyKind
 from demur.manifests import import_manifest
-from models import OptOut, Outbox
+from demur.similarity.rules import MatchKind
+from models import OptOut, OptOutMatch, Outbox
 from rights.hashes import Hashes
 from rights.imports import PROPAGATE_MANIFEST, propagate_into_newer, registered_ids
 from rights.indexing import index_catalogue
@@ -106,6 +110,21 @@ def test_a_new_manifest_can_pass_the_fan_out_limit(office: Office, tmp_path):
     assert not [entry for entry in office.entries(2) if entry.kind is KeyKind.PHASH], "readers would exclude them by their looks"
     with office.sessions() as session:
         assert session.scalars(select(OptOut)).one().held
+
+
+def test_a_picture_with_countless_copies_is_held_whatever_the_limit(office: Office, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    for place in (rights.catalogues, rights.reach):
+        monkeypatch.setattr(place, "MOST_COPIES", 3)
+    copies = {f"dan-{quality}": ("dan", jpeg(textured_picture(seed=2), quality=quality)) for quality in (40, 50, 60, 70)}
+    register(office, tmp_path / "late", copies)
+    office.file(office.account("ada"), Photos(("ada-2",)))
+    office.carry()
+    assert uids(office, 1) == {"ada-2"}
+    with office.sessions() as session:
+        opt_out = session.scalars(select(OptOut)).one()
+        proposed = session.scalars(select(OptOutMatch).where(OptOutMatch.kind == MatchKind.PROPOSED)).all()
+    assert opt_out.held
+    assert 1 < len(proposed) <= 3, "the closest ones wait for a person"
 
 
 def test_a_manifest_registered_while_an_opt_out_is_propagated_is_searched_again(office: Office, tmp_path):
