@@ -27,7 +27,7 @@ from portal import (
 )
 from portal.assets import versioned
 from portal.auth import member, provider
-from portal.evenly import evenly
+from portal.even_answers import evenly
 from portal.logs import PortalLogging, configure, log_requests
 from portal.secret import secret_key
 from portal.sessions import SqlSessionInterface

@@ -1,7 +1,7 @@
 """Looking pictures up: does a manifest hold them, or close copies?
 
 A browser sends a fingerprint, or the picture itself; both are forgotten with the request. Whoever is not signed in learns yes or no and
-nothing else (portal.evenly).
+nothing else (portal.even_answers).
 """
 
 import time
@@ -16,7 +16,7 @@ from demur.similarity.fingerprint import PictureError
 from models import Account
 from portal.auth.member import account
 from portal.database import db
-from portal.evenly import wait_for_step
+from portal.even_answers import wait_for_step
 from portal.fingerprints import BadFingerprint, parse_fingerprint
 from portal.selection import sign_picture
 from portal.site import site

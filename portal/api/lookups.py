@@ -16,7 +16,7 @@ from models import Account
 from portal.api.tokens import require
 from portal.auth.member import account
 from portal.database import db
-from portal.evenly import evenly, wait_for_step
+from portal.even_answers import evenly, wait_for_step
 from portal.fingerprints import BadFingerprint, parse_fingerprint
 from portal.lookup import read_picture
 from portal.site import site

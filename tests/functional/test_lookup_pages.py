@@ -14,7 +14,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import TestResponse, encode_multipart
 
 from demur.similarity.fingerprint import FINGERPRINT_VERSION
-from portal.evenly import STEP_S, wait_for_step
+from portal.even_answers import STEP_S, wait_for_step
 from portal.selection import PICTURE_LIFETIME_S
 from tests.support.lookups import fingerprint_of
 from tests.support.pictures import jpeg, photo_bytes, textured_picture
