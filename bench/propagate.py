@@ -3,8 +3,8 @@
     python -m bench.propagate --rows 10000000 --opt-outs 10000 --json
 
 Opt-outs are of rows that lie evenly through the corpus of bench.lookup, so that popular clusters are among them; they are joined within
-the radius at which near duplicates are proposed. Both start cold: the kernel forgets the files' pages (posix_fadvise). The disk reads past
-the page cache (O_DIRECT), in large pieces, one after the other. `ratio_to_disk` is the index's bytes over the seconds of the join, over that
+the radius at which near duplicates are proposed. Both start cold: the kernel forgets the pages (posix_fadvise). The disk reads past
+the page cache (O_DIRECT), in large pieces, one by one. `ratio_to_disk` is the index's bytes over the seconds of the join, over that
 rate.
 """
 

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from demur.similarity.tables.layout import I64, TABLES, U64
-from demur.similarity.tables.meeting import Asked, Matches, arranged, met
+from demur.similarity.tables.layout import I64, TABLES, U64, flips_of
+from demur.similarity.tables.meeting import WORD_BITS, Asked, Matches, arranged, met
 from demur.similarity.tables.opened import Hits, Tables, all_between
 from demur.similarity.tables.paging import will_need
-from demur.similarity.tables.search import permuted
+from demur.similarity.tables.search import U32, permuted
 
 Window = tuple[int, int]
 WINDOW_ENTRIES = 1 << 20
@@ -37,7 +37,7 @@ class Join:
             for table in range(TABLES):
                 if self._probe.limits[table] < 0:
                     continue
-                for matches in self._matches(arranged(table, self._probe, self._distinct), pool):
+                for matches in self._matches(self._asked(table), pool):
                     held.append(matches)
                     if sum(len(part.hashes) for part in held) >= BLOCK:
                         yield from self._looked_up(held)
@@ -53,34 +53,39 @@ class Join:
                 window = waiting.popleft()
                 self._ask(asked.table, window)
                 running.append(pool.submit(self._met, asked, window))
-            matches, (bucket, last) = running.popleft().result()
-            if bucket < last:
-                running.appendleft(pool.submit(self._met, asked, (bucket, last)))
-            self._report(asked.table, bucket)
+            matches, (word, last) = running.popleft().result()
+            if word < last:
+                running.appendleft(pool.submit(self._met, asked, (word, last)))
+            self._report(asked.table, word)
             yield matches
 
-    def _windows(self, table: int) -> list[Window]:
-        """Ranges of buckets with about WINDOW_ENTRIES entries each."""
-        cuts = np.searchsorted(self._directory(table), np.arange(0, len(self._tables.rows), WINDOW_ENTRIES), side="right") - 1
-        bounds = np.unique(np.append(cuts, len(self._directory(table)) - 1)).tolist()
-        return list(pairwise(bounds))
+    def _asked(self, table: int) -> Asked:
+        width, limit = self._tables.layout.widths[table], int(self._probe.limits[table])
+        return arranged(table, self._probe, self._distinct, flips_of(width - WORD_BITS, limit))
 
-    def _directory(self, table: int) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
+    def _windows(self, table: int) -> list[Window]:
+        """Ranges of words of buckets with about WINDOW_ENTRIES entries each."""
+        starts = self._word_starts(table)
+        cuts = np.searchsorted(starts, np.arange(0, len(self._tables.rows), WINDOW_ENTRIES), side="right") - 1
+        return list(pairwise(np.unique(np.append(cuts, len(starts) - 1)).tolist()))
+
+    def _word_starts(self, table: int) -> U32:
+        """The first entry of every word of buckets, and the end."""
         first, last = self._tables.layout.firsts[table : table + 2]
-        return self._tables.starts[first:last]
+        return self._tables.starts[first : last : 1 << WORD_BITS]
 
     def _ask(self, table: int, window: Window) -> None:
-        will_need(self._tables.hashes[table], self._directory(table)[list(window)].astype(np.int64).reshape(1, 2))
+        will_need(self._tables.hashes[table], self._word_starts(table)[list(window)].astype(np.int64).reshape(1, 2))
 
     def _met(self, asked: Asked, window: Window) -> tuple[Matches, Window]:
         first, last = window
-        matches, bucket = met(self._tables.hashes[asked.table], self._tables.starts, self._probe, asked, first, last)
-        return matches, (bucket, last)
+        matches, word = met(self._tables.hashes[asked.table], self._tables.starts, self._probe, asked, first, last)
+        return matches, (word, last)
 
-    def _report(self, table: int, bucket: int) -> None:
+    def _report(self, table: int, word: int) -> None:
         rows = len(self._tables.rows)
         probed = int(np.count_nonzero(self._probe.limits >= 0))
-        self._progress(table * rows + int(self._directory(table)[bucket]), probed * rows)
+        self._progress(table * rows + int(self._word_starts(table)[word]), probed * rows)
 
     def _looked_up(self, held: list[Matches]) -> Iterator[Hits]:
         """The rows of the matches' hashes, for each of the queries that are alike."""

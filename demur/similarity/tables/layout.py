@@ -19,7 +19,7 @@ I64 = npt.NDArray[np.int64]
 TABLES = 3
 MAX_RADIUS = 11
 WIDEST = (22, 21, 21)
-NARROWEST = 4
+NARROWEST = 6
 BUCKET_ROWS = 24
 """Rows that a bucket has at least on average: fewer, and finding buckets costs more time and space than reading them saves."""
 
@@ -100,7 +100,7 @@ def _probe(widths: tuple[int, ...], radius: int) -> Probe:
     layout = Layout(PERMUTATION, widths)
     whole, rest = divmod(radius, TABLES)
     limits = [whole if table <= rest else whole - 1 for table in range(TABLES)]
-    flips = [_flips(width, limit) for width, limit in zip(widths, limits, strict=True)]
+    flips = [flips_of(width, limit) for width, limit in zip(widths, limits, strict=True)]
     shifts = [64 - width for width in widths]
     return Probe(
         radius=radius,
@@ -116,6 +116,7 @@ def _probe(widths: tuple[int, ...], radius: int) -> Probe:
     )
 
 
-def _flips(width: int, limit: int) -> U64:
+def flips_of(width: int, limit: int) -> U64:
+    """All numbers of `width` bits with at most `limit` of them set, those with fewer first; none if the limit is negative."""
     masks = [sum(1 << bit for bit in bits) for count in range(limit + 1) for bits in combinations(range(width), count)]
     return np.array(masks, dtype=np.uint64)

@@ -1,4 +1,8 @@
-"""The compiled loops of a join: a table is read bucket after bucket, and each is compared with the queries of the buckets around it."""
+"""The compiled loops of a join: buckets are compared with the queries of the buckets around them.
+
+Buckets are taken by the word of 64, which is what one look into the bitmap of buckets with queries says something about: the bits above the
+lowest six lead to the words within the limit, few of which have any query, and the lowest six from each query there to its buckets here.
+"""
 
 from typing import NamedTuple
 
@@ -7,9 +11,13 @@ import numpy.typing as npt
 
 from demur.similarity.kernels import compiled, popcount, turned
 from demur.similarity.tables.layout import U64, Probe
-from demur.similarity.tables.search import U8, U32, met_before, near
+from demur.similarity.tables.search import U8, U32, matched, near
 
 I32 = npt.NDArray[np.int32]
+WORD_BITS = 6
+LOW_FLIPS = np.array(sorted(range(1 << WORD_BITS), key=int.bit_count), dtype=np.int64)
+LOW_COUNTS = np.array([sum(flip.bit_count() <= limit for flip in range(1 << WORD_BITS)) for limit in range(WORD_BITS + 1)])
+"""The first LOW_COUNTS[n] of LOW_FLIPS flip at most n bits."""
 ENOUGH = 1 << 20
 """Matches after which a window is left and taken up again later, so that a popular cluster costs time and not memory."""
 
@@ -21,7 +29,8 @@ class Asked(NamedTuple):
     hashes: U64  # rotated as the table's are, ascending
     numbers: I32  # which query each of them is
     starts: U32  # (2^width + 1,): where the queries of each bucket begin
-    occupied: U64  # bit b is set where bucket b has any: small enough to stay in the processor's cache
+    occupied: U64  # bit b of word w is set where bucket 64 w + b has any: small enough to stay in the processor's cache
+    flips: U64  # what to xor a word's number with to get the words within the table's limit
 
 
 class Matches(NamedTuple):
@@ -33,55 +42,61 @@ class Matches(NamedTuple):
 
 
 @compiled
-def arranged(table: int, probe: Probe, queries: U64) -> Asked:
+def arranged(table: int, probe: Probe, queries: U64, flips: U64) -> Asked:
     """The distinct permuted queries, arranged for a table."""
-    turn, shift = probe.turns[table], probe.shifts[table]
     hashes = np.empty_like(queries)
     for number in range(len(queries)):
-        hashes[number] = turned(queries[number], turn)
+        hashes[number] = turned(queries[number], probe.turns[table])
     numbers = np.argsort(hashes)
     hashes = hashes[numbers]
-    buckets = np.int64(1) << np.int64(np.uint64(64) - shift)
+    buckets = np.int64(1) << np.int64(np.uint64(64) - probe.shifts[table])
     starts = np.zeros(buckets + 1, dtype=np.uint32)
-    occupied = np.zeros((buckets + 63) // 64, dtype=np.uint64)
-    for word in hashes:
-        bucket = word >> shift
-        starts[np.int64(bucket) + 1] += np.uint32(1)
-        occupied[bucket >> np.uint64(6)] |= np.uint64(1) << (bucket & np.uint64(63))
+    occupied = np.zeros(buckets >> WORD_BITS, dtype=np.uint64)
+    for entry in hashes:
+        bucket = np.int64(entry >> probe.shifts[table])
+        starts[bucket + 1] += np.uint32(1)
+        occupied[bucket >> WORD_BITS] |= np.uint64(1) << np.uint64(bucket & 63)
     for bucket in range(buckets):
         starts[bucket + 1] += starts[bucket]
-    return Asked(table, hashes, numbers.astype(np.int32), starts, occupied)
+    return Asked(table, hashes, numbers.astype(np.int32), starts, occupied, flips)
 
 
 @compiled
 def met(entries: U64, starts: U32, probe: Probe, asked: Asked, first: int, last: int) -> tuple[Matches, int]:
-    """What the buckets from `first` on match that no table before this does; and the bucket to go on with, `last` if none is left."""
-    queries, hashes, distances = np.empty(1024, dtype=np.int32), np.empty(1024, dtype=np.uint64), np.empty(1024, dtype=np.uint8)
-    count = 0
-    table = asked.table
-    back = (np.uint64(64) - probe.turns[table]) & np.uint64(63)
-    flips = probe.flips[probe.flip_ends[table] : probe.flip_ends[table + 1]]
-    bucket = first
-    while bucket < last and count < ENOUGH:
-        block = entries[starts[probe.firsts[table] + bucket] : starts[probe.firsts[table] + bucket + 1]]
-        for flip in flips if len(block) else flips[:0]:
-            other = np.uint64(bucket) ^ flip
-            if not (asked.occupied[other >> np.uint64(6)] >> (other & np.uint64(63))) & np.uint64(1):
-                continue
-            for number in range(asked.starts[other], asked.starts[other + np.uint64(1)]):
-                target = asked.hashes[number]
-                if not near(block, target, probe.radius):
-                    continue
-                for at in range(len(block)):
-                    distance = popcount(block[at] ^ target)
-                    if distance > probe.radius or (at > 0 and block[at - 1] == block[at]):
-                        continue
-                    if met_before(probe, table, turned(block[at] ^ target, back)):
-                        continue
-                    if count == len(queries):
-                        queries, hashes = np.concatenate((queries, queries)), np.concatenate((hashes, hashes))
-                        distances = np.concatenate((distances, distances))
-                    queries[count], hashes[count], distances[count] = asked.numbers[number], turned(block[at], back), distance
-                    count += 1
-        bucket += 1
-    return Matches(queries[:count], hashes[:count], distances[:count]), bucket
+    """What the buckets of the words from `first` on match that no table before this does; and the word to go on with, `last` in the end."""
+    matches, count = Matches(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint8)), 0
+    limit = probe.limits[asked.table]
+    directory = starts[probe.firsts[asked.table] :]
+    word = first
+    while word < last and count < ENOUGH:
+        for flip in asked.flips:
+            there = word ^ np.int64(flip)
+            occupied = asked.occupied[there]
+            while occupied:
+                low = popcount((occupied & -occupied) - np.uint64(1))
+                occupied &= occupied - np.uint64(1)
+                other = (there << WORD_BITS) + low
+                for number in range(asked.starts[other], asked.starts[other + 1]):
+                    for low_flip in LOW_FLIPS[: LOW_COUNTS[min(limit - popcount(flip), WORD_BITS)]]:
+                        bucket = (word << WORD_BITS) + (low ^ low_flip)
+                        block = entries[directory[bucket] : directory[bucket + 1]]
+                        if near(block, asked.hashes[number], probe.radius):
+                            hashes, distances = matched(block, asked.hashes[number], probe, asked.table)
+                            matches = _appended(matches, count, asked.numbers[number], hashes, distances)
+                            count += len(hashes)
+        word += 1
+    return Matches(matches.queries[:count], matches.hashes[:count], matches.distances[:count]), word
+
+
+@compiled
+def _appended(matches: Matches, count: int, query: int, hashes: U64, distances: U8) -> Matches:
+    """The matches with more of them written after the first `count`, in arrays that double when they are full."""
+    queries, all_hashes, all_distances = matches.queries, matches.hashes, matches.distances
+    stop = count + len(hashes)
+    if stop > len(queries):
+        more = stop + len(queries)
+        queries = np.concatenate((queries, np.empty(more, dtype=np.int32)))
+        all_hashes = np.concatenate((all_hashes, np.empty(more, dtype=np.uint64)))
+        all_distances = np.concatenate((all_distances, np.empty(more, dtype=np.uint8)))
+    queries[count:stop], all_hashes[count:stop], all_distances[count:stop] = query, hashes, distances
+    return Matches(queries, all_hashes, all_distances)

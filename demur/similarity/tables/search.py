@@ -51,29 +51,17 @@ def buckets(starts: U32, directory_runs: I64) -> I64:
 @compiled
 def matching(tables: U64, probe: Probe, runs: I64, asked: np.uint64) -> tuple[U64, U8]:
     """All distinct permuted hashes within the radius, each once, and their distances. tables: (3, n)."""
-    hashes, distances = np.empty(64, dtype=np.uint64), np.empty(64, dtype=np.uint8)
-    count = 0
+    hashes, distances = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint8)
     for table in range(len(probe.turns)):
-        entries, turn, last = tables[table], probe.turns[table], probe.flip_ends[table + 1]
-        target = turned(asked, turn)
+        entries, last = tables[table], probe.flip_ends[table + 1]
+        target = turned(asked, probe.turns[table])
         for run in range(probe.flip_ends[table], last):
-            start, stop = runs[run]
             _fetch(entries, runs[min(run + AHEAD, last - 1)])
-            if not near(entries[start:stop], target, probe.radius):
-                continue
-            for at in range(start, stop):
-                entry = entries[at]
-                distance = popcount(entry ^ target)
-                if distance > probe.radius or (at > start and entries[at - 1] == entry):
-                    continue
-                found = turned(entry, (np.uint64(64) - turn) & np.uint64(63))
-                if met_before(probe, table, found ^ asked):
-                    continue
-                if count == len(hashes):
-                    hashes, distances = np.concatenate((hashes, hashes)), np.concatenate((distances, distances))
-                hashes[count], distances[count] = found, distance
-                count += 1
-    return hashes[:count], distances[:count]
+            bucket = entries[runs[run, 0] : runs[run, 1]]
+            if near(bucket, target, probe.radius):
+                more, bits = matched(bucket, target, probe, table)
+                hashes, distances = np.concatenate((hashes, more)), np.concatenate((distances, bits))
+    return hashes, distances
 
 
 @compiled
@@ -92,7 +80,26 @@ def near(entries: U64, target: np.uint64, radius: int) -> int:
 
 
 @compiled
-def met_before(probe: Probe, table: int, difference: np.uint64) -> bool:
+def matched(bucket: U64, target: np.uint64, probe: Probe, table: int) -> tuple[U64, U8]:
+    """The distinct permuted hashes in a bucket of a table that are within the radius, and that no table before it meets; and distances."""
+    hashes, distances = np.empty(len(bucket), dtype=np.uint64), np.empty(len(bucket), dtype=np.uint8)
+    back = (np.uint64(64) - probe.turns[table]) & np.uint64(63)
+    count = 0
+    for at in range(len(bucket)):
+        difference = bucket[at] ^ target
+        if (
+            popcount(difference) > probe.radius
+            or (at > 0 and bucket[at - 1] == bucket[at])
+            or _met_before(probe, table, turned(difference, back))
+        ):
+            continue
+        hashes[count], distances[count] = turned(bucket[at], back), popcount(difference)
+        count += 1
+    return hashes[:count], distances[:count]
+
+
+@compiled
+def _met_before(probe: Probe, table: int, difference: np.uint64) -> bool:
     met = False
     for earlier in range(table):
         met |= popcount(difference & probe.chunks[earlier]) <= probe.limits[earlier]

