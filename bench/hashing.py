@@ -96,7 +96,7 @@ def samples(files: list[Path], most: int) -> Iterator[bytes]:
 
 def _large_enough(path: Path) -> bool:
     with open_picture(path.read_bytes()) as opened:
-        return MEGAPIXELS * 1e6 <= opened.width * opened.height
+        return opened.width * opened.height >= MEGAPIXELS * 1e6
 
 
 def _resized(path: Path) -> bytes:

@@ -59,6 +59,9 @@ _UPWARD = {
 then take the note away."""
 _SIDEWAYS = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
 
+_COLOUR_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK", "LAB": "Lab "}
+"""Mode of a picture → what a profile made for it says of itself."""
+
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -69,6 +72,7 @@ _SIGNATURES = {
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
 }
+_BOXES = (b"ftyp", b"meta", b"mdat", b"idat", b"moov", b"free", b"skip", b"uuid")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _OTHER_SIGNATURES = (
     b"BM",
@@ -202,6 +206,8 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
         raise PictureTruncated(_DAMAGED) from error
     if opened.width * opened.height > MAX_PIXELS:
         raise PictureTooLarge(too_large)
+    if kind == "HEIF" and not _has_whole_boxes(data):
+        raise PictureTruncated(_DAMAGED)
     return opened
 
 
@@ -223,12 +229,25 @@ def _format(data: bytes) -> str:
     raise NotAPicture("This file is not a picture.")
 
 
+def _has_whole_boxes(data: bytes) -> bool:
+    """Whether an HEIC file is as long as it says: libheif leaves tiles that are missing black, and says nothing (ISO/IEC 14496-12, 4.2)."""
+    at = 0
+    while data[at + 4 : at + 8] in _BOXES:
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 0:  # to the end of the file, wherever that is
+            return True
+        at += max(int.from_bytes(data[at + 8 : at + 16], "big") if size == 1 else size, 8)
+    return at <= len(data)
+
+
 def _load(opened: ImageFile.ImageFile) -> tuple[int, int]:
     """Decodes the first frame, a JPEG as small as will do and straight to luma where no profile asks for its colours. The full size."""
     full = opened.size
     profile = opened.info.get("icc_profile")
-    grey = not profile or _to_srgb(profile, "RGB") is None
-    scaled = opened.draft("L" if grey else None, (WORKING_SIDE, WORKING_SIDE))
+    is_srgb = opened.mode == "RGB" and not (profile and _to_srgb(profile, "RGB"))
+    if is_srgb:
+        opened.info.pop("icc_profile", None)  # once the picture is grey, a profile of grey would be taken for its own
+    scaled = opened.draft("L" if is_srgb else None, (WORKING_SIDE, WORKING_SIDE))
     opened.load()
     return full if scaled else opened.size
 
@@ -279,7 +298,9 @@ def _srgb(colours: Image.Image, profile: bytes | None) -> Image.Image:
 def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """None where it would change nothing, and where the profile is broken or is not one of pictures of this mode."""
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else ImageCms.createProfile("LAB")
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile) if profile else ImageCms.createProfile("LAB"))
+        if source.profile.xcolor_space != _COLOUR_SPACES[mode]:
+            return None
         intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", intent)
     except (ImageCms.PyCMSError, OSError):
