@@ -19,6 +19,8 @@ _FLIPS = np.array(
     dtype=np.uint64,
 )
 _FEW = 1024  # below that many entries comparing with each is the faster way
+_Limits = tuple[int, int]
+_LIMITS: _Limits = (PHASH_RADIUS, PDQ_CONFIRMED)  # handed to compiled code, which would keep a constant's old value when rules.py changes
 
 
 class NearTable:
@@ -38,9 +40,9 @@ class NearTable:
         eligible = np.flatnonzero(qualities >= MIN_QUALITY)
         pdqs = np.ascontiguousarray(pdqs)
         if len(self._phashes) <= _FEW:
-            _scan(self._phashes, self._pdqs, phashes, pdqs, eligible, found)
+            _scan(self._phashes, self._pdqs, phashes, pdqs, eligible, _LIMITS, found)
         else:
-            _search(self._phashes, self._pdqs, self._order, self._starts, _FLIPS, phashes, pdqs, eligible, found)
+            _search(self._phashes, self._pdqs, self._order, self._starts, _FLIPS, phashes, pdqs, eligible, _LIMITS, found)
         return found
 
 
@@ -53,13 +55,13 @@ def _bits(word: np.uint64) -> np.uint64:
 
 
 @numba.njit(cache=True)
-def _confirmed(phash: np.uint64, pdq: NDArray[np.uint64], other_phash: np.uint64, other_pdq: NDArray[np.uint64]) -> bool:
-    if _bits(phash ^ other_phash) > PHASH_RADIUS:
+def _confirmed(phash: np.uint64, pdq: NDArray[np.uint64], other_phash: np.uint64, other_pdq: NDArray[np.uint64], limits: _Limits) -> bool:
+    if _bits(phash ^ other_phash) > limits[0]:
         return False
     distance = np.uint64(0)
     for word in range(4):
         distance += _bits(pdq[word] ^ other_pdq[word])
-    return bool(distance <= PDQ_CONFIRMED)
+    return bool(distance <= limits[1])
 
 
 @numba.njit(cache=True)
@@ -69,11 +71,12 @@ def _scan(
     rows: NDArray[np.uint64],
     row_pdqs: NDArray[np.uint64],
     eligible: NDArray[np.int64],
+    limits: _Limits,
     found: NDArray[np.int32],
 ) -> None:
     for row in eligible:
         for entry in range(len(entries)):
-            if _confirmed(rows[row], row_pdqs[row], entries[entry], entry_pdqs[entry]):
+            if _confirmed(rows[row], row_pdqs[row], entries[entry], entry_pdqs[entry], limits):
                 found[row] = entry
                 break
 
@@ -88,6 +91,7 @@ def _search(
     rows: NDArray[np.uint64],
     row_pdqs: NDArray[np.uint64],
     eligible: NDArray[np.int64],
+    limits: _Limits,
     found: NDArray[np.int32],
 ) -> None:
     for row in eligible:
@@ -97,7 +101,7 @@ def _search(
                 bucket = value ^ flip
                 for at in range(starts[chunk, bucket], starts[chunk, bucket + np.uint64(1)]):
                     entry = order[chunk, at]
-                    if _confirmed(rows[row], row_pdqs[row], entries[entry], entry_pdqs[entry]):
+                    if _confirmed(rows[row], row_pdqs[row], entries[entry], entry_pdqs[entry], limits):
                         found[row] = entry
                         break
                 if found[row] >= 0:

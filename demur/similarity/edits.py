@@ -20,7 +20,7 @@ from demur.similarity.orientations import ORIENTATIONS
 from demur.similarity.pdq import SAMPLES, blurred, pdqs, pdqs_of
 from demur.similarity.phash import phashes, phashes_of
 from demur.similarity.query import Variant
-from demur.similarity.rules import MIN_QUALITY
+from demur.similarity.rules import MIN_QUALITY, QUALITY_FOR_EDITS
 
 Grey = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -46,13 +46,13 @@ class Edit:
 def variants(luma: Image.Image) -> tuple[Variant, ...]:
     """The photo (mode "L", as `fingerprint.decode` gives it) in every way in which it is searched.
 
-    First as it stands in its eight orientations; then trimmed, where it has a frame, in all eight; then under each of `EDITS`, as it
-    stands and mirrored. What has too little texture to be compared is left out, the photo itself excepted.
+    First as it stands in its eight orientations; then trimmed, where it has a frame, in all eight; then, where its quality allows, under
+    each of `EDITS`, as it stands and mirrored. What has too little texture to be compared is left out, the photo itself excepted.
     """
     whole = tuple(_hashed("", luma))
     bare = trimmed(luma)
     found = [] if bare is None else list(_hashed(TRIMMED, bare))
-    if whole[0].quality >= MIN_QUALITY:
+    if whole[0].quality >= QUALITY_FOR_EDITS:
         plane = blurred(luma)
         found += [variant for edit in EDITS for variant in _edited(edit, plane)]
     return (*whole, *(variant for variant in found if variant.quality >= MIN_QUALITY))
@@ -180,6 +180,8 @@ def _straightened(width: int, height: int, *, turn: int) -> Places:
 _ON_ALL_SIDES = (1, 1, 1, 1)
 _ON = {"on the left": (1, 0, 0, 0), "at the top": (0, 1, 0, 0), "on the right": (0, 0, 1, 0), "at the bottom": (0, 0, 0, 1)}
 _SHADES = {"white": 255, "black": 0}
+GREY = 128
+"""Stands for every shade of a bar across the whole photo: it adds nothing to PDQ, whose frequencies all vary in both directions."""
 _TURNS = {"left": 1, "right": -1}
 
 
@@ -201,17 +203,12 @@ EDITS = (
     *(Edit(f"cropped {c} % {where}", _cropped(c, _ON[where])) for where in _ON for c in (4, 8, 12, 16, 20)),
     Edit("cropped to a square", _square),
     *(Edit(f"{shade} border of {c} %", partial(_around, border=c * 10), _SHADES[shade]) for shade in _SHADES for c in (3, 7, 11)),
-    *(
-        Edit(f"{shade} bar of {c} % {where}", _cropped(-c, _ON[where]), _SHADES[shade])
-        for shade in _SHADES
-        for where in ("at the top", "at the bottom")
-        for c in (10, 14, 18)
-    ),
-    *(Edit(f"in a {shade} square", partial(_canvas, wide=1, high=1), _SHADES[shade]) for shade in _SHADES),
-    *(Edit(f"on a phone's {shade} screen", partial(_canvas, wide=6, high=13), _SHADES[shade]) for shade in _SHADES),
+    *(Edit(f"a bar of {c} % {where}", _cropped(-c, _ON[where]), GREY) for where in ("at the top", "at the bottom") for c in (10, 14, 18)),
+    Edit("in a square", partial(_canvas, wide=1, high=1), GREY),
+    Edit("on a phone's screen", partial(_canvas, wide=6, high=13), GREY),
     *(Edit(f"tilted to the {hand}", partial(_tilted, turn=turn), 0) for hand, turn in _TURNS.items()),
     *(Edit(f"straightened to the {hand}", partial(_straightened, turn=turn)) for hand, turn in _TURNS.items()),
     *(Edit(f"before a crop of {c} % on all sides", _grown(c, _ON_ALL_SIDES)) for c in (2, 5, 8)),
     *(Edit(f"before a crop of {c} % {where}", _grown(c, _ON[where])) for where in _ON for c in (5, 10, 15)),
 )
-"""Measured, one by one: an edit stands here when it finds copies that its neighbours do not."""
+"""Steps are as wide as PDQ_CONFIRMED bridges: a copy between two of them is found by one."""

@@ -7,6 +7,8 @@ import { phash, phashOf } from "./phash.js";
 
 const SIDE = 64;
 const MIN_QUALITY = 50; // a hash of less texture than this is not compared
+const QUALITY_FOR_EDITS = 100; // of a photo that is searched under edits
+const GREY = 128; // stands for every shade of a bar across the whole photo
 const AS_IS_AND_MIRRORED = [0, 5];
 const TRIMMED = "trimmed of its frame";
 
@@ -20,7 +22,7 @@ export function variants(luma) {
   const whole = hashed("", luma);
   const bare = trimmed(luma);
   const found = bare ? hashed(TRIMMED, bare) : [];
-  if (whole[0].quality >= MIN_QUALITY) {
+  if (whole[0].quality >= QUALITY_FOR_EDITS) {
     const plane = blurred(luma);
     found.push(...EDITS.flatMap((edit) => edited(edit, plane)));
   }
@@ -202,16 +204,16 @@ const perShade = (make) => Object.entries(SHADES).flatMap(([name, shade]) => mak
 const perTurn = (make) => Object.entries(TURNS).map(([hand, turn]) => make(hand, turn));
 const edit = (name, placesOf, shade) => ({ name, placesOf, shade });
 
+const bars = (name, shade, where) => [10, 14, 18].map((c) => edit(`${name} bar of ${c} % ${where}`, cropped(-c, ON[where]), shade));
+
 const EDITS = [
   ...[2, 5, 8, 11, 14, 17, 20].map((c) => edit(`cropped ${c} % on all sides`, cropped(c, ON_ALL_SIDES))),
   ...perSide((where, sides) => [4, 8, 12, 16, 20].map((c) => edit(`cropped ${c} % ${where}`, cropped(c, sides)))),
   edit("cropped to a square", square),
   ...perShade((name, shade) => [3, 7, 11].map((c) => edit(`${name} border of ${c} %`, around(10 * c), shade))),
-  ...perShade((name, shade) =>
-    ["at the top", "at the bottom"].flatMap((where) => [10, 14, 18].map((c) => edit(`${name} bar of ${c} % ${where}`, cropped(-c, ON[where]), shade))),
-  ),
-  ...perShade((name, shade) => [edit(`in a ${name} square`, canvas(1, 1), shade)]),
-  ...perShade((name, shade) => [edit(`on a phone's ${name} screen`, canvas(6, 13), shade)]),
+  ...["at the top", "at the bottom"].flatMap((where) => [10, 14, 18].map((c) => edit(`a bar of ${c} % ${where}`, cropped(-c, ON[where]), GREY))),
+  edit("in a square", canvas(1, 1), GREY),
+  edit("on a phone's screen", canvas(6, 13), GREY),
   ...perTurn((hand, turn) => edit(`tilted to the ${hand}`, tilted(turn), 0)),
   ...perTurn((hand, turn) => edit(`straightened to the ${hand}`, straightened(turn))),
   ...[2, 5, 8].map((c) => edit(`before a crop of ${c} % on all sides`, grown(c, ON_ALL_SIDES))),
