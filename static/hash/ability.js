@@ -12,7 +12,7 @@ export async function assertAble() {
   if (!globalThis.OffscreenCanvas) throw new CannotDecode("browser", "This browser is too old to take fingerprints of pictures.");
   checked ??= comesBackAsDrawn();
   if (await checked) return;
-  throw new CannotDecode("altered", "This browser changes the pixels that pages read, to prevent tracking, so no fingerprint can be taken here.");
+  throw new CannotDecode("altered", "This browser changes the pixels that pages read, against tracking, so no fingerprint is taken.");
 }
 
 async function comesBackAsDrawn() {

@@ -11,8 +11,8 @@ export const FINGERPRINT_VERSION = "demur-2";
 /**
  * @param {Blob} file
  * @param {{onProgress?: (fraction: number) => void}} options told how much is done, from 0 to 1
- * @returns {Promise<{version: string, sha256: string, width: number, height: number, variants: Variant[]}>} the digest of the file, the size
- *   of the upright picture, and for every edit and orientation {edit, dihedral, phash: 16 hex digits, pdq: 64 hex digits, quality}
+ * @returns {Promise<{version: string, sha256: string, width: number, height: number, variants: object[]}>} the digest of the file, the
+ *   size of the upright picture, and of every edit and orientation {edit, dihedral, phash: 16 hex digits, pdq: 64 hex digits, quality}
  * @throws {CannotDecode} where this browser cannot read the picture truly
  */
 export async function fingerprintFile(file, { onProgress = () => {} } = {}) {

@@ -1,5 +1,5 @@
 // From a file to the one small upright luma plane that every hash starts from, in the server's steps (docs/formats/fingerprint.md): JPEG
-// averaged to 1/2, 1/4 or 1/8 as its decoder scales, then whole boxes, the shorter side kept at 256 pixels or more; luma; on white; upright.
+// averaged to 1/2, 1/4 or 1/8 as its decoder scales, then whole boxes, the shorter side 256 pixels or more; luma, on white, upright.
 
 import { kindOf, orientation } from "./container.js";
 import { CannotDecode } from "./errors.js";
@@ -33,13 +33,19 @@ export async function decode(bytes) {
  * canvas multiplies by alpha as Pillow does, while the decoders of some formats round otherwise.
  */
 async function bitmapOf(bytes, kind, offset) {
+  if (!kind) throw unreadable();
   const parts = offset < 0 ? [bytes] : [bytes.subarray(0, offset), Uint8Array.of(1), bytes.subarray(offset + 1)];
-  const file = new Blob(parts, { type: `image/${kind}` });
-  const bitmap = kind && (await createImageBitmap(file, { premultiplyAlpha: "none" }).catch(() => null));
-  if (!bitmap) throw new CannotDecode("format", "This browser cannot read this file as a picture.");
+  const stored = new Blob(parts, { type: `image/${kind}` });
+  const bitmap = await createImageBitmap(stored, { premultiplyAlpha: "none" }).catch(() => {
+    throw unreadable();
+  });
   if (bitmap.width * bitmap.height <= MAX_PIXELS) return bitmap;
   bitmap.close();
   throw new CannotDecode("too-large", `This picture has more than ${MAX_PIXELS / 1e6} million pixels; please choose a smaller copy.`);
+}
+
+function unreadable() {
+  return new CannotDecode("format", "This browser cannot read this file as a picture.");
 }
 
 function reduced(bitmap, kind) {
@@ -126,7 +132,8 @@ function mean(sum, pixels) {
 function reducedPlane(plane, factor) {
   if (factor <= 1) return plane;
   const [width, height] = [Math.ceil(plane.width / factor), Math.ceil(plane.height / factor)];
-  const data = Uint8Array.from({ length: width * height }, (_, at) => boxMean(plane, factor * (at % width), factor * Math.floor(at / width), factor));
+  const data = new Uint8Array(width * height);
+  for (let y = 0, at = 0; y < height; y++) for (let x = 0; x < width; x++, at++) data[at] = boxMean(plane, factor * x, factor * y, factor);
   return { width, height, data };
 }
 

@@ -25,8 +25,9 @@ export function phashOf(small, orientations) {
 
 /** Pillow's `resize((32, 32), LANCZOS)` of an 8-bit plane: width first, unless height shrinks more than twice as much. */
 export function thumbnail({ width, height, data }) {
-  if (height > SIDE && height - SIDE > 2 * (width - SIDE)) return across(transposed(down(data, width, height), SIDE, width), width, SIDE);
-  return transposed(down(across(data, width, height), SIDE, height), SIDE, SIDE);
+  const rowsFirst = height <= SIDE || height - SIDE <= 2 * (width - SIDE);
+  if (rowsFirst) return transposed(down(across(data, width, height), SIDE, height), SIDE, SIDE);
+  return across(transposed(down(data, width, height), SIDE, width), width, SIDE);
 }
 
 /** Every row to 32 pixels. */
@@ -41,7 +42,7 @@ function down(data, width, height) {
 
 /** `count` lines of `length` pixels, each resized to 32 and rounded to 8 bits. A line's pixels lie `step` apart, and lines `next` apart. */
 function narrowed(data, length, count, step, next) {
-  const taps = lanczos(length);
+  const taps = Array.from({ length: SIDE }, (_, x) => tapsOf(x, length));
   const out = new Uint8Array(SIDE * count);
   for (let line = 0; line < count; line++) {
     for (let x = 0; x < SIDE; x++) {
@@ -63,17 +64,7 @@ function transposed(data, width, height) {
   return out;
 }
 
-const kept = new Map();
-
-/** For each of 32 outputs, the first input and the integer weights of Pillow's Lanczos filter over `length` inputs. */
-function lanczos(length) {
-  if (!kept.has(length)) {
-    if (kept.size > 64) kept.clear();
-    kept.set(length, Array.from({ length: SIDE }, (_, x) => tapsOf(x, length)));
-  }
-  return kept.get(length);
-}
-
+/** For output x of 32, the first input and the integer weights of Pillow's Lanczos filter over `length` inputs. */
 function tapsOf(x, length) {
   const scale = length / SIDE;
   const stretch = Math.max(scale, 1);

@@ -59,7 +59,13 @@ function startWorker(waiting, tell) {
     current.progress = progress;
     tell();
   });
-  worker.addEventListener("error", () => current && finish({ error: new CannotDecode("browser", "This browser cannot run the fingerprinting.") }));
+  worker.addEventListener("error", () => {
+    while (current) finish({ error: cannotStart() }); // it never started: whatever else goes wrong is told by a message
+  });
   next();
   return worker;
+}
+
+function cannotStart() {
+  return new CannotDecode("browser", "This browser is too old to take fingerprints of pictures.");
 }

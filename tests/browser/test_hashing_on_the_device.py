@@ -302,3 +302,11 @@ def test_many_files_can_be_stopped(device: Device, many: list[bytes]):
     told = device.page.evaluate(_MANY, [[text(data) for data in many], 2])
     assert told["stopped"] == "AbortError"
     assert len(told["found"]) == 2
+
+
+def test_a_browser_without_module_workers_says_so_of_every_file(browser: Browser, device: Device, many: list[bytes]):
+    with browser.new_page() as page:
+        page.route("**/static/hash/worker.js", lambda route: route.abort())
+        page.goto(device.page.url)
+        told = page.evaluate(_MANY, [[text(data) for data in many], None])
+    assert [reason for _, reason in told["found"]] == ["browser"] * len(many)
