@@ -158,5 +158,7 @@ def test_hash_prints_fingerprints_or_one_sentence(tmp_path: Path) -> None:
     found = json.loads(run("hash", tmp_path / "picture.png").stdout)
     assert (len(found["phash"]), len(found["pdq"]), len(found["dihedral_phash"])) == (16, 64, 8)
     (tmp_path / "text").write_text("no picture")
-    refused = run("hash", tmp_path / "text")
+    refused = run("hash", tmp_path / "text", tmp_path / "picture.png")
     assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+    assert str(tmp_path / "text") in refused.stderr
+    assert json.loads(refused.stdout) == found
