@@ -8,6 +8,7 @@ process counts for itself: a broker that can be emptied at any time must neither
 import hashlib
 import hmac
 import ipaddress
+import math
 import time
 
 from flask import Flask, current_app, request
@@ -49,7 +50,7 @@ def init_app(app: Flask, config: Config) -> None:
 def retry_after() -> int:
     """Whole seconds until the refused client may look up again."""
     breached = current_app.extensions[EXTENSION].current_limit
-    return max(1, breached.reset_at - int(time.time()))
+    return max(1, math.ceil(breached.window.reset_time - time.time()))
 
 
 def network(address: str | None) -> str:

@@ -1,7 +1,9 @@
 """Looking a picture up: the owner sees their rows, anyone else a yes or a no."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -12,6 +14,7 @@ from demur.similarity.search import Match
 from models import Manifest
 from rights.catalogues import Catalogues
 
+Found = tuple[Manifest, Catalogue, Match]
 _KINDS = list(MatchKind)
 
 
@@ -52,7 +55,7 @@ class LookupResult:
 def stands(session: Session, catalogues: Catalogues, query: Query) -> bool:
     """What a stranger may learn: whether some manifest holds the picture, or a confirmed near duplicate.
 
-    Searches to the end whatever it finds, and reads nobody's rows.
+    Searches to the end whatever it finds, and reads nobody's row but for its digest.
     """
     certain = [match.kind is not MatchKind.PROPOSED for _, _, match in _matches(session, catalogues, query)]
     return any(certain)
@@ -62,8 +65,7 @@ def look_up(session: Session, catalogues: Catalogues, query: Query, owners: Sequ
     """What the person who owns the photos of ``owners`` may learn, from every registered manifest."""
     own: dict[str, OwnMatch] = {}
     others = False
-    for manifest, catalogue, match in _matches(session, catalogues, query):
-        row = catalogue.take([match.position], ["uid", "owner", "caption"]).to_pylist()[0]
+    for manifest, match, row in _rows(_matches(session, catalogues, query)):
         if row["owner"] in owners:
             own[row["uid"]] = _closer(own.get(row["uid"]), _own(match, row["uid"], row["caption"] or "", manifest.name))
         elif match.kind is not MatchKind.PROPOSED:
@@ -71,8 +73,17 @@ def look_up(session: Session, catalogues: Catalogues, query: Query, owners: Sequ
     return LookupResult(tuple(sorted(own.values(), key=_closeness)), others)
 
 
-def _matches(session: Session, catalogues: Catalogues, query: Query) -> list[tuple[Manifest, Catalogue, Match]]:
+def _matches(session: Session, catalogues: Catalogues, query: Query) -> list[Found]:
     return catalogues.find_matches(catalogues.registered(session), [query])[0]
+
+
+def _rows(matches: Iterable[Found]) -> Iterator[tuple[Manifest, Match, dict[str, Any]]]:
+    """Each match with its row; one read a manifest."""
+    by_manifest = sorted(matches, key=lambda found: found[0].id)
+    for _, group in groupby(by_manifest, key=lambda found: found[0].id):
+        found = list(group)
+        rows = found[0][1].take([match.position for _, _, match in found], ["uid", "owner", "caption"]).to_pylist()
+        yield from ((manifest, match, row) for (manifest, _, match), row in zip(found, rows, strict=True))
 
 
 def _own(match: Match, uid: str, caption: str, manifest: str) -> OwnMatch:

@@ -1,3 +1,8 @@
+from typing import Any
+
+import pytest
+
+from demur.manifests import Catalogue
 from demur.similarity.rules import MatchKind
 from rights.lookup import LookupResult, look_up, stands
 from tests.support.lookups import picture_of
@@ -15,6 +20,23 @@ def test_a_stranger_learns_whether_it_stands(office: Office):
         listed, not_listed = picture_of(photo_bytes("ada", 2)), picture_of(jpeg(textured_picture(seed=4711)))
         assert stands(session, office.catalogues, listed.query) is True
         assert stands(session, office.catalogues, not_listed.query) is False
+
+
+@pytest.mark.parametrize("data", [photo_bytes("ada", 0), jpeg(textured_picture(seed=4711))], ids=["listed", "not-listed"])
+def test_of_nobodys_row_more_than_the_digest_is_read_for_a_stranger(office: Office, monkeypatch: pytest.MonkeyPatch, data: bytes):
+    read: set[str] = set()
+    take = Catalogue.take
+
+    def noted(catalogue: Catalogue, positions: Any, columns: Any) -> Any:
+        read.update(columns)
+        return take(catalogue, positions, columns)
+
+    monkeypatch.setattr(Catalogue, "take", noted)
+    with office.sessions() as session:
+        stands(session, office.catalogues, picture_of(data).query)
+        assert read <= {"sha256"}
+        look_up(session, office.catalogues, picture_of(photo_bytes("ada", 0)).query, ["ada"])
+        assert "caption" in read
 
 
 def test_the_owner_sees_their_rows(office: Office):
