@@ -1,7 +1,6 @@
 """What strangers are answered tells yes or no, and nothing besides: both answers have one length, one set of headers, and one moment.
 
-*Work.* The search goes to its end whatever it finds, and of no row more than its digest is read
-(`rights.lookup.stands`).
+*Work.* The search goes to its end whatever it finds, and reads of no row more than its digest (`rights.lookup.stands`).
 
 *Length.* Whatever differs between yes and no is padded to the longer of the two, since anyone on the wire sees the length of an
 encrypted answer. A proxy in front must not compress these answers: that would undo it.
