@@ -11,6 +11,7 @@ import io
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection, Pipe
@@ -271,13 +272,19 @@ class _Process:
 
     def _kill_late(self) -> None:
         self._late = True
-        self._child.kill()
+        self._kill()
+
+    def _kill(self) -> None:
+        """With whatever it has started: it leads a group of its own."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGKILL)
 
     def is_alive(self) -> bool:
         return self._child.poll() is None
 
     def stop(self) -> None:
-        self._child.kill()
+        if self.is_alive():
+            self._kill()
         self._child.wait()
         self._channel.close()
 
@@ -379,7 +386,7 @@ def serve(work: str, memory: str, seconds: str, descriptor: str) -> None:
 def _prepare(function: Callable[[bytes], bytes]) -> None:
     """Loads and compiles what any picture needs, while files may still be opened: compiled code is kept on disk.
 
-    The decoders that would start threads are told not to: threads are processes to the limits that follow.
+    Decoders are held to one thread, since several processes decode at once.
     """
     import pi_heif.options
     from PIL import AvifImagePlugin, Image, ImageOps
@@ -402,7 +409,6 @@ def _confine(memory: int) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, _DESCRIPTORS),
-        (resource.RLIMIT_NPROC, 0),
     ):
         resource.setrlimit(limit, (most, most))
     kernel = ctypes.CDLL(None, use_errno=True)

@@ -48,6 +48,11 @@ def test_every_kind_and_shape_is_read_although_no_file_can_be_opened(sandbox: Sa
     assert sandbox.read(file.getvalue()).fingerprint == fingerprint(file.getvalue())
 
 
+def test_heic_whose_decoder_starts_threads_is_read(sandbox: Sandbox) -> None:
+    data = (Path(__file__).parents[2] / "data" / "pug.heic").read_bytes()
+    assert sandbox.read(data).fingerprint == fingerprint(data)
+
+
 def test_refusals_keep_their_names_and_the_process(sandbox: Sandbox) -> None:
     for data, refusal in (
         (b"hello", NotAPicture),
