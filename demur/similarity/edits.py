@@ -179,6 +179,12 @@ def _straightened(width: int, height: int, *, turn: int) -> Places:
 
 _ON_ALL_SIDES = (1, 1, 1, 1)
 _ON = {"on the left": (1, 0, 0, 0), "at the top": (0, 1, 0, 0), "on the right": (0, 0, 1, 0), "at the bottom": (0, 0, 0, 1)}
+_IN_A_CORNER = {
+    "on the left and at the top": (1, 1, 0, 0),
+    "on the right and at the top": (0, 1, 1, 0),
+    "on the left and at the bottom": (1, 0, 0, 1),
+    "on the right and at the bottom": (0, 0, 1, 1),
+}
 _SHADES = {"white": 255, "black": 0}
 GREY = 128
 """Stands for every shade of a bar across the whole photo: it adds nothing to PDQ, whose frequencies all vary in both directions."""
@@ -201,6 +207,7 @@ def _grown(per_cent: int, sides: Sides) -> Callable[[int, int], Places]:
 EDITS = (
     *(Edit(f"cropped {c} % on all sides", _cropped(c, _ON_ALL_SIDES)) for c in (2, 5, 8, 11, 14, 17, 20)),
     *(Edit(f"cropped {c} % {where}", _cropped(c, _ON[where])) for where in _ON for c in (4, 8, 12, 16, 20)),
+    *(Edit(f"cropped {c} % {where}", _cropped(c, _IN_A_CORNER[where])) for where in _IN_A_CORNER for c in (5, 10)),
     Edit("cropped to a square", _square),
     *(Edit(f"{shade} border of {c} %", partial(_around, border=c * 10), _SHADES[shade]) for shade in _SHADES for c in (3, 7, 11)),
     *(Edit(f"a bar of {c} % {where}", _cropped(-c, _ON[where]), GREY) for where in ("at the top", "at the bottom") for c in (10, 14, 18)),

@@ -197,21 +197,27 @@ function grown(percent, [left, top, right, bottom]) {
 
 const ON_ALL_SIDES = [1, 1, 1, 1];
 const ON = { "on the left": [1, 0, 0, 0], "at the top": [0, 1, 0, 0], "on the right": [0, 0, 1, 0], "at the bottom": [0, 0, 0, 1] };
+const IN_A_CORNER = {
+  "on the left and at the top": [1, 1, 0, 0],
+  "on the right and at the top": [0, 1, 1, 0],
+  "on the left and at the bottom": [1, 0, 0, 1],
+  "on the right and at the bottom": [0, 0, 1, 1],
+};
 const SHADES = { white: 255, black: 0 };
 const TURNS = { left: 1, right: -1 };
 const perSide = (make) => Object.entries(ON).flatMap(([where, sides]) => make(where, sides));
 const perShade = (make) => Object.entries(SHADES).flatMap(([name, shade]) => make(name, shade));
 const perTurn = (make) => Object.entries(TURNS).map(([hand, turn]) => make(hand, turn));
 const edit = (name, placesOf, shade) => ({ name, placesOf, shade });
-
-const bars = (name, shade, where) => [10, 14, 18].map((c) => edit(`${name} bar of ${c} % ${where}`, cropped(-c, ON[where]), shade));
+const bars = (where) => [10, 14, 18].map((c) => edit(`a bar of ${c} % ${where}`, cropped(-c, ON[where]), GREY));
 
 const EDITS = [
   ...[2, 5, 8, 11, 14, 17, 20].map((c) => edit(`cropped ${c} % on all sides`, cropped(c, ON_ALL_SIDES))),
   ...perSide((where, sides) => [4, 8, 12, 16, 20].map((c) => edit(`cropped ${c} % ${where}`, cropped(c, sides)))),
+  ...Object.entries(IN_A_CORNER).flatMap(([where, sides]) => [5, 10].map((c) => edit(`cropped ${c} % ${where}`, cropped(c, sides)))),
   edit("cropped to a square", square),
   ...perShade((name, shade) => [3, 7, 11].map((c) => edit(`${name} border of ${c} %`, around(10 * c), shade))),
-  ...["at the top", "at the bottom"].flatMap((where) => [10, 14, 18].map((c) => edit(`a bar of ${c} % ${where}`, cropped(-c, ON[where]), GREY))),
+  ...["at the top", "at the bottom"].flatMap(bars),
   edit("in a square", canvas(1, 1), GREY),
   edit("on a phone's screen", canvas(6, 13), GREY),
   ...perTurn((hand, turn) => edit(`tilted to the ${hand}`, tilted(turn), 0)),
