@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageOps
 from playwright.sync_api import Browser, Request, Route
 
 from demo.pictures import NoPictures, stamps
-from demur.similarity.edits import TRIMMED, variants
+from demur.similarity.edits import EDITS, TRIMMED, variants
 from demur.similarity.fingerprint import ORIENTATIONS
 from tests.support.colour_profiles import ADOBE_RGB, DISPLAY_P3
 from tests.support.databases import SqliteDatabases
@@ -51,14 +51,16 @@ def device(
 def photos() -> list[Image.Image]:
     """Real ones, on white: of the demonstration's pictures, as large as photos that people post."""
     try:
-        known = [stamp for stamp in stamps(CACHE) if min(Image.open(stamp.path).size) >= 300]
+        paths = [stamp.path for stamp in stamps(CACHE)]
     except NoPictures as error:
         pytest.skip(str(error))
-    return [on_white(Image.open(stamp.path)).resize((1000, 750)) for stamp in known[:: len(known) // 8]]
+    large = [stamp for stamp in map(on_white, paths[::8]) if min(stamp.size) >= 300]
+    return [stamp.resize((1000, 750)) for stamp in large[::2]]
 
 
-def on_white(picture: Image.Image) -> Image.Image:
-    picture = picture.convert("RGBA")
+def on_white(path: Path) -> Image.Image:
+    with Image.open(path) as stamp:
+        picture = stamp.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
@@ -121,6 +123,10 @@ def test_any_luma_has_the_same_variants(device: Device, width: int, height: int,
     noise = np.random.default_rng(seed).integers(0, shades, (height, width)) * (255 // (shades - 1))
     plane = Image.fromarray(noise.astype(np.uint8))
     assert device.variants(plane) == variants(plane)
+
+
+def test_a_photo_is_hashed_under_every_edit(device: Device):
+    assert {variant.edit for variant in device.variants(PLANES["a photo"]())} == {"", *(edit.name for edit in EDITS)}
 
 
 def test_frames_are_trimmed_alike(device: Device):
