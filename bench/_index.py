@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -65,22 +66,27 @@ class Built:
     peak_gb: float
 
 
-def index_of(rows: int, scratch: Path, say: Callable[[str], None]) -> tuple[Path, Built]:
-    """The index of `Planted(rows)`, kept from an earlier run or built in a fresh process. Raises click.ClickException without the space."""
+@contextmanager
+def index_of(rows: int, scratch: Path, keep: bool, say: Callable[[str], None]) -> Iterator[tuple[Path, Built]]:
+    """The index of `Planted(rows)`, kept from an earlier run; or built in a fresh process, and in the end removed unless it is to be kept.
+
+    Raises click.ClickException where the disk is too small.
+    """
     path, notes = scratch / f"similarity-{rows}", scratch / f"similarity-{rows}.json"
     try:
         Segment.open(path).close()
-        say(f"{path} is kept from an earlier run")
+        keep = True
+        say(f"{path} was kept by an earlier run")
     except NotAnIndex:
         _refuse_without_space(rows, scratch)
         say(f"building an index of {rows:,} rows in {path}")
         notes.write_text(json.dumps(asdict(_timed_build(rows, path))))
-    return path, Built(**json.loads(notes.read_text()))
-
-
-def remove(path: Path) -> None:
-    shutil.rmtree(path)
-    path.with_suffix(".json").unlink()
+    try:
+        yield path, Built(**json.loads(notes.read_text()))
+    finally:
+        if not keep:
+            shutil.rmtree(path)
+            notes.unlink()
 
 
 def _refuse_without_space(rows: int, scratch: Path) -> None:

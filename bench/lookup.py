@@ -22,7 +22,7 @@ import click
 import faiss
 import numpy as np
 
-from bench._index import U64, Planted, anonymous_gb, bytes_read, drop_from_memory, index_of, remove
+from bench._index import U64, Planted, anonymous_gb, bytes_read, drop_from_memory, index_of
 from demur.similarity.segment import MAX_RADIUS, Segment
 from demur.similarity.tables.header import STARTS
 
@@ -165,16 +165,12 @@ def faiss_lookups(corpus: Planted, queries: U64, path: Path) -> list[float]:
 
 def measure(rows: int, scratch: Path, keep: bool, say: Callable[[str], None]) -> dict[str, float | None]:
     """All figures of this benchmark, measured now, except for the build of an index that was kept."""
-    path, built = index_of(rows, scratch, say)
-    say("looking photos up in a fresh process")
-    child = [sys.executable, "-m", "bench.lookup", "--step", "lookups", "--rows", str(rows), "--scratch", str(path)]
-    figures = json.loads(subprocess.run(child, check=True, stdout=subprocess.PIPE).stdout)
-    segment = Segment.open(path)
-    size = segment.bytes_on_disk / max(rows, 1)
-    segment.close()
-    if not keep:
-        remove(path)
-    return {"rows": rows, **asdict(built), "bytes_per_row": round(size, 3), **figures}
+    with index_of(rows, scratch, keep, say) as (path, built):
+        say("looking photos up in a fresh process")
+        child = [sys.executable, "-m", "bench.lookup", "--step", "lookups", "--rows", str(rows), "--scratch", str(path)]
+        figures = json.loads(subprocess.run(child, check=True, stdout=subprocess.PIPE).stdout)
+        size = sum(file.stat().st_size for file in path.iterdir())
+    return {"rows": rows, **asdict(built), "bytes_per_row": round(size / rows, 3), **figures}
 
 
 @click.command(help=__doc__)

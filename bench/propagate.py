@@ -2,10 +2,9 @@
 
     python -m bench.propagate --rows 10000000 --opt-outs 10000 --json
 
-Opt-outs are of rows that lie evenly through the corpus of bench.lookup, so that popular clusters are among them; they are joined within
-the radius at which near duplicates are proposed. Both start cold: the kernel forgets the pages (posix_fadvise). The disk reads past
-the page cache (O_DIRECT), in large pieces, one by one. `ratio_to_disk` is the index's bytes over the seconds of the join, over that
-rate.
+Opt-outs are of rows that lie evenly through the corpus of bench.lookup, so that popular clusters are among them. All starts cold: the
+kernel forgets the pages (posix_fadvise). The disk reads past the page cache (O_DIRECT), in large pieces, one by one. `ratio_to_disk` is the
+index's bytes over the seconds of the join within 8 bits, over that rate; `r10_…` is of 10 bits, at which near duplicates are proposed.
 """
 
 import json
@@ -16,16 +15,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import click
 
-from bench._index import Planted, anonymous_gb, bytes_read, drop_from_memory, index_of, remove
+from bench._index import U64, Planted, anonymous_gb, bytes_read, drop_from_memory, index_of
 from demur.similarity.rules import PHASH_RADIUS
 from demur.similarity.segment import Segment
 from demur.similarity.tables.header import HASHES
 
 SMALL_ROWS, SMALL_OPT_OUTS = 200_000, 1_000
+RADIUS = 8
 PIECE = 1 << 23
 MOST_READ = 4 << 30
 
@@ -45,20 +46,26 @@ def disk_rate(path: Path) -> float:
 def join(rows: int, opt_outs: int, path: Path) -> dict[str, float]:
     """The figures of a fresh process."""
     queries = Planted(rows).sample(opt_outs)
-    segment = Segment.open(path)
-    sum(map(len, segment.join(queries[:0], PHASH_RADIUS)))
-    segment.close()
+    with closing(Segment.open(path)) as segment:
+        sum(map(len, segment.join(queries[:1], PHASH_RADIUS)))
+    figures = joined(path, queries, RADIUS)
+    wide = joined(path, queries, PHASH_RADIUS)
+    return {**figures, **{f"r{PHASH_RADIUS}_{name}": wide[name] for name in ("join_s", "gb_s", "hits")}}
+
+
+def joined(path: Path, queries: U64, radius: int) -> dict[str, float]:
     drop_from_memory(path)
-    segment = Segment.open(path)
-    before, started = bytes_read(), time.perf_counter()
     hits, anon_gb = 0, 0.0
-    for block in segment.join(queries, PHASH_RADIUS):
-        hits, anon_gb = hits + len(block), max(anon_gb, anonymous_gb())
-    elapsed = time.perf_counter() - started
+    with closing(Segment.open(path)) as segment:
+        before, started = bytes_read(), time.perf_counter()
+        for block in segment.join(queries, radius):
+            hits, anon_gb = hits + len(block), max(anon_gb, anonymous_gb())
+        elapsed = time.perf_counter() - started
+        size = segment.bytes_on_disk
     return {
         "join_s": round(elapsed, 2),
         "read_gb": round((bytes_read() - before) / 1e9, 3),
-        "gb_s": segment.bytes_on_disk / elapsed / 1e9,
+        "gb_s": round(size / elapsed / 1e9, 3),
         "hits": hits,
         "anon_gb": round(anon_gb, 3),
     }
@@ -66,24 +73,15 @@ def join(rows: int, opt_outs: int, path: Path) -> dict[str, float]:
 
 def measure(rows: int, opt_outs: int, scratch: Path, keep: bool, say: Callable[[str], None]) -> dict[str, float]:
     """All figures of this benchmark, measured now."""
-    path, _ = index_of(rows, scratch, say)
-    drop_from_memory(path)
-    disk = disk_rate(path / HASHES)
-    say(f"the disk reads {disk:.2f} GB/s; joining {opt_outs:,} opt-outs with {rows:,} rows in a fresh process")
-    arguments = ["--rows", str(rows), "--opt-outs", str(opt_outs), "--scratch", str(path)]
-    child = [sys.executable, "-m", "bench.propagate", "--step", "join", *arguments]
-    figures = json.loads(subprocess.run(child, check=True, stdout=subprocess.PIPE).stdout)
-    if not keep:
-        remove(path)
-    ratio = round(figures["gb_s"] / disk, 3)
-    return {
-        "rows": rows,
-        "opt_outs": opt_outs,
-        **figures,
-        "gb_s": round(figures["gb_s"], 3),
-        "disk_gb_s": round(disk, 3),
-        "ratio_to_disk": ratio,
-    }
+    with index_of(rows, scratch, keep, say) as (path, _):
+        drop_from_memory(path)
+        disk = disk_rate(path / HASHES)
+        say(f"the disk reads {disk:.2f} GB/s; joining {opt_outs:,} opt-outs with {rows:,} rows in a fresh process")
+        arguments = ["--rows", str(rows), "--opt-outs", str(opt_outs), "--scratch", str(path)]
+        child = [sys.executable, "-m", "bench.propagate", "--step", "join", *arguments]
+        figures = json.loads(subprocess.run(child, check=True, stdout=subprocess.PIPE).stdout)
+    ratios = {name.replace("gb_s", "ratio_to_disk"): round(rate / disk, 3) for name, rate in figures.items() if name.endswith("gb_s")}
+    return {"rows": rows, "opt_outs": opt_outs, **figures, "disk_gb_s": round(disk, 3), **ratios}
 
 
 @click.command(help=__doc__)

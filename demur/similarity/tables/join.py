@@ -15,7 +15,7 @@ from demur.similarity.tables.search import U32, permuted
 
 Window = tuple[int, int]
 WINDOW_ENTRIES = 1 << 20
-THREADS, AHEAD = 2, 4
+THREADS, AHEAD = 2, 8
 BLOCK = 1 << 19
 """Matches that are looked up together, and hits that are yielded together."""
 
@@ -33,6 +33,7 @@ class Join:
     def hits(self) -> Iterator[Hits]:
         """Blocks of hits, each pair of a query and a row in exactly one of them; ordered by query, then row, within a block."""
         held: list[Matches] = []
+        will_need(self._tables.starts, np.array([[0, len(self._tables.starts)]]))
         with ThreadPoolExecutor(THREADS) as pool:
             for table in range(TABLES):
                 if self._probe.limits[table] < 0:

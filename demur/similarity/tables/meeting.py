@@ -64,7 +64,8 @@ def arranged(table: int, probe: Probe, queries: U64, flips: U64) -> Asked:
 @compiled
 def met(entries: U64, starts: U32, probe: Probe, asked: Asked, first: int, last: int) -> tuple[Matches, int]:
     """What the buckets of the words from `first` on match that no table before this does; and the word to go on with, `last` in the end."""
-    matches, count = Matches(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint8)), 0
+    count = np.int64(0)
+    matches = Matches(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint8))
     limit = probe.limits[asked.table]
     directory = starts[probe.firsts[asked.table] :]
     word = first
