@@ -1,10 +1,13 @@
 """A browser takes the same fingerprint of a file as the server: to the bit where both have the same pixels, near it where they cannot."""
 
+import base64
 import hashlib
 import io
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +21,8 @@ from demur.similarity.edits import EDITS, TRIMMED, variants
 from demur.similarity.fingerprint import ORIENTATIONS
 from tests.support.colour_profiles import ADOBE_RGB, DISPLAY_P3
 from tests.support.databases import SqliteDatabases
-from tests.support.devices import Device, NotFingerprinted, distances, on_the_server, text
+from tests.support.devices import Device, NotFingerprinted, bits, distances, on_the_server, text
+from tests.support.fingerprint_vectors import VECTORS
 from tests.support.pictures import jpeg, png, textured_picture
 from tests.support.portals import free_port, portal_for_tests, serving
 
@@ -177,6 +181,24 @@ def test_pictures_are_turned_upright_as_on_the_server(device: Device, kind: str,
     phash, pdq = distances(here, there)
     assert phash <= (PHASH_BOUND if kind == "JPEG" else 0)
     assert pdq <= (PDQ_BOUND if kind == "JPEG" else 0)
+
+
+READABLE = [stored for stored in json.loads(VECTORS.read_text())["files"] if not stored["name"].startswith("tiff")]
+
+
+@pytest.mark.parametrize("stored", READABLE, ids=lambda stored: stored["name"])
+def test_the_vectors_for_other_implementations_hold(device: Device, stored: dict[str, Any]):
+    found = device.fingerprint(base64.b64decode(stored["data"]))
+    assert (found.query.sha256, found.width, found.height) == (stored["sha256"], stored["width"], stored["height"])
+    apart = [
+        (bits(variant.phash.to_bytes(8, "big"), bytes.fromhex(phash)), bits(variant.pdq, bytes.fromhex(pdq)))
+        for variant, phash, pdq in zip(found.query.variants[:8], stored["phash"], stored["pdq"], strict=True)
+    ]
+    if stored["name"].startswith("jpeg"):
+        assert max(phash for phash, _ in apart) <= PHASH_BOUND
+        assert max(pdq for _, pdq in apart) <= PDQ_BOUND
+    else:
+        assert apart == [(0, 0)] * 8
 
 
 NEAR: dict[str, Callable[[Image.Image], bytes]] = {

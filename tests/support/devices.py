@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from playwright.sync_api import Page
 
@@ -56,8 +55,12 @@ def on_the_server(data: bytes) -> Picture:
 def distances(one: Picture, other: Picture) -> tuple[int, int]:
     """Bits between two pictures as they stand: (pHash, PDQ)."""
     mine, theirs = one.query.variants[0], other.query.variants[0]
-    pdq = np.bitwise_count(np.frombuffer(mine.pdq, np.uint8) ^ np.frombuffer(theirs.pdq, np.uint8)).sum()
-    return (mine.phash ^ theirs.phash).bit_count(), int(pdq)
+    return bits(mine.phash.to_bytes(8, "big"), theirs.phash.to_bytes(8, "big")), bits(mine.pdq, theirs.pdq)
+
+
+def bits(one: bytes, other: bytes) -> int:
+    """By how many they differ."""
+    return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).bit_count()
 
 
 def text(data: bytes) -> str:
