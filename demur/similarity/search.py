@@ -150,9 +150,10 @@ def _confirmed(index: Searchable, catalogues: Mapping[str, Rows], asked: _Asked)
     else:
         blocks = iter([index.query(asked.phashes, PHASH_RADIUS, catalogues)])
     for found in blocks:
-        for source in np.unique(found.sources).tolist():
-            places = np.flatnonzero(found.sources == source)
-            places = places[np.argsort(found.positions[places], kind="stable")]  # so that pdq.bin is read from its beginning to its end
+        order = np.argsort(found.positions)  # so that pdq.bin is read from its beginning to its end
+        sources = found.sources[order]
+        for source in np.flatnonzero(np.bincount(sources)).tolist():
+            places = order[sources == source]
             for start in range(0, len(places), CONFIRMED_AT_ONCE):
                 yield _close(catalogues[index.sources[source]], asked, found, places[start : start + CONFIRMED_AT_ONCE])
 

@@ -37,8 +37,8 @@ class Found:
 class Live:
     """Which row numbers stand for a row, and of which source."""
 
-    starts: npt.NDArray[np.int64]
-    ends: npt.NDArray[np.int64]
+    starts: U32
+    ends: U32
     firsts: npt.NDArray[np.int64]
     tombstones: U32
 
@@ -48,7 +48,7 @@ class Live:
         stone = generation.tombstones
         gone = np.frombuffer(checked_bytes(path, stone), "<u4") if stone else np.empty(0, np.uint32)
         bounds = np.array([(source.start, source.end, source.first) for source in generation.sources], dtype=np.int64).reshape(-1, 3)
-        return cls(bounds[:, 0], bounds[:, 1], bounds[:, 2], gone)
+        return cls(bounds[:, 0].astype(np.uint32), bounds[:, 1].astype(np.uint32), bounds[:, 2], gone)
 
     def sources(self, rows: U32) -> npt.NDArray[np.int32]:
         """The number of each row's source; -1 for a row that is gone."""
@@ -69,7 +69,7 @@ class Live:
         if wanted is not None:
             kept[kept] = wanted[sources[kept]]
         sources = sources[kept]
-        positions = hits.rows[kept] - self.starts[sources] + self.firsts[sources]
+        positions = (hits.rows[kept] - self.starts[sources]).astype(np.int64) + self.firsts[sources]
         return Found(hits.queries[kept], sources, positions, hits.distances[kept])
 
 
