@@ -43,7 +43,7 @@ def read_selection(form: MultiDict[str, str], account: Account) -> Chosen:
 
 
 def sign_picture(picture: Picture, account: Account) -> str:
-    """A looked-up picture for a form of this person: all its hashes, since neither picture nor hashes are kept here. Up to 22 kB."""
+    """A looked-up picture for a form of this person: all its hashes, since neither picture nor hashes are kept here. About 11 kB."""
     plain = _SHA256_AND_SIZE.pack(bytes.fromhex(picture.query.sha256), picture.width, picture.height) + pack(picture.query.variants)
     return _signer(account).sign(urlsafe_b64encode(plain)).decode()
 
