@@ -7,10 +7,10 @@ every possible partner in the 137 buckets around each of its chunks.
 
 from itertools import combinations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from demur.similarity.kernels import compiled, popcount
 from demur.similarity.rules import MIN_QUALITY, PDQ_CONFIRMED, PHASH_RADIUS
 
 _CHUNKS, _BITS = 4, 16
@@ -46,25 +46,17 @@ class NearTable:
         return found
 
 
-@numba.njit(cache=True)
-def _bits(word: np.uint64) -> np.uint64:
-    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
-    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
-
-
-@numba.njit(cache=True)
+@compiled
 def _confirmed(phash: np.uint64, pdq: NDArray[np.uint64], other_phash: np.uint64, other_pdq: NDArray[np.uint64], limits: _Limits) -> bool:
-    if _bits(phash ^ other_phash) > limits[0]:
+    if popcount(phash ^ other_phash) > limits[0]:
         return False
-    distance = np.uint64(0)
+    distance = 0
     for word in range(4):
-        distance += _bits(pdq[word] ^ other_pdq[word])
+        distance += popcount(pdq[word] ^ other_pdq[word])
     return bool(distance <= limits[1])
 
 
-@numba.njit(cache=True)
+@compiled
 def _scan(
     entries: NDArray[np.uint64],
     entry_pdqs: NDArray[np.uint64],
@@ -81,7 +73,7 @@ def _scan(
                 break
 
 
-@numba.njit(cache=True)
+@compiled
 def _search(
     entries: NDArray[np.uint64],
     entry_pdqs: NDArray[np.uint64],

@@ -56,8 +56,8 @@ def arranged(table: int, probe: Probe, queries: U64, flips: U64) -> Asked:
         bucket = np.int64(entry >> probe.shifts[table])
         starts[bucket + 1] += np.uint32(1)
         occupied[bucket >> WORD_BITS] |= np.uint64(1) << np.uint64(bucket & 63)
-    for bucket in range(buckets):
-        starts[bucket + 1] += starts[bucket]
+    for place in range(buckets):
+        starts[place + 1] += starts[place]
     return Asked(table, hashes, numbers.astype(np.int32), starts, occupied, flips)
 
 
@@ -90,7 +90,7 @@ def met(entries: U64, starts: U32, probe: Probe, asked: Asked, first: int, last:
 
 
 @compiled
-def _appended(matches: Matches, count: int, query: int, hashes: U64, distances: U8) -> Matches:
+def _appended(matches: Matches, count: np.int64, query: np.int32, hashes: U64, distances: U8) -> Matches:
     """The matches with more of them written after the first `count`, in arrays that double when they are full."""
     queries, all_hashes, all_distances = matches.queries, matches.hashes, matches.distances
     stop = count + len(hashes)
