@@ -1,32 +1,59 @@
 """`demur hash`: the fingerprints of pictures."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from demur.cli.output import FILE, note, print_json
 
+if TYPE_CHECKING:
+    from demur.similarity.query import Query
+
+T = TypeVar("T")
+
 
 @click.command("hash")
 @click.argument("files", nargs=-1, required=True, type=FILE)
+@click.option("--queries", type=FILE, help="Write a Parquet table of what a search for each picture asks, under every edit, instead.")
 @click.pass_context
-def hash_command(ctx: click.Context, files: tuple[Path, ...]) -> None:
+def hash_command(ctx: click.Context, files: tuple[Path, ...], queries: Path | None) -> None:
     """Print the fingerprint of each picture as one line of JSON: digest, phash, PDQ with quality, and all eight orientations.
 
     A file without a fingerprint is named on stderr with the reason, the others are hashed, and the exit code is 1.
     """
+    files = tuple(dict.fromkeys(files))
+    done = _write_queries(files, queries) if queries else _print_each(files)
+    ctx.exit(0 if done == len(files) else 1)
+
+
+def _print_each(files: tuple[Path, ...]) -> int:
+    done = 0
+    for _, fields in _of_each(files, _fields):
+        print_json(fields)
+        done += 1
+    return done
+
+
+def _write_queries(files: tuple[Path, ...], target: Path) -> int:
+    from demur.similarity.query_table import write_queries
+
+    asked = {str(file): query for file, query in _of_each(files, _query)}
+    write_queries(target, asked)
+    return len(asked)
+
+
+def _of_each(files: tuple[Path, ...], work: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
+    """What `work` gives for each file that has a fingerprint; of the others, the reason on stderr."""
     from demur.similarity.fingerprint import PictureError
 
-    failed = 0
     for file in files:
         try:
-            print_json(_fields(file))
+            yield file, work(file)
         except PictureError as error:
-            failed = 1
             note(f"{file}: {error}")
-    ctx.exit(failed)
 
 
 def _fields(file: Path) -> dict[str, Any]:
@@ -42,3 +69,13 @@ def _fields(file: Path) -> dict[str, Any]:
         "dihedral_phash": [f"{phash:016x}" for phash in found.dihedral_phash],
         "dihedral_pdq": [pdq.hex() for pdq in found.dihedral_pdq],
     }
+
+
+def _query(file: Path) -> "Query":
+    """Raises PictureError, OSError."""
+    from demur.digests import sha256_file
+    from demur.similarity.edits import variants
+    from demur.similarity.fingerprint import decode
+    from demur.similarity.query import Query
+
+    return Query(sha256_file(file), variants(decode(file.read_bytes())[0]))
