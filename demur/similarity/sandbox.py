@@ -45,7 +45,7 @@ WAIT_S = 5.0
 START_S = 120.0
 """A process is ready in about a second; without numba's cache on disk it first compiles for half a minute."""
 MEMORY = 1 << 30
-"""Bytes of address space beyond what the interpreter and its libraries take up: what the largest picture needs (`MAX_PIXELS`)."""
+"""Bytes of address space beyond the interpreter and its libraries: enough for the largest picture (`MAX_PIXELS`) but in WebP."""
 PICTURES = 200
 """A process is replaced after so many, and with it whatever it has leaked."""
 
