@@ -95,6 +95,27 @@ def test_a_popular_cluster_is_joined_in_bounded_blocks(tmp_path: Path, monkeypat
     assert all(listed(block) == sorted(listed(block)) for block in blocks)
 
 
+def test_a_window_that_matches_millions_is_taken_in_parts(tmp_path: Path) -> None:
+    hashes = np.zeros(1 << 13, dtype=np.uint64)
+    for bit, source in enumerate(PERMUTATION[-13:]):
+        hashes |= (np.arange(len(hashes), dtype=np.uint64) >> np.uint64(bit) & np.uint64(1)) << np.uint64(source)
+    queries = hashes[::16]
+    told: list[int] = []
+    blocks = list(
+        segment_of(tmp_path, hashes, np.arange(len(hashes), dtype=np.uint32)).join(queries, 11, lambda done, _: told.append(done))
+    )
+    pairs = np.concatenate([block.queries.astype(np.int64) << 32 | block.rows for block in blocks])
+    assert len(told) > 3, "one window a table"
+    assert told == sorted(told)
+    assert np.array_equal(np.sort(pairs), np.sort(pairs_within(queries, hashes, 11)))
+
+
+def pairs_within(queries: np.ndarray, hashes: np.ndarray, radius: int) -> np.ndarray:
+    """Query number times 2³² plus row number."""
+    numbers, rows = np.nonzero(np.bitwise_count(queries[:, None] ^ hashes[None, :]) <= radius)
+    return numbers << 32 | rows
+
+
 def test_a_join_reports_its_way(clustered: tuple[Segment, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(join, "WINDOW_ENTRIES", 5000)
     segment, hashes, rows = clustered
