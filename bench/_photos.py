@@ -22,6 +22,8 @@ from demur.errors import DemurError
 from demur.files import atomic_directory
 
 TABLE = Path(__file__).with_name("photos.tsv")
+FOLDER = Path(__file__).parents[1] / "demo-data" / "bench-photos"
+"""Where benchmarks look for photos, and fetch them to, if not told otherwise."""
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".tif", ".tiff"})
 
 

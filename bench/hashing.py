@@ -22,7 +22,7 @@ import pdqhash
 from PIL import Image
 from threatexchange.signal_type.pdq.pdq_hasher import pdq_from_bytes
 
-from bench._photos import photos_in
+from bench._photos import FOLDER, photos_in
 from demur.similarity.fingerprint import decode, fingerprint, open_picture, phash
 
 MEGAPIXELS = 1.5
@@ -110,7 +110,7 @@ def _resized(path: Path) -> bytes:
 
 
 @click.command(help=__doc__)
-@click.option("--photos", "folder", type=click.Path(path_type=Path), required=True, help="A folder of photos, or one to be filled.")
+@click.option("--photos", "folder", type=click.Path(path_type=Path), default=FOLDER, help="A folder of photos, or one to be filled.")
 @click.option("--small", is_flag=True, help=f"{SMALL_PHOTOS} photos: shows that it works, and no figure worth quoting.")
 @click.option("--json", "as_json", is_flag=True, help="Only the last line goes to standard output, progress to standard error.")
 def main(folder: Path, small: bool, as_json: bool) -> None:
