@@ -96,13 +96,26 @@ def _unpacked(package: str, scratch: Path) -> Path:
     target = scratch / "unpacked"
     target.mkdir()
     if archive == "debian":
-        # Root's apt would hand the download to the user _apt, who may not write here.
-        _run(["apt-get", "-q", "-o", "APT::Sandbox::User=", "-o", "Debug::NoLocking=1", "download", name], scratch, package)
+        _download_of_debian(name, scratch, package)
         _run(["dpkg-deb", "-x", *map(str, scratch.glob("*.deb")), str(target)], scratch, package)
     else:
         _run(["npm", "pack", "--silent", "--ignore-scripts", name], scratch, package)
         _run(["tar", "-xzf", *map(str, scratch.glob("*.tgz")), "-C", str(target)], scratch, package)
     return target
+
+
+def _download_of_debian(name: str, scratch: Path, package: str) -> None:
+    """Where the package lists are missing or stale, they are read into `scratch` first."""
+    # Root's apt would hand the download to the user _apt, who may not write here.
+    apt = ["apt-get", "-q", "-o", "APT::Sandbox::User=", "-o", "Debug::NoLocking=1"]
+    try:
+        _run([*apt, "download", name], scratch, package)
+    except NoPhotos:
+        for directory in ("lists", "cache"):
+            (scratch / directory / "partial").mkdir(parents=True)
+        apt += ["-o", f"Dir::State::Lists={scratch}/lists", "-o", f"Dir::Cache={scratch}/cache"]
+        _run([*apt, "update"], scratch, package)
+        _run([*apt, "download", name], scratch, package)
 
 
 def _run(command: Sequence[str], directory: Path, package: str) -> None:
