@@ -28,7 +28,7 @@ from bench._photos import FOLDER, Photo, photos_in
 from demur.similarity import edits
 from demur.similarity.fingerprint import decode, fingerprint
 from demur.similarity.query import Variant
-from demur.similarity.rules import MIN_QUALITY, PDQ_PROPOSED, PHASH_RADIUS, MatchKind, classify
+from demur.similarity.rules import MIN_QUALITY, PDQ_PROPOSED, MatchKind, classify, search_radius
 
 POSTED_SIDE = 1280
 """The longer side, in pixels, at which a platform serves a photo; larger ones are reduced to it first."""
@@ -63,14 +63,27 @@ class Hashes:
 
 
 @dataclass(frozen=True)
+class Searched:
+    """What a photo is searched as: the hashes of its variants, and within how many bits of phash (n,) each is."""
+
+    hashes: Hashes
+    radii: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, variants: Sequence[Variant]) -> "Searched":
+        hashes = Hashes.of([(variant.phash, variant.pdq, variant.quality) for variant in variants])
+        return cls(hashes, np.array([search_radius(variant.edit) for variant in variants], np.int64))
+
+
+@dataclass(frozen=True)
 class Measured:
     """Of one photo: the hashes of the photo as posted and of every edited copy; what it is searched as; and, of some photos, what each copy
     is searched as and HMA's distances, else nothing."""
 
     rows: Hashes
-    searched: Hashes
+    searched: Searched
     variants_ms: float
-    copies_searched: tuple[Hashes, ...]
+    copies_searched: tuple[Searched, ...]
     hma_bits: tuple[int, ...]
 
     @property
@@ -89,8 +102,8 @@ def measured(path: Path, whole: bool) -> Measured:
     started = time.perf_counter()
     variants = edits.variants(luma)
     taken_ms = (time.perf_counter() - started) * 1000
-    copies = tuple(_searched(edits.variants(decode(file)[0])) for file in files[1:]) if whole else ()
-    return Measured(rows, _searched(variants), taken_ms, copies, _hma_bits(files) if whole else ())
+    copies = tuple(Searched.of(edits.variants(decode(file)[0])) for file in files[1:]) if whole else ()
+    return Measured(rows, Searched.of(variants), taken_ms, copies, _hma_bits(files) if whole else ())
 
 
 def posted(path: Path) -> Image.Image:
@@ -108,28 +121,26 @@ def _row(file: bytes) -> tuple[int, bytes, int]:
     return taken.phash, taken.pdq, taken.pdq_quality
 
 
-def _searched(variants: Sequence[Variant]) -> Hashes:
-    return Hashes.of([(variant.phash, variant.pdq, variant.quality) for variant in variants])
-
-
 def _hma_bits(files: Sequence[bytes]) -> tuple[int, ...]:
     """Distances of every copy from the photo as posted."""
     original, *copies = (int(pdq_from_bytes(file)[0], 16) for file in files)
     return tuple((original ^ copy).bit_count() for copy in copies)
 
 
-def found(searched: Hashes, rows: Hashes) -> dict[int, MatchKind]:
+def found(searched: Searched, rows: Hashes) -> dict[int, MatchKind]:
     """The rows that a search finds, each with its surest kind, by the rules of `demur.similarity.rules`."""
-    variants, places = np.nonzero(np.bitwise_count(searched.phash[:, np.newaxis] ^ rows.phash) <= PHASH_RADIUS)
-    distances = np.bitwise_count(searched.pdq[variants] ^ rows.pdq[places]).sum(axis=1)
+    hashes = searched.hashes
+    near = np.bitwise_count(hashes.phash[:, np.newaxis] ^ rows.phash)
+    variants, places = np.nonzero(near <= searched.radii[:, np.newaxis])
+    distances = np.bitwise_count(hashes.pdq[variants] ^ rows.pdq[places]).sum(axis=1)
     kinds: dict[int, MatchKind] = {}
     for hit in np.flatnonzero(distances <= PDQ_PROPOSED):
         variant, row = variants[hit], int(places[hit])
         kind = classify(
             same_bytes=False,
-            phash_distance=int(np.bitwise_count(searched.phash[variant] ^ rows.phash[row])),
+            phash_distance=int(near[variant, row]),
             pdq_distance=int(distances[hit]),
-            quality=int(searched.quality[variant]),
+            quality=int(hashes.quality[variant]),
             other_quality=int(rows.quality[row]),
         )
         if kind is not None and kinds.get(row) is not MatchKind.CONFIRMED:
@@ -225,7 +236,7 @@ def measure(photos: Sequence[Photo], say: Callable[[str], None]) -> dict[str, fl
         "pairs": pairs,
         "quality_gated": gated,
         "copies_gated": sum(int((~one.comparable).sum()) for one in taken) - gated * len(EDITS),
-        "variants": statistics.median(len(one.searched.phash) for one in taken),
+        "variants": statistics.median(len(one.searched.radii) for one in taken),
         "variants_ms": round(statistics.median(one.variants_ms for one in taken), 2),
     }
 

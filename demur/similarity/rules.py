@@ -3,7 +3,10 @@
 from enum import StrEnum
 
 PHASH_RADIUS = 10
-"""Bits of 64: the radius of every similarity query, and the bound of a proposed match."""
+"""Bits of 64 within which a picture is searched as it stands; also the bound of a proposed match."""
+EDIT_RADIUS = 6
+"""Bits of 64 within which a photo is searched under an edit. The edits are many, and each step outwards finds several times as many rows
+that show something else; what they would find further out is one copy in two hundred."""
 PDQ_CONFIRMED = 40
 """Bits of 256: no false match in 23 million pairs of different photos, 15 million of them with one galaxy among stars against another; the
 nearest pair had 44 (docs/adr/0007-search-under-edits.md)."""
@@ -21,6 +24,11 @@ class MatchKind(StrEnum):
     EXACT = "exact"
     CONFIRMED = "confirmed"
     PROPOSED = "proposed"
+
+
+def search_radius(edit: str) -> int:
+    """Bits of 64 within which a photo is searched under the edit of this name; it is empty for the photo as it stands."""
+    return EDIT_RADIUS if edit else PHASH_RADIUS
 
 
 def comparable(quality: int, other: int) -> bool:

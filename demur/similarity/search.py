@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from demur.similarity.index import Found, Searchable, joined
 from demur.similarity.query import Query, Variant
-from demur.similarity.rules import MIN_QUALITY, PDQ_PROPOSED, PHASH_RADIUS, MatchKind, classify
+from demur.similarity.rules import EDIT_RADIUS, MIN_QUALITY, PDQ_PROPOSED, PHASH_RADIUS, MatchKind, classify, search_radius
 from demur.similarity.tables.layout import U64
 
 FEW = 2_000
@@ -59,8 +59,8 @@ def find_matches(
 ) -> list[list[Match]]:
     """For each query all rows that match, each once, closest first: exact ones by digest, near duplicates by its variants.
 
-    Near duplicates are found within `PHASH_RADIUS`, also the confirmed ones, since that is what the index answers. An index holds only
-    rows of quality enough, so that PDQ (pdq.bin) is all that is read of a row to tell its kind.
+    Near duplicates are found within `rules.search_radius`, also the confirmed ones, since that is what the index answers. An index holds
+    only rows of quality enough, so that PDQ (pdq.bin) is all that is read of a row to tell its kind.
 
     Args:
         catalogues: by their sources' names; the index holds all of them, and others, which are left out.
@@ -70,7 +70,8 @@ def find_matches(
     Raises UnknownSource for a catalogue that the index does not hold, OSError.
     """
     searched = {name: catalogues[name] for name in (catalogues if sources is None else sources)}
-    near = _nearest(_confirmed(index, searched, _Asked.of(queries)), most)
+    asked = [(radius, _Asked.of(queries, radius)) for radius in (PHASH_RADIUS, EDIT_RADIUS)]
+    near = _nearest((block for radius, variants in asked for block in _confirmed(index, searched, variants, radius)), most)
     best: list[dict[tuple[str, int], Match]] = [{} for _ in queries]
     for number, match in _matches(near, index.sources, queries):
         best[number][match.source, match.position] = match
@@ -96,7 +97,7 @@ def _exact(catalogues: Mapping[str, Rows], queries: Sequence[Query]) -> Iterator
 
 @dataclass(frozen=True)
 class _Asked:
-    """Parallel arrays of all variants of all queries that have texture enough: `variants[i]` of query number `queries[i]`."""
+    """Parallel arrays of those variants of all queries that are searched within one radius: `variants[i]` of query number `queries[i]`."""
 
     queries: I32
     variants: I32
@@ -104,12 +105,13 @@ class _Asked:
     pdqs: npt.NDArray[np.uint64]  # (n, 4)
 
     @classmethod
-    def of(cls, queries: Sequence[Query]) -> "_Asked":
+    def of(cls, queries: Sequence[Query], radius: int) -> "_Asked":
+        """Variants of too little texture are left out."""
         asked: list[tuple[int, int, Variant]] = [
             (number, place, variant)
             for number, query in enumerate(queries)
             for place, variant in enumerate(query.variants)
-            if variant.quality >= MIN_QUALITY
+            if variant.quality >= MIN_QUALITY and search_radius(variant.edit) == radius
         ]
         return cls(
             np.array([number for number, _, _ in asked], dtype=np.int32),
@@ -141,14 +143,14 @@ class _Near:
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
-def _confirmed(index: Searchable, catalogues: Mapping[str, Rows], asked: _Asked) -> Iterator[_Near]:
+def _confirmed(index: Searchable, catalogues: Mapping[str, Rows], asked: _Asked, radius: int) -> Iterator[_Near]:
     """What the index finds and PDQ does not rule out, in blocks."""
     if not len(asked.phashes) or not catalogues:
         return
     if len(asked.phashes) > FEW:
-        blocks = _collected(index.query_batch(asked.phashes, PHASH_RADIUS, catalogues))
+        blocks = _collected(index.query_batch(asked.phashes, radius, catalogues))
     else:
-        blocks = iter([index.query(asked.phashes, PHASH_RADIUS, catalogues)])
+        blocks = iter([index.query(asked.phashes, radius, catalogues)])
     for found in blocks:
         order = np.argsort(found.positions)  # so that pdq.bin is read from its beginning to its end
         sources = found.sources[order]

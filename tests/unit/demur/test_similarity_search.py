@@ -118,3 +118,13 @@ def test_of_a_popular_picture_the_closest_copies_are_told(
     for most in range(1, len(everything) + 2):
         told = [match for rank, match in enumerate(everything) if rank < most or match.kind is MatchKind.EXACT]
         assert find_matches(index, where, [query], most=most)[0] == told
+
+
+@pytest.mark.parametrize(("edit", "flips", "found"), [("", 10, True), ("", 11, False), ("cropped", 6, True), ("cropped", 7, False)])
+def test_under_an_edit_a_photo_is_searched_less_far(
+    index: SimilarityIndex, catalogue: Catalogue, edit: str, flips: int, found: bool
+) -> None:
+    stored = fingerprint(photo_bytes("ada", 1))
+    query = Query("0" * 64, (Variant(edit, 0, stored.phash ^ ((1 << flips) - 1), stored.pdq, 100),))
+    matched = find_matches(index, {"generated": catalogue}, [query])[0]
+    assert [match.phash_distance for match in matched if match.pdq_distance == 0] == ([flips] if found else [])
