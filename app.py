@@ -21,9 +21,11 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(name)
     from portal import create_app
+    from portal.site import EXTENSION
 
-    globals()["app"] = create_app(Config.from_env())
-    return globals()["app"]
+    app = globals()["app"] = create_app(Config.from_env())
+    app.extensions[EXTENSION].sandbox.warm()
+    return app
 
 
 def main() -> None:
