@@ -1,6 +1,7 @@
 """What people do to a photo before they post it again. Each edit takes a full RGB picture, and gives the file that is posted.
 
-The amounts lie between those of `demur.similarity.edits`, not on them, wherever that can be chosen.
+The amounts lie between the steps of `demur.similarity.edits`, by a third of a step or more. Exceptions: the ends of the range that we promise
+(crops of 2 and 20 %), and what has no amount (a square).
 """
 
 import io
@@ -89,7 +90,7 @@ def _captioned(photo: Image.Image, share: float, above: bool, paper: tuple[int, 
     return page
 
 
-_PHONE = (1080, 2340)
+_PHONE = (1080, 2400)
 
 
 def _viewed(photo: Image.Image, paper: tuple[int, int, int]) -> Image.Image:
@@ -157,7 +158,7 @@ EDITS = (
     Posted("watermark across", _watermarked),
     Posted("white caption bar below", partial(_captioned, share=0.12, above=False, paper=WHITE, ink=BLACK)),
     Posted("black caption bar above", partial(_captioned, share=0.16, above=True, paper=BLACK, ink=WHITE)),
-    *(Posted(f"cropped {c} % on all sides", partial(_cropped_around, share=c / 100)) for c in (2, 3, 5, 7, 10, 15, 20)),
+    *(Posted(f"cropped {c} % on all sides", partial(_cropped_around, share=c / 100)) for c in (2, 3, 6, 9, 12, 15, 20)),
     Posted("cropped 2 % on the left", partial(_cropped, left=0.02)),
     Posted("cropped 5 % at the top", partial(_cropped, top=0.05)),
     Posted("cropped 7 % on the right", partial(_cropped, right=0.07)),

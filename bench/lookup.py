@@ -5,8 +5,9 @@
 Hashes are realistic (bench/_hashes.py), with near duplicates planted at every distance. Recall is against a full scan of the same hashes
 by numpy, at every radius. Before each cold lookup the kernel forgets all pages of the index (posix_fadvise), the index is opened anew, and
 its directories alone (0.03 to 0.5 bytes a row), which any server keeps in memory, are read back; `cold_mb` is what the lookup then reads
-from the disk. `first_ms_cold` is of opening and looking up with not even these. FAISS is measured where its copy of the hashes fits into
-1 GB. One thread on either side.
+from the disk. `first_ms_cold` is of opening and looking up with not even these. `photo_…` is of all that is asked for one photo: eight
+orientations within 10 bits, and every edit twice within 6. FAISS is measured where its copy of the hashes fits into 1 GB. One thread on
+either side.
 """
 
 import json
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,12 +25,16 @@ import faiss
 import numpy as np
 
 from bench._index import U64, Planted, anonymous_gb, bytes_read, drop_from_memory, index_of
+from demur.similarity.edits import EDITS
+from demur.similarity.orientations import ORIENTATIONS
+from demur.similarity.rules import EDIT_RADIUS, PHASH_RADIUS
 from demur.similarity.segment import MAX_RADIUS, Segment
 from demur.similarity.tables.header import STARTS
 
 SMALL_ROWS = 200_000
-RADIUS, WIDE_RADIUS = 8, 10
+RADIUS = 8
 WARM, COLD = 400, 100
+PHOTOS, EDITED = 20, 2 * len(EDITS)
 FAISS_ROWS = 100_000_000
 FAISS_LOOKUPS = 30
 
@@ -52,9 +58,10 @@ def lookups(rows: int, path: Path) -> dict[str, float | None]:
     queries = corpus.sample(WARM)
     opening = milliseconds(lambda _: Segment.open(path).close(), range(20))
     recall = recalled(path, corpus)
-    warm, wide = (warm_lookups(path, queries, radius) for radius in (RADIUS, WIDE_RADIUS))
+    warm, wide = (warm_lookups(path, queries, radius) for radius in (RADIUS, PHASH_RADIUS))
     cold, read = cold_lookups(path, queries[:COLD])
     first = [first_lookup(path, query) for query in queries[COLD : COLD + COLD // 4]]
+    photos_warm, photos_cold = photo_lookups(path, corpus)
     anon_gb = round(anonymous_gb(), 3)
     peer = at(faiss_lookups(corpus, queries[:FAISS_LOOKUPS], path), 50) if rows <= FAISS_ROWS else None
     return {
@@ -67,6 +74,8 @@ def lookups(rows: int, path: Path) -> dict[str, float | None]:
         "p99_ms_cold": at(cold, 99),
         "cold_mb": round(float(np.median(read)) / 1e6, 2),
         "first_ms_cold": at(first, 50),
+        "photo_p50_ms_warm": at(photos_warm, 50),
+        "photo_p50_ms_cold": at(photos_cold, 50),
         "anon_gb": anon_gb,
         "faiss_p50_ms": peer,
         "ratio_to_faiss_flat": peer and round(peer / at(warm, 50), 1),
@@ -137,6 +146,25 @@ def cold_lookups(path: Path, queries: U64) -> tuple[list[float], list[int]]:
     if min(read) == 0:
         raise RuntimeError("a lookup that was to be cold read nothing from the disk")
     return times, read
+
+
+def photo_lookups(path: Path, corpus: Planted) -> tuple[list[float], list[float]]:
+    """Milliseconds of all lookups of each of some photos, warm and cold."""
+    queries = corpus.sample(PHOTOS * (len(ORIENTATIONS) + EDITED)).reshape(PHOTOS, -1)
+
+    def look_up(photo: int) -> None:
+        segment.query(queries[photo, : len(ORIENTATIONS)], PHASH_RADIUS)
+        segment.query(queries[photo, len(ORIENTATIONS) :], EDIT_RADIUS)
+
+    cold = []
+    for photo in range(PHOTOS):
+        drop_from_memory(path)
+        with closing(Segment.open(path)) as segment:
+            cold += milliseconds(look_up, range(photo, photo + 1))
+    with closing(Segment.open(path)) as segment:
+        for _ in range(2):
+            warm = milliseconds(look_up, range(PHOTOS))
+    return warm, cold
 
 
 def first_lookup(path: Path, query: np.uint64) -> float:
