@@ -1,6 +1,6 @@
 """What people do to a photo before they post it again. Each edit takes a full RGB picture, and gives the file that is posted.
 
-The amounts lie between the steps of `demur.similarity.edits`, by a third of a step or more. Exceptions: the ends of the range that we promise
+The amounts lie between the steps of `demur.similarity.edits`, by a third of a step or more. Exceptions: the ends of the promised range
 (crops of 2 and 20 %), and what has no amount (a square).
 """
 
