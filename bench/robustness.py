@@ -72,7 +72,7 @@ class Searched:
     @classmethod
     def of(cls, variants: Sequence[Variant]) -> "Searched":
         hashes = Hashes.of([(variant.phash, variant.pdq, variant.quality) for variant in variants])
-        return cls(hashes, np.array([search_radius(variant.edit) for variant in variants], np.int64))
+        return cls(hashes, np.array([search_radius(variant.edit, variant.dihedral) for variant in variants], np.int64))
 
 
 @dataclass(frozen=True)

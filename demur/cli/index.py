@@ -122,7 +122,7 @@ def verify(path: Path) -> None:
 @INDEX
 @click.argument("pictures", nargs=-1, type=FILE)
 @click.option("--phash", "phashes", multiple=True, type=_phash, metavar="HEX", help="Search for this hash, not pictures. Repeatable.")
-@click.option("--radius", type=click.IntRange(0, 11), default=10, show_default=True, help="Bits that may differ; 6 at most under an edit.")
+@click.option("--radius", type=click.IntRange(0, 11), default=10, show_default=True, help="Bits that may differ.")
 @click.option("--shard", "shards", multiple=True, type=FILE, help="Search this index too, of other rows of the same manifests. Repeatable.")
 @json_option
 def query(path: Path, pictures: tuple[Path, ...], phashes: tuple[int, ...], radius: int, shards: tuple[Path, ...], as_json: bool) -> None:
@@ -166,7 +166,7 @@ def _closest(index: Any, asked: Sequence[Asked], radius: int) -> list[dict[str, 
     hits = zip(found.queries.tolist(), found.sources.tolist(), found.positions.tolist(), found.distances.tolist(), strict=True)
     for number, source, position, distance in hits:
         row = (index.sources[source], position)
-        if distance <= search_radius(asked[number][1]):
+        if distance <= search_radius(*asked[number][1:]):
             best[row] = min(best.get(row, (distance, number)), (distance, number))
     return [
         {"source": source, "row": position, "distance": distance, "edit": asked[number][1], "dihedral": asked[number][2]}

@@ -5,8 +5,8 @@ from enum import StrEnum
 PHASH_RADIUS = 10
 """Bits of 64 within which a picture is searched as it stands; also the bound of a proposed match."""
 EDIT_RADIUS = 6
-"""Bits of 64 within which a photo is searched under an edit. The edits are many, and each step outwards finds several times as many rows
-that show something else; what they would find further out is one copy in two hundred."""
+"""Bits of 64 within which a photo is searched mirrored, turned or under an edit. These are many, and each step outwards finds several times
+as many rows that show something else; what they would find further out is one copy in two hundred."""
 PDQ_CONFIRMED = 40
 """Bits of 256: no false match in 23 million pairs of different photos, 15 million of them with one galaxy among stars against another; the
 nearest pair had 44 (docs/adr/0007-search-under-edits.md)."""
@@ -26,9 +26,9 @@ class MatchKind(StrEnum):
     PROPOSED = "proposed"
 
 
-def search_radius(edit: str) -> int:
-    """Bits of 64 within which a photo is searched under the edit of this name; it is empty for the photo as it stands."""
-    return EDIT_RADIUS if edit else PHASH_RADIUS
+def search_radius(edit: str, dihedral: int) -> int:
+    """Bits of 64 within which a photo is searched under the edit of this name (empty for none), in this of its eight orientations."""
+    return EDIT_RADIUS if edit or dihedral else PHASH_RADIUS
 
 
 def comparable(quality: int, other: int) -> bool:

@@ -111,7 +111,7 @@ class _Asked:
             (number, place, variant)
             for number, query in enumerate(queries)
             for place, variant in enumerate(query.variants)
-            if variant.quality >= MIN_QUALITY and search_radius(variant.edit) == radius
+            if variant.quality >= MIN_QUALITY and search_radius(variant.edit, variant.dihedral) == radius
         ]
         return cls(
             np.array([number for number, _, _ in asked], dtype=np.int32),

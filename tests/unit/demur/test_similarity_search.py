@@ -120,11 +120,14 @@ def test_of_a_popular_picture_the_closest_copies_are_told(
         assert find_matches(index, where, [query], most=most)[0] == told
 
 
-@pytest.mark.parametrize(("edit", "flips", "found"), [("", 10, True), ("", 11, False), ("cropped", 6, True), ("cropped", 7, False)])
-def test_under_an_edit_a_photo_is_searched_less_far(
-    index: SimilarityIndex, catalogue: Catalogue, edit: str, flips: int, found: bool
+@pytest.mark.parametrize(
+    ("edit", "dihedral", "flips", "found"),
+    [("", 0, 10, True), ("", 0, 11, False), ("cropped", 0, 6, True), ("cropped", 0, 7, False), ("", 5, 6, True), ("", 5, 7, False)],
+)
+def test_mirrored_turned_or_edited_a_photo_is_searched_less_far(
+    index: SimilarityIndex, catalogue: Catalogue, edit: str, dihedral: int, flips: int, found: bool
 ) -> None:
     stored = fingerprint(photo_bytes("ada", 1))
-    query = Query("0" * 64, (Variant(edit, 0, stored.phash ^ ((1 << flips) - 1), stored.pdq, 100),))
+    query = Query("0" * 64, (Variant(edit, dihedral, stored.phash ^ ((1 << flips) - 1), stored.pdq, 100),))
     matched = find_matches(index, {"generated": catalogue}, [query])[0]
     assert [match.phash_distance for match in matched if match.pdq_distance == 0] == ([flips] if found else [])
