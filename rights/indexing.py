@@ -1,6 +1,7 @@
 """The one similarity index over all manifests: filled by imports, made anew from the catalogues, compacted."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from demur.manifests import Catalogue
 from demur.manifests.indexing import catalogue_rows
-from demur.similarity.index import SegmentError, SimilarityIndex, SourceRows
+from demur.similarity.index import NotAnIndex, SegmentError, SimilarityIndex, SourceRows, TornIndex
 from models import Manifest, ManifestState
 from rights.catalogues import Catalogues
 
@@ -34,10 +35,11 @@ def index_catalogue(catalogues: Catalogues, catalogue: str, progress: Progress |
 
 
 def forget_catalogue(catalogues: Catalogues, catalogue: str) -> None:
-    """Takes a catalogue's rows out of the index, if it has them. Raises TornIndex, OSError."""
-    index = SimilarityIndex.create(catalogues.similarity_dir)
-    if catalogue in index.sources:
-        index.remove(catalogue)
+    """Takes a catalogue's rows out of the index, if it has them; one that cannot be read is made anew without them. Raises OSError."""
+    with suppress(NotAnIndex, TornIndex):
+        index = SimilarityIndex.open(catalogues.similarity_dir)
+        if catalogue in index.sources:
+            index.remove(catalogue)
 
 
 def rebuild_index(sessions: sessionmaker[Session], catalogues: Catalogues, progress: Progress | None = None) -> SimilarityIndex:

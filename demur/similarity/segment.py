@@ -11,12 +11,13 @@ from demur.similarity.tables.header import Header
 from demur.similarity.tables.join import Join
 from demur.similarity.tables.layout import MAX_RADIUS, U64
 from demur.similarity.tables.opened import Hits, Tables
+from demur.similarity.tables.paging import will_need
 from demur.similarity.tables.query import query
 from demur.similarity.tables.search import U32, permuted
 
 __all__ = ["MAX_RADIUS", "Hits", "Segment"]
 
-SCAN_ROWS = 1 << 20
+SCAN_ROWS, SCAN_AHEAD = 1 << 20, 8
 
 
 class Segment:
@@ -45,7 +46,7 @@ class Segment:
 
     @classmethod
     def open(cls, path: Path) -> "Segment":
-        """Maps a segment, after checking its header and the sizes of its files. Raises NotAnIndex, TornIndex, OSError."""
+        """Maps a segment, after checking its header, the sizes of its files and its directories. Raises NotAnIndex, TornIndex, OSError."""
         header = Header.read(path)
         return cls(path, header, Tables.map(path, header))
 
@@ -77,14 +78,20 @@ class Segment:
         return Join(self._tables, np.asarray(phashes, dtype=np.uint64), radius, progress).hits()
 
     def scan(self) -> Iterator[tuple[U64, U32]]:
-        """All phashes and rows, in blocks."""
+        """All phashes and rows, in blocks, with the disk kept some blocks ahead."""
+        hashes, rows = self._tables.hashes[0], self._tables.rows
+        asked = 0
         for start in range(0, self.rows, SCAN_ROWS):
+            ahead = min(start + SCAN_AHEAD * SCAN_ROWS, self.rows)
+            for entries in (hashes, rows):
+                will_need(entries, np.array([[asked, ahead]]))
+            asked = ahead
             block = slice(start, start + SCAN_ROWS)
-            yield permuted(self._tables.hashes[0, block], self._tables.layout.backward), self._tables.rows[block].copy()
+            yield permuted(hashes[block], self._tables.layout.backward), rows[block].copy()
 
-    def verify(self) -> None:
-        """Reads all of it and compares the digests. Raises TornIndex, OSError."""
-        self._header.verify(self._path)
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Reads all of it and compares the digests; `progress` is told how many of how many bytes. Raises TornIndex, OSError."""
+        self._header.verify(self._path, progress)
 
     def close(self) -> None:
         """Lets go of the files; the segment can no longer be used."""

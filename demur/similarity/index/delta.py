@@ -16,8 +16,8 @@ from demur.similarity.tables.errors import TornIndex
 from demur.similarity.tables.layout import U64
 
 U32 = npt.NDArray[np.uint32]
-AT_ONCE = 1 << 16
-"""Queries of one block of a join."""
+AT_ONCE, ENOUGH = 1 << 16, 1 << 20
+"""Queries of one block of a join, and hits after which it ends."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,16 @@ class Delta:
 
     def query(self, phashes: U64, radius: int) -> Hits:
         """All rows within `radius` bits of each of `phashes` (Q,)."""
-        queries, places, distances = _scan(self.phashes, np.ascontiguousarray(phashes, dtype=np.uint64), radius)
-        return Hits(queries, self.rows[places], distances)
+        return Hits.joined(list(self.join(phashes, radius)))
 
     def join(self, phashes: U64, radius: int, progress: Callable[[int, int], None] | None = None) -> Iterator[Hits]:
-        """The same in blocks, each of a range of queries."""
-        for start in range(0, len(phashes), AT_ONCE):
-            hits = self.query(phashes[start : start + AT_ONCE], radius)
-            yield Hits(hits.queries + np.int32(start), hits.rows, hits.distances)
+        """The same in blocks, each of a range of queries and of some ENOUGH hits at most."""
+        asked, first = np.ascontiguousarray(phashes, dtype=np.uint64), 0
+        while first < len(asked):
+            queries, places, distances, first = _scan(self.phashes, asked, first, radius)
+            yield Hits(queries, self.rows[places], distances)
             if progress:
-                progress(min(start + AT_ONCE, len(phashes)), len(phashes))
+                progress(first, len(asked))
 
     def scan(self) -> Iterator[tuple[U64, U32]]:
         yield self.phashes, self.rows
@@ -84,11 +84,13 @@ def _parsed(data: bytes, table: Table) -> tuple[U64, U32]:
 
 
 @compiled
-def _scan(stored: U64, asked: U64, radius: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Which query is near which place, and how near; by query, then by place."""
+def _scan(
+    stored: U64, asked: U64, first: int, radius: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.uint8], int]:
+    """Which query, from the `first` on, is near which place, and how near, by query, then by place; and the query to go on with."""
     queries, places, distances = np.empty(64, np.int32), np.empty(64, np.int64), np.empty(64, np.uint8)
-    found = 0
-    for query in range(len(asked)):
+    found, query, last = 0, first, min(first + AT_ONCE, len(asked))
+    while query < last and found < ENOUGH:
         near = 0
         for place in range(len(stored)):
             near += popcount(stored[place] ^ asked[query]) <= radius
@@ -100,4 +102,5 @@ def _scan(stored: U64, asked: U64, radius: int) -> tuple[npt.NDArray[np.int32], 
             if distance <= radius:
                 queries[found], places[found], distances[found] = query, place, distance
                 found += 1
-    return queries[:found], places[:found], distances[:found]
+        query += 1
+    return queries[:found], places[:found], distances[:found], query

@@ -35,8 +35,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Live:
-    """Which row numbers stand for a row, and of which source."""
+    """Which row numbers stand for a row, and of which source. Parallel arrays of the sources that have any rows; `numbers` names them."""
 
+    numbers: npt.NDArray[np.int32]
     starts: U32
     ends: U32
     firsts: npt.NDArray[np.int64]
@@ -47,30 +48,32 @@ class Live:
         """Raises TornIndex, OSError."""
         stone = generation.tombstones
         gone = np.frombuffer(checked_bytes(path, stone), "<u4") if stone else np.empty(0, np.uint32)
-        bounds = np.array([(source.start, source.end, source.first) for source in generation.sources], dtype=np.int64).reshape(-1, 3)
-        return cls(bounds[:, 0].astype(np.uint32), bounds[:, 1].astype(np.uint32), bounds[:, 2], gone)
+        # A source without rows begins where another one does, and must not stand before it.
+        held = [(number, source.start, source.end, source.first) for number, source in enumerate(generation.sources) if source.rows]
+        numbers, starts, ends, firsts = np.array(held, dtype=np.int64).reshape(-1, 4).T
+        return cls(numbers.astype(np.int32), starts.astype(np.uint32), ends.astype(np.uint32), firsts, gone)
 
-    def sources(self, rows: U32) -> npt.NDArray[np.int32]:
-        """The number of each row's source; -1 for a row that is gone."""
+    def places(self, rows: U32) -> npt.NDArray[np.int32]:
+        """Where each row's source stands in these arrays; -1 for a row that is gone."""
         if not len(self.starts):
             return np.full(len(rows), -1, dtype=np.int32)
-        sources = np.searchsorted(self.starts, rows, side="right").astype(np.int32) - np.int32(1)
-        gone = (sources < 0) | (rows >= self.ends[sources])
+        places = np.searchsorted(self.starts, rows, side="right").astype(np.int32) - np.int32(1)
+        gone = (places < 0) | (rows >= self.ends[places])
         if len(self.tombstones):
             after = np.minimum(np.searchsorted(self.tombstones, rows), len(self.tombstones) - 1)
             gone |= self.tombstones[after] == rows
-        sources[gone] = -1
-        return sources
+        places[gone] = -1
+        return places
 
     def located(self, hits: Hits, wanted: npt.NDArray[np.bool_] | None) -> Found:
         """The hits on rows that are not gone, of the sources that are `wanted`."""
-        sources = self.sources(hits.rows)
-        kept = sources >= 0
+        places = self.places(hits.rows)
+        kept = places >= 0
         if wanted is not None:
-            kept[kept] = wanted[sources[kept]]
-        sources = sources[kept]
-        positions = (hits.rows[kept] - self.starts[sources]).astype(np.int64) + self.firsts[sources]
-        return Found(hits.queries[kept], sources, positions, hits.distances[kept])
+            kept[kept] = wanted[self.numbers[places[kept]]]
+        places = places[kept]
+        positions = (hits.rows[kept] - self.starts[places]).astype(np.int64) + self.firsts[places]
+        return Found(hits.queries[kept], self.numbers[places], positions, hits.distances[kept])
 
 
 def joined(parts: Sequence[Found]) -> Found:

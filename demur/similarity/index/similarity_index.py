@@ -37,9 +37,10 @@ class SimilarityIndex:
     @classmethod
     def create(cls, path: Path) -> "SimilarityIndex":
         """An index without sources in a new or empty directory; or the one that is there. Raises NotAnIndex, TornIndex, OSError."""
-        with founding(path) as writer:
-            if not described_path(path).exists():
-                writer.put_alone((), None)
+        if not described_path(path).exists():
+            with founding(path) as writer:
+                if not described_path(path).exists():
+                    writer.put_alone((), None)
         return cls.open(path)
 
     @classmethod
@@ -151,10 +152,10 @@ class SimilarityIndex:
             writer.compact(progress)
         return self.refreshed()
 
-    def verify(self) -> None:
-        """Reads every byte and compares the digests. Raises TornIndex, OSError."""
-        for segment in self._segments.values():
-            segment.verify()
+    def verify(self, progress: Progress | None = None) -> None:
+        """Reads every byte and compares the digests; `progress` is told how much of how much was read. Raises TornIndex, OSError."""
+        for number, segment in enumerate(self._segments.values()):
+            segment.verify(_part(progress, number, len(self._segments)))
 
     @property
     def _tables(self) -> Sequence[Segment | Delta]:

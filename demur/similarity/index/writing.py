@@ -9,9 +9,10 @@ import fcntl
 import hashlib
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from demur.similarity.index.delta import U32, Delta, write_table
 from demur.similarity.index.generation import Generation, Source, Table, described, described_path
 from demur.similarity.index.live import Live
 from demur.similarity.segment import Segment
-from demur.similarity.tables.errors import NotAnIndex, SegmentError
+from demur.similarity.tables.errors import IndexTooLarge, NoSpace, NotAnIndex, SegmentError, disk_may_be_full
 from demur.similarity.tables.layout import U64
 
 LOCK = "writer.lock"
@@ -74,7 +75,7 @@ def founding(path: Path) -> Iterator["Writer"]:
     if not (path / LOCK).exists() and any(path.iterdir()):
         raise NotAnIndex(f"{path} holds other files; choose an empty place for the index.")
     with _locked(path):
-        writer = Writer(path, _readable(path))
+        writer = Writer(path, _newest(path) or Generation())
         with writer.cleaning():
             yield writer
 
@@ -86,11 +87,12 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _readable(path: Path) -> Generation:
+def _newest(path: Path) -> Generation | None:
+    """What index.json says, an empty generation where there is none, or None where it cannot be read."""
     try:
         return Generation.decoded(described(path), described_path(path))
     except SegmentError:
-        return Generation()
+        return None if described_path(path).exists() else Generation()
 
 
 class Writer:
@@ -101,7 +103,7 @@ class Writer:
 
     def put(self, added: SourceRows, progress: Progress | None) -> None:
         """Adds a source, or replaces the one of its name."""
-        others = self._generation.without_source(added.source)
+        others = self._with_room(self._generation.without_source(added.source), added.rows, progress)
         source = added.placed(others.room(added.rows))
         self._write(others.with_source(source), [(source, added)], progress)
 
@@ -114,10 +116,20 @@ class Writer:
             placed.append((source, added))
         self._write(new, placed, progress)
 
+    def _with_room(self, generation: Generation, rows: int, progress: Progress | None) -> Generation:
+        """The generation, compacted first where only numbers of removed sources leave no room for so many rows more."""
+        try:
+            generation.room(rows)
+        except IndexTooLarge:
+            replace(generation, removed=()).room(rows)
+            return self._compacted(generation, progress)
+        return generation
+
     def _write(self, new: Generation, placed: Sequence[tuple[Source, SourceRows]], progress: Progress | None) -> None:
         parts = [[added.identity, source.name, source.start, source.rows, source.first] for source, added in placed]
         identity = canonical_json(parts).decode() if all(added.identity for _, added in placed) else ""
-        self._commit(self._with_table(new, lambda: _numbered(placed), identity, progress))
+        batches = partial(_numbered, placed)
+        self._commit(self._with_table(new, _counted(batches), batches, identity, progress))
 
     def drop(self, name: str) -> None:
         """Removes a source. Raises UnknownSource."""
@@ -135,17 +147,18 @@ class Writer:
     def tidy(self, progress: Progress | None) -> None:
         """Merges tables until few are left: each segment is then more than twice as large as the next newer one."""
         while group := self._generation.mergeable(DELTA_ROWS):
-            self._commit(self._merged(group, progress))
+            self._commit(self._merged(self._generation, group, progress))
 
     def compact(self, progress: Progress | None) -> None:
         """Merges all tables into one without the rows that are gone, whose numbers become free. Other rows keep their numbers."""
         if not self._generation.compacted:
-            merged = self._merged((*self._generation.segments, *self._generation.deltas), progress)
-            self._commit(replace(merged, removed=(), tombstones=None))
+            self._commit(self._compacted(self._generation, progress))
 
-    def _merged(self, group: Sequence[Table], progress: Progress | None) -> Generation:
+    def _compacted(self, old: Generation, progress: Progress | None) -> Generation:
+        return replace(self._merged(old, (*old.segments, *old.deltas), progress), removed=(), tombstones=None)
+
+    def _merged(self, old: Generation, group: Sequence[Table], progress: Progress | None) -> Generation:
         """The generation with the live rows of these tables in one new table."""
-        old = self._generation
         left = replace(
             old,
             segments=tuple(table for table in old.segments if table not in group),
@@ -155,11 +168,12 @@ class Writer:
         tables = [Segment.open(self._path / table.name) for table in old.segments if table in group]
         delta = Delta.open(self._path, tuple(table for table in old.deltas if table in group))
         identity = canonical_json([old.encoded().decode(), [table.name for table in group]]).decode()
-        return self._with_table(left, lambda: _living((*tables, delta), live), identity, progress)
+        batches = partial(_living, (*tables, delta), live)
+        rows = _counted(batches) if old.removed or old.tombstones else sum(table.rows for table in group)
+        return self._with_table(left, rows, batches, identity, progress)
 
-    def _with_table(self, generation: Generation, batches: Batches, identity: str, progress: Progress | None) -> Generation:
+    def _with_table(self, generation: Generation, rows: int, batches: Batches, identity: str, progress: Progress | None) -> Generation:
         """The generation with these rows in a table of their own, whose files are written now."""
-        rows = sum(len(numbers) for _, numbers in batches())
         if rows == 0:
             return generation
         if rows <= DELTA_ROWS:
@@ -167,7 +181,7 @@ class Writer:
             delta = Delta.of(phashes, numbers).write(self._path / self._name("delta", identity))
             return replace(generation, deltas=(*generation.deltas, delta))
         name = self._name("segment", identity)
-        self._clean(keep=name)
+        self._clean(keep={name, *generation.files})
         Segment.build(self._path / name, batches, rows, progress=progress)
         return replace(generation, segments=(*generation.segments, Table(name, rows)))
 
@@ -184,17 +198,24 @@ class Writer:
 
     @contextmanager
     def cleaning(self) -> Iterator[None]:
-        """Removes what no generation needs afterwards; after Ctrl-C or a kill, what was built stays to be gone on with."""
+        """Removes what no generation needs afterwards. After Ctrl-C, a kill or a full disk, what was built stays to be gone on with."""
         try:
-            yield
+            with disk_may_be_full(self._path):
+                yield
+        except NoSpace:
+            raise
         except Exception:
             self._clean()
             raise
         self._clean()
 
-    def _clean(self, keep: str = "") -> None:
-        """What index.json speaks of is read anew: a failure may have come after it was replaced."""
-        needed = {keep, *_readable(self._path).files}
+    def _clean(self, keep: Collection[str] = ()) -> None:
+        """What index.json speaks of is read anew: a failure may have come after it was replaced. While it cannot be read, nobody knows
+        what it needs, perhaps another version of this program."""
+        newest = _newest(self._path)
+        if newest is None:
+            return
+        needed = {*keep, *newest.files}
         for pattern in ("segment-*", "delta-*", "tombstones-*", ".*.part"):
             for left in self._path.glob(pattern):
                 if left.name not in needed:
@@ -208,6 +229,10 @@ def _numbered(placed: Sequence[tuple[Source, SourceRows]]) -> Iterator[tuple[U64
             yield phashes, _within(source, positions).astype(np.uint32) + np.uint32(source.start)
 
 
+def _counted(batches: Batches) -> int:
+    return sum(len(numbers) for _, numbers in batches())
+
+
 def _within(source: Source, positions: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
     positions = np.asarray(positions)
     if len(positions) and not 0 <= positions.min() <= positions.max() < source.rows:
@@ -218,5 +243,5 @@ def _within(source: Source, positions: npt.NDArray[np.integer]) -> npt.NDArray[n
 def _living(tables: Sequence[Segment | Delta], live: Live) -> Iterator[tuple[U64, U32]]:
     for table in tables:
         for phashes, rows in table.scan():
-            kept = live.sources(rows) >= 0
+            kept = live.places(rows) >= 0
             yield phashes[kept], rows[kept]

@@ -7,15 +7,14 @@ Crash order: spill files are durable before `building.json` says that a table is
 and everything before `segment.json` appears. What lies beyond those words is cut off and made again.
 """
 
-import errno
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from demur.similarity.tables.errors import IndexTooLarge, NoSpace, WrongRows
+from demur.similarity.tables.errors import IndexTooLarge, WrongRows, disk_may_be_full
 from demur.similarity.tables.header import HASHES, HEADER, Header
 from demur.similarity.tables.layout import TABLES, U64, Layout
 from demur.similarity.tables.search import U32, permuted
@@ -40,21 +39,12 @@ def build(
     """See Segment.build."""
     if rows > MOST_ROWS:
         raise IndexTooLarge(f"{rows:,} rows are more than one segment can hold: {MOST_ROWS:,}. Split them over several.")
-    with _disk_may_be_full(path):
+    with disk_may_be_full(path):
+        if (path / HEADER).exists():
+            shutil.rmtree(path)  # finished, so a reader may have its files mapped: they must not change under it
         path.mkdir(parents=True, exist_ok=True)
-        (path / HEADER).unlink(missing_ok=True)
         building = _Building(path, rows, memory, progress or (lambda done, total: None))
         building.run(batches)
-
-
-@contextmanager
-def _disk_may_be_full(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise NoSpace(f"No space is left for the index in {path}. Make some and build again; what was finished is kept.") from error
 
 
 class _Building:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,10 +56,18 @@ class Header:
                 found = "is missing" if actual is None else f"has {actual:,} bytes"
                 raise TornIndex(f"{path} {found}; {size:,} bytes belong there. Build the index again.")
 
-    def verify(self, directory: Path) -> None:
-        """Reads every file and compares its digest. Raises TornIndex, OSError."""
+    def verify(self, directory: Path, progress: Callable[[int, int], None] | None = None) -> None:
+        """Reads every file and compares its digest; `progress` is told how many of how many bytes. Raises TornIndex, OSError."""
+        done, total = 0, sum(self.sizes.values())
+
+        def tell(read: int) -> None:
+            nonlocal done
+            done += read
+            if progress:
+                progress(done, total)
+
         for name, expected in self.sha256.items():
-            if file_digest(directory / name) != expected:
+            if file_digest(directory / name, tell) != expected:
                 raise TornIndex(f"{directory / name} has been altered or damaged: its digest does not hold. Build the index again.")
 
 
@@ -81,11 +90,16 @@ def _checksum(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def file_digest(path: Path) -> str:
-    """See `Header.sha256`. Reads the file with as many threads as pay. Raises OSError."""
+def file_digest(path: Path, tell: Callable[[int], None] = lambda read: None) -> str:
+    """See `Header.sha256`. Reads the file with as many threads as pay; `tell` is told of the bytes of each block. Raises OSError."""
+    size = path.stat().st_size
+    starts = range(0, size, BLOCK)
+    digests = []
     with ThreadPoolExecutor(2) as pool:
-        starts = range(0, path.stat().st_size, BLOCK)
-        return digest_of_blocks(pool.map(lambda start: block_digest(path, start), starts))
+        for start, digest in zip(starts, pool.map(lambda start: block_digest(path, start), starts), strict=True):
+            digests.append(digest)
+            tell(min(BLOCK, size - start))
+    return digest_of_blocks(digests)
 
 
 def block_digest(path: Path, start: int) -> bytes:

@@ -1,14 +1,16 @@
 """The files of a segment, mapped; and what a search finds in them."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from demur.similarity.tables.errors import TornIndex
 from demur.similarity.tables.header import HASHES, ROWS, STARTS, Header
 from demur.similarity.tables.layout import I64, TABLES, U64, Layout, Probe
-from demur.similarity.tables.paging import ask_if_cold, mapped
+from demur.similarity.tables.paging import ask_if_cold, mapped, will_need
 from demur.similarity.tables.search import U32, first_buckets, places
 
 
@@ -41,10 +43,14 @@ class Tables:
 
     @classmethod
     def map(cls, directory: Path, header: Header) -> "Tables":
-        """Raises OSError."""
+        """Raises TornIndex for directories that would lead a search out of the tables, OSError."""
         hashes = mapped(directory / HASHES, np.uint64).reshape(TABLES, header.rows)
-        rows = mapped(directory / ROWS, np.uint32)
-        return cls(header.layout, hashes, rows, mapped(directory / STARTS, np.uint32))
+        rows, starts = mapped(directory / ROWS, np.uint32), mapped(directory / STARTS, np.uint32)
+        will_need(starts, np.array([[0, len(starts)]]))
+        for first, last in pairwise(header.layout.firsts):
+            if not _leads_inside(starts[first:last], header.rows):
+                raise TornIndex(f"{directory / STARTS} has been altered or damaged: its buckets do not ascend. Build the index again.")
+        return cls(header.layout, hashes, rows, starts)
 
     def spans(self, probe: Probe, hashes: U64) -> I64:
         """(hashes, 2): first and last + 1 row, in `rows`, of each permuted hash that the tables have."""
@@ -52,6 +58,10 @@ class Tables:
         spans = places(self.hashes[0], self.starts, probe, hashes)
         ask_if_cold(self.rows, spans)
         return spans
+
+
+def _leads_inside(directory: U32, rows: int) -> bool:
+    return bool(directory[0] == 0 and directory[-1] == rows and np.all(directory[:-1] <= directory[1:]))
 
 
 def all_between(spans: I64) -> I64:

@@ -183,6 +183,12 @@ def test_other_rows_than_announced_are_refused(tmp_path: Path) -> None:
         build(tmp_path, lambda: iter([(np.zeros(2, dtype=np.uint64), np.arange(2, dtype=np.uint32))]), 3)
 
 
+def test_a_finished_segment_is_not_changed_under_its_readers(tmp_path: Path) -> None:
+    old = segment_of(tmp_path, np.arange(300, dtype=np.uint64), np.arange(300, dtype=np.uint32))
+    segment_of(tmp_path, np.zeros(1, dtype=np.uint64), np.zeros(1, dtype=np.uint32))
+    assert old.query(np.array([299], dtype=np.uint64), 0).rows.tolist() == [299]
+
+
 def test_a_segment_of_three_rows_is_small(tmp_path: Path) -> None:
     segment = segment_of(tmp_path, np.arange(3, dtype=np.uint64), np.arange(3, dtype=np.uint32))
     assert segment.bytes_on_disk < 1000

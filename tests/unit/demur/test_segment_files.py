@@ -80,6 +80,37 @@ def test_a_file_that_is_cut_short_or_too_long_or_missing_is_torn(path: Path, nam
         Segment.open(path)
 
 
+@pytest.mark.parametrize("harm", ["noise", "zeros", "first", "last", "descent"])
+def test_directories_that_lead_a_search_out_of_the_tables_are_torn(path: Path, harm: str) -> None:
+    starts = np.fromfile(path / "starts", dtype="<u4")
+    match harm:
+        case "noise":
+            starts = np.random.default_rng(0).integers(0, 2**32, len(starts), dtype=np.uint32)
+        case "zeros":
+            starts[:] = 0
+        case "first":
+            starts[0] = 1
+        case "last":
+            starts[-1] += 1
+        case "descent":
+            starts[40] = 500
+    starts.tofile(path / "starts")
+    with pytest.raises(TornIndex, match="starts"):
+        Segment.open(path)
+
+
+@pytest.mark.parametrize("name", ["hashes", "rows"])
+def test_a_search_of_damaged_tables_ends(path: Path, name: str) -> None:
+    content = np.fromfile(path / name, dtype=np.uint8)
+    rng = np.random.default_rng(3)
+    content[rng.integers(0, len(content), len(content) // 4)] ^= 129
+    content.tofile(path / name)
+    segment = Segment.open(path)
+    asked = np.concatenate([phashes for phashes, _ in segment.scan()])
+    assert len(segment.query(asked, 11)) <= len(asked) ** 2
+    assert sum(map(len, segment.join(asked, 11))) <= len(asked) ** 2
+
+
 @pytest.mark.parametrize("name", ["hashes", "rows", "starts"])
 def test_a_flipped_bit_of_the_content_is_found_by_verify(path: Path, name: str) -> None:
     content = bytearray((path / name).read_bytes())

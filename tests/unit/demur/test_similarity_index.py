@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import resource
 import shutil
 import tempfile
 import threading
@@ -16,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from demur.similarity.index import (
     IndexTooLarge,
+    NoSpace,
     NotAnIndex,
     PositionsOutside,
     RadiusTooLarge,
@@ -26,7 +28,9 @@ from demur.similarity.index import (
     UnknownSource,
     writing,
 )
+from demur.similarity.index.delta import ENOUGH, Delta
 from demur.similarity.index.generation import NUMBERS
+from demur.similarity.tables import build
 from tests.support.indexes import batches, found, hits, scanned
 
 FEW = 6
@@ -55,7 +59,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(name=NAMES, rows=ROWS)
     def add_or_replace(self, name: str, rows: dict[int, int]) -> None:
-        self.index = self.index.add(name, batches(rows), 30)
+        self.index = self.index.add(name, batches(rows), 30 if rows else 0)
         self.held[name] = rows
 
     @precondition(lambda self: self.held)
@@ -69,6 +73,7 @@ class Histories(RuleBasedStateMachine):
     @rule(data=st.data(), positions=st.sets(st.integers(0, 29), max_size=9))
     def remove_rows(self, data: st.DataObject, positions: set[int]) -> None:
         name = data.draw(st.sampled_from(sorted(self.held)))
+        positions = positions if self.index.described.find(name).rows else set()
         self.index = self.index.remove(name, np.array(sorted(positions), dtype=np.int64))
         self.held[name] = {position: phash for position, phash in self.held[name].items() if position not in positions}
 
@@ -124,6 +129,29 @@ def test_numbers_of_removed_rows_are_used_again_once_they_are_compacted_away(tmp
     index = index.compact()
     assert index.described.room(100) == 0
     assert found(index.add("c", batches({99: 3}), 100), [2, 3], 0) == [(0, "b", 0, 0), (1, "c", 99, 0)]
+
+
+def test_a_source_without_rows_hides_no_other(tmp_path: Path) -> None:
+    held = {"before": {}, "full": {number: number for number in range(20)}, "after": {}}
+    index = SimilarityIndex.build(tmp_path / "index", lambda: [SourceRows(name, len(rows), batches(rows)) for name, rows in held.items()])
+    assert set(index.sources) == set(held)
+    for changed in (index, index.add("more", batches({0: 99}), 1), index.refreshed().compact()):
+        assert found(changed, [7], 0) == [(0, "full", 7, 0)]
+    assert len(index.refreshed().query(np.array([7], dtype=np.uint64), 0, ["before", "after"])) == 0
+
+
+def test_numbers_of_replaced_rows_are_taken_back_before_a_source_is_refused(tmp_path: Path) -> None:
+    third = NUMBERS // 3
+    index = SimilarityIndex.create(tmp_path / "index").add("small", batches({4: 5}), 5)
+    for number in range(7):
+        index = index.add("large", batches({third - 6: 100 + number}), third - 5)
+        assert found(index, [99 + number, 100 + number, 5], 0) == [(1, "large", third - 6, 0), (2, "small", 4, 0)]
+    half = NUMBERS // 2 + 9
+    index = index.remove("large").add("half", batches({half - 1: 1}), half).add("half", batches({half - 1: 2}), half)
+    assert found(index, [1, 2], 0) == [(1, "half", half - 1, 0)]
+    with pytest.raises(IndexTooLarge):
+        index.add("other", batches({0: 1}), half)
+    assert index.refreshed() is index
 
 
 def test_more_rows_than_there_are_numbers_are_refused(tmp_path: Path) -> None:
@@ -224,6 +252,42 @@ def test_another_process_reads_while_one_writes(tmp_path: Path) -> None:
     assert os.waitpid(reader, 0)[1] == 0
 
 
+def test_a_full_disk_ends_a_change_and_what_was_finished_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "PARTITION_ROWS", 1 << 8)
+    rows = dict(enumerate(np.random.default_rng(0).integers(0, 2**64, 4000, dtype=np.uint64).tolist()))
+    index = SimilarityIndex.create(tmp_path / "index")
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+        try:
+            index.add("a", batches(rows, 500), 4000, identity="the rows of a")
+        except NoSpace:
+            os._exit(7)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    (half,) = index.path.glob("segment-*")
+    told: list[int] = []
+    index = index.add("a", batches(rows, 500), 4000, identity="the rows of a", progress=lambda done, total: told.append(done))
+    assert [table.name for table in index.described.segments] == [half.name]
+    assert told[0] > 4000, "the rows were dealt out, and some of them sorted"
+    assert found(index, [rows[3999]], 0) == [(0, "a", 3999, 0)]
+
+
+def test_an_index_is_verified_with_progress(whole: SimilarityIndex) -> None:
+    told: list[tuple[int, int]] = []
+    whole.verify(lambda done, total: told.append((done, total)))
+    assert told == sorted(told)
+    assert told[-1][0] == told[-1][1]
+
+
+def test_a_delta_is_joined_in_bounded_blocks() -> None:
+    delta = Delta(np.zeros(50_000, dtype=np.uint64), np.arange(50_000, dtype=np.uint32))
+    blocks = [(len(hits), hits.queries[0], hits.queries[-1]) for hits in delta.join(np.zeros(70, dtype=np.uint64), 3)]
+    assert sum(size for size, _, _ in blocks) == 50_000 * 70
+    assert max(size for size, _, _ in blocks) <= ENOUGH + 50_000
+    assert [first for _, first, _ in blocks[1:]] == [last + 1 for _, _, last in blocks[:-1]]
+
+
 @pytest.fixture
 def whole(tmp_path: Path) -> SimilarityIndex:
     """With a segment, a delta and tombstones."""
@@ -250,13 +314,30 @@ def test_a_torn_index_is_refused_by_name(whole: SimilarityIndex, file: str, harm
     SimilarityIndex.open(whole.path).verify()
 
 
+def test_an_index_of_another_version_is_left_as_it_is(whole: SimilarityIndex) -> None:
+    description = (whole.path / "index.json").read_bytes().replace(b"demur-similarity-index/1", b"demur-similarity-index/2")
+    (whole.path / "index.json").write_bytes(description)
+    before = {file: file.read_bytes() for file in whole.path.rglob("*") if file.is_file()}
+    with pytest.raises(NotAnIndex, match="this version reads"):
+        SimilarityIndex.create(whole.path)
+
+    def failing():
+        raise ValueError("the source cannot be read")
+
+    with pytest.raises(ValueError, match="the source"):
+        SimilarityIndex.build(whole.path, lambda: [SourceRows("a", 1, failing)])
+    assert {file: file.read_bytes() for file in whole.path.rglob("*") if file.is_file()} == before
+
+
 @pytest.mark.parametrize("content", ["{}", "[]", '{"format": "demur-similarity-index/2"}', "null", '{"format": "something else"}'])
 def test_a_foreign_index_is_refused_by_name(tmp_path: Path, content: str) -> None:
     (tmp_path / "index.json").write_text(content)
     with pytest.raises(NotAnIndex, match=r"index\.json"):
         SimilarityIndex.open(tmp_path)
-    with pytest.raises(NotAnIndex, match="empty place"):
+    with pytest.raises(NotAnIndex, match=r"index\.json"):
         SimilarityIndex.create(tmp_path)
+    with pytest.raises(NotAnIndex, match="empty place"):
+        SimilarityIndex.build(tmp_path, list)
     with pytest.raises(NotAnIndex):
         SimilarityIndex.open(tmp_path / "nowhere")
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from demur.manifests import import_manifest
-from demur.similarity.index import SimilarityIndex
+from demur.similarity.index import NotAnIndex, SimilarityIndex
 from models import Manifest, ManifestState
 from rights.catalogues import Catalogues, IndexIncomplete
 from rights.imports import ManifestNameTaken, import_and_register
@@ -76,6 +76,17 @@ def test_an_import_that_cannot_be_registered_leaves_the_index_as_it_was(office: 
         )
     assert SimilarityIndex.open(office.catalogues.similarity_dir).sources == ("generated",)
     assert [path.name for path in office.catalogues.directory.iterdir()] == ["generated"]
+
+
+def test_an_import_leaves_an_index_of_another_version_as_it_is(office: Office, photos_dir: Path):
+    path = office.catalogues.similarity_dir
+    description = (path / "index.json").read_bytes().replace(b"demur-similarity-index/1", b"demur-similarity-index/2")
+    (path / "index.json").write_bytes(description)
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    with pytest.raises(NotAnIndex, match="this version reads"):
+        import_and_register(office.sessions, office.catalogues, photos_dir, "late", clock=lambda: NOW, workers=0)
+    assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
+    assert [catalogue.name for catalogue in office.catalogues.directory.iterdir()] == ["generated"]
 
 
 def test_what_a_killed_import_left_is_no_hit_and_goes_with_the_next_compaction(office: Office, photos_dir: Path):
