@@ -7,19 +7,23 @@ transaction that reads first and writes later fails with "database is locked" wh
 import sqlite3
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_TIMEOUT_S = 30
+_POOL: dict[str, Any] = {"poolclass": QueuePool, "pool_size": 5, "max_overflow": -1}
 
 
 def make_engine(url: str) -> Engine:
-    """Engine for ``url``. Make it after a fork, never before: connections must not be shared between processes."""
+    """Engine for ``url``. Make it after a fork, never before: connections must not be shared between processes.
+
+    The pool has no bound but the threads that ask: one that holds a connection may need a second, and would wait for the others' firsts.
+    """
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
+        return create_engine(url, pool_pre_ping=True, **_POOL, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, **_POOL, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
