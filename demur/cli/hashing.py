@@ -1,5 +1,6 @@
 """`demur hash`: the fingerprints of pictures."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -18,20 +19,23 @@ T = TypeVar("T")
 @click.command("hash")
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--queries", type=FILE, help="Write a Parquet table of what a search for each picture asks, under every edit, instead.")
+@click.option("--lookup", is_flag=True, help="Print what the API's /lookups takes, hashes under every edit included, instead.")
 @click.pass_context
-def hash_command(ctx: click.Context, files: tuple[Path, ...], queries: Path | None) -> None:
+def hash_command(ctx: click.Context, files: tuple[Path, ...], queries: Path | None, lookup: bool) -> None:
     """Print the fingerprint of each picture as one line of JSON: digest, phash, PDQ with quality, and all eight orientations.
 
     A file without a fingerprint is named on stderr with the reason, the others are hashed, and the exit code is 1.
     """
+    if queries and lookup:
+        raise click.UsageError("--queries and --lookup are two forms of the same; choose one.")
     files = tuple(dict.fromkeys(files))
-    done = _write_queries(files, queries) if queries else _print_each(files)
+    done = _write_queries(files, queries) if queries else _print_each(files, _lookup if lookup else _fields)
     ctx.exit(0 if done == len(files) else 1)
 
 
-def _print_each(files: tuple[Path, ...]) -> int:
+def _print_each(files: tuple[Path, ...], work: Callable[[Path], dict[str, Any]]) -> int:
     done = 0
-    for _, fields in _of_each(files, _fields):
+    for _, fields in _of_each(files, work):
         print_json(fields)
         done += 1
     return done
@@ -71,11 +75,26 @@ def _fields(file: Path) -> dict[str, Any]:
     }
 
 
+def _lookup(file: Path) -> dict[str, Any]:
+    """Raises PictureError, OSError."""
+    from demur.similarity.fingerprint import FINGERPRINT_VERSION
+
+    query, (width, height) = _asked(file)
+    variants = [asdict(variant) | {"phash": f"{variant.phash:016x}", "pdq": variant.pdq.hex()} for variant in query.variants]
+    return {"version": FINGERPRINT_VERSION, "sha256": query.sha256, "width": width, "height": height, "variants": variants}
+
+
 def _query(file: Path) -> "Query":
     """Raises PictureError, OSError."""
-    from demur.digests import sha256_file
+    return _asked(file)[0]
+
+
+def _asked(file: Path) -> "tuple[Query, tuple[int, int]]":
+    """What a search for the picture asks, and its upright (width, height). Raises PictureError, OSError."""
     from demur.similarity.edits import variants
     from demur.similarity.fingerprint import decode
     from demur.similarity.query import Query
 
-    return Query(sha256_file(file), variants(decode(file.read_bytes())[0]))
+    data = file.read_bytes()
+    luma, size = decode(data)
+    return Query(hashlib.sha256(data).hexdigest(), variants(luma)), size

@@ -1,14 +1,18 @@
 """POST /api/v1/lookups: a picture or its fingerprint; a yes or no to strangers and partners, one's own photos to a member."""
 
 import io
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
+from demur.cli import main
 from demur.similarity.fingerprint import FINGERPRINT_VERSION
 from portal.fingerprints import MAX_VARIANTS
 from rights.tokens import Scope, create
@@ -39,6 +43,14 @@ def test_a_picture_or_its_fingerprint_is_answered_yes_or_no(portal: TestedPortal
     client = portal.app.test_client()
     assert send(client, LISTED).json == ask(client, fingerprint_of(LISTED)).json == {"found": True}
     assert send(client, NOT_LISTED).json == ask(client, fingerprint_of(NOT_LISTED)).json == {"found": False}
+
+
+def test_what_the_command_line_prints_is_taken_and_is_the_pictures_fingerprint(portal: TestedPortal, tmp_path: Path):
+    (tmp_path / "one.jpg").write_bytes(LISTED)
+    printed = CliRunner().invoke(main, ["hash", "--lookup", str(tmp_path / "one.jpg")]).stdout
+    assert json.loads(printed) == fingerprint_of(LISTED)
+    answer = portal.app.test_client().post(LOOKUPS, data=printed, content_type="application/json")
+    assert as_described(answer).json == {"found": True}
 
 
 def test_yes_and_no_are_alike_to_the_byte(portal: TestedPortal):
