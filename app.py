@@ -13,7 +13,7 @@ from supervisor.checks import CannotStart, address_of, hold
 from supervisor.children import Part
 from supervisor.supervise import Parts, Service, supervise
 
-WEB_THREADS = 8
+WEB_THREADS = 32  # most of a stranger's lookup is a wait that tells nothing (portal.even_answers)
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from config import MEGABYTE, Config
+from config import Config
 from portal import (
     api,
     auth,
@@ -24,6 +24,7 @@ from portal import (
     requests,
     runs,
     security,
+    uploads,
 )
 from portal.assets import versioned
 from portal.auth import member, provider
@@ -35,7 +36,6 @@ from portal.site import EXTENSION, Site
 from portal.uids import UidConverter
 
 ROOT = Path(__file__).parent.parent
-FORM_BYTES = 4 * MEGABYTE  # room for a form's fields: what a hundred looked-up pictures were found by
 
 
 class Portal(PortalLogging, Flask):
@@ -52,8 +52,8 @@ def create_app(config: Config) -> Flask:
     app = Portal("portal", root_path=str(ROOT))
     app.config.update(
         SECRET_KEY=secret_key(config),
-        MAX_CONTENT_LENGTH=config.max_upload_bytes + FORM_BYTES,
-        MAX_FORM_MEMORY_SIZE=FORM_BYTES,
+        MAX_CONTENT_LENGTH=config.max_upload_bytes + security.FORM_BYTES,
+        MAX_FORM_MEMORY_SIZE=security.FORM_BYTES,
         WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
@@ -65,6 +65,7 @@ def create_app(config: Config) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's own way
     log_requests(app)
     security.init_app(app, config)
+    uploads.init_app(app)
     database.init_app(app)
     member.init_app(app)
     provider.init_app(app, config)

@@ -13,7 +13,9 @@ from werkzeug.exceptions import HTTPException, InternalServerError, Unauthorized
 from demur.errors import DemurError
 from demur.similarity.sandbox import SandboxBusy, SandboxCannotStart
 from portal.auth.provider import ProviderUnreachable, SignInRefused
-from portal.limits import retry_after
+from portal.limits import is_stranger, retry_after
+from portal.selection import MOST_PICTURES, TooManyChosen
+from portal.uploads import LOOKUPS, TooManyUploads
 from rights.catalogues import IndexIncomplete
 from rights.photo import PhotoNotFound
 
@@ -35,19 +37,21 @@ FAULT = Problem(
     "Nothing you sent was saved, so nothing is half done. We keep a record of the fault, without your personal data.",
     again=True,
 )
+TOO_MUCH = Problem(
+    413,
+    "That is too much for one request",
+    f"Please go back and choose fewer: a request takes up to {MOST_PICTURES} pictures that you looked up. Make another one for the rest.",
+)
+PICTURE_TOO_LARGE = Problem(413, "That picture is too large", "Please choose a smaller file, or a smaller version of the same picture.")
+BUSY_READING = Problem(503, "Many people are looking right now", "Please wait a few seconds and try again.", again=True)
 BY_STATUS = {
     400: Problem(400, "We could not read that", "Something in the address or the form was missing or malformed."),
     401: Problem(401, "Please sign in", "This page is for people who are signed in."),
     403: Problem(403, "This is not yours to open", "You are signed in, but this page belongs to someone else."),
     404: NOT_FOUND,
     405: Problem(405, "That is not how this page works", "Please go back and use the buttons on the page."),
-    413: Problem(413, "That picture is too large", "Please choose a smaller file, or a smaller version of the same picture."),
-    429: Problem(
-        429,
-        "That was a lot of lookups",
-        "Please wait a moment before the next one. Signed in, you can look up many more.",
-        again=True,
-    ),
+    413: TOO_MUCH,
+    429: Problem(429, "That was a lot of lookups", "Please wait a moment before the next one.", again=True),
     500: FAULT,
 }
 BY_ERROR: dict[type[Exception], Problem] = {
@@ -69,7 +73,9 @@ BY_ERROR: dict[type[Exception], Problem] = {
         "The page where you sign in does not answer. Your photos and opt-outs are safe. You can look up a picture without signing in.",
         again=True,
     ),
-    SandboxBusy: Problem(503, "Many people are looking right now", "Please wait a few seconds and try again.", again=True),
+    TooManyChosen: TOO_MUCH,
+    SandboxBusy: BUSY_READING,
+    TooManyUploads: BUSY_READING,
     SandboxCannotStart: Problem(
         503, "We cannot read pictures right now", "Where your browser reads them on your device, looking up works as ever.", again=True
     ),
@@ -93,12 +99,15 @@ def init_app(app: Flask) -> None:
 def _named(error: Exception) -> ResponseReturnValue:
     problem = next(BY_ERROR[kind] for kind in type(error).__mro__ if kind in BY_ERROR)
     if problem.status >= 500:
-        logger.warning("unavailable", endpoint=request.endpoint, error=type(error).__name__)
+        logger.warning("unavailable", endpoint=request.endpoint, error=type(error).__name__, reason=str(error))
     return show(problem, str(error) if isinstance(error, DemurError) else "")
 
 
 def _rate_limited(error: RateLimitExceeded) -> Response:
-    response = show(BY_STATUS[429], f"at most {error.limit.limit} from one client")
+    problem = BY_STATUS[429]
+    if is_stranger():
+        problem = replace(problem, text=f"{problem.text} Signed in, you can look up many more.")
+    response = show(problem, f"at most {error.limit.limit} from one client")
     response.headers["Retry-After"] = str(retry_after())
     return response
 
@@ -108,7 +117,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         return error
     if isinstance(error, InternalServerError):
         return show(FAULT)
-    known = BY_STATUS.get(error.code)
+    known = PICTURE_TOO_LARGE if error.code == 413 and request.endpoint in LOOKUPS else BY_STATUS.get(error.code)
     response = show(known or replace(BY_STATUS[400], status=error.code), error.description or "")
     if isinstance(error, Unauthorized) and error.www_authenticate:
         response.www_authenticate = next(iter(error.www_authenticate))
@@ -123,8 +132,9 @@ def _page(problem: Problem) -> str:
 
 
 def show(problem: Problem, detail: str = "") -> Response:
-    """The problem as a page, or as JSON for a machine."""
+    """The problem as a page, or as JSON for a machine. What broke on our side is the log's alone: its words may name our files."""
     if request.path.startswith("/api/"):
+        detail = detail if problem.status < 500 else ""
         response = make_response(jsonify(error=problem.title, detail=detail))
     else:
         response = make_response(_page(problem))

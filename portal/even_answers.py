@@ -14,6 +14,7 @@ missed step how long it took. What is left is how often a search outlasts a step
 import time
 
 from portal.database import release
+from portal.uploads import end_turn
 
 STEP_S = 0.25
 
@@ -25,6 +26,10 @@ def evenly(found: bool, yes: str, no: str) -> str:
 
 
 def wait_for_step(began: float) -> None:
-    """Returns a whole number of steps after ``began`` (`time.perf_counter`), holding no connection to the database meanwhile."""
+    """Returns a whole number of steps after ``began`` (`time.perf_counter`).
+
+    Meanwhile it holds neither a connection to the database nor a turn to bring pictures.
+    """
     release()
+    end_turn()
     time.sleep(STEP_S - (time.perf_counter() - began) % STEP_S)

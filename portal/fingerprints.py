@@ -19,6 +19,7 @@ _FIELDS = {"version", "sha256", "width", "height", "variants"}
 _VARIANT_FIELDS = {"edit", "dihedral", "phash", "pdq", "quality"}
 _DIGEST, _PHASH = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{16}")
 _EDITS = frozenset({"", TRIMMED, *(edit.name for edit in EDITS)})
+MAX_FINGERPRINT_BYTES = 200_000
 MAX_VARIANTS = 2 * len(ORIENTATIONS) + len(AS_IS_AND_MIRRORED) * len(EDITS)
 
 
@@ -32,9 +33,10 @@ class OtherFingerprintVersion(BadFingerprint):
 
 def parse_fingerprint(text: str | bytes) -> Picture:
     """The picture that a fingerprint is of. Raises BadFingerprint, OtherFingerprintVersion."""
+    _require(len(text) <= MAX_FINGERPRINT_BYTES, f"it takes at most {MAX_FINGERPRINT_BYTES} bytes")
     try:
         sent = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadFingerprint("The fingerprint is not JSON.") from error
     if not isinstance(sent, dict):
         raise BadFingerprint("The fingerprint is not a JSON object.")

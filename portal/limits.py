@@ -20,10 +20,10 @@ from redis.retry import Retry
 from config import Config
 from portal.api.tokens import bearer
 from portal.site import site
+from portal.uploads import LOOKUPS, sent_pictures
 from rights.tokens import Scope
 
 EXTENSION = "limiter"
-LOOKUPS = ("lookup.search", "api.look_up")
 # A broker that does not answer may cost one request this long; then the process counts for itself.
 _PATIENCE = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
 IPV6_NETWORK = 64
@@ -53,6 +53,11 @@ def retry_after() -> int:
     return max(1, math.ceil(breached.window.reset_time - time.time()))
 
 
+def is_stranger() -> bool:
+    """Whether nothing but an address is known of the client."""
+    return not current_user.is_authenticated and bearer(Scope.LOOKUP_READ) is None
+
+
 def network(address: str | None) -> str:
     """What counts as one client of an address: the IPv4 address, the IPv6 /64, or one for all who have none (a unix socket's peers)."""
     try:
@@ -80,11 +85,11 @@ def _client() -> str:
 
 def _rate() -> str:
     config = site().config
-    if current_user.is_authenticated:
-        return config.lookups_of_members
-    return config.lookups_of_strangers if bearer(Scope.LOOKUP_READ) is None else config.lookups_of_tokens
+    if is_stranger():
+        return config.lookups_of_strangers
+    return config.lookups_of_members if current_user.is_authenticated else config.lookups_of_tokens
 
 
 def _pictures() -> int:
     """A form without scripts may bring several pictures, and each is a lookup."""
-    return max(1, len(request.files.getlist("picture")))
+    return max(1, len(sent_pictures()))

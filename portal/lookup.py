@@ -10,20 +10,24 @@ from dataclasses import dataclass
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from werkzeug.datastructures import FileStorage
 
 from demur.errors import DemurError
 from demur.similarity.fingerprint import PictureError
+from demur.similarity.sandbox import SandboxBusy
 from models import Account
 from portal.auth.member import account
 from portal.database import db
 from portal.even_answers import wait_for_step
 from portal.fingerprints import BadFingerprint, parse_fingerprint
-from portal.selection import sign_picture
+from portal.selection import MOST_PICTURES, sign_picture
 from portal.site import site
+from portal.uploads import sent_pictures
 from rights.lookup import LookupResult, look_up, stands
 from rights.optouts import Picture
 
 FORM_PICTURES = 10  # of a form without scripts; a script sends them one by one
+FORM_S = 10.0  # in which all of them are decoded, or the rest is left
 blueprint = Blueprint("lookup", __name__)
 
 
@@ -46,6 +50,11 @@ class Answer:
     token: str = ""
 
 
+@blueprint.context_processor
+def limits() -> dict[str, int]:
+    return {"form_pictures": FORM_PICTURES, "most_pictures": MOST_PICTURES}
+
+
 @blueprint.get("/lookup")
 def form() -> str:
     return render_template("lookup/form.html", problem="")
@@ -58,7 +67,7 @@ def search() -> ResponseReturnValue:
     member = account() if current_user.is_authenticated else None
     try:
         answers = _answers(member)
-    except (NothingSent, TooManyPictures, BadFingerprint) as refused:
+    except (NothingSent, TooManyPictures, BadFingerprint, PictureError) as refused:
         answers = [Answer("", problem=str(refused))]
     if request.form.get("part"):
         page = render_template("lookup/answer.html", answer=answers[0])
@@ -72,21 +81,28 @@ def search() -> ResponseReturnValue:
 
 
 def _answers(member: Account | None) -> list[Answer]:
-    """Raises NothingSent, TooManyPictures, BadFingerprint."""
+    """Raises NothingSent, TooManyPictures, BadFingerprint; of a single picture PictureError, SandboxBusy; SandboxCannotStart."""
     if request.form.get("fingerprint"):
         return [_answer("", parse_fingerprint(request.form["fingerprint"]), member)]
-    files = [file for file in request.files.getlist("picture") if file.filename]
+    files = sent_pictures()
     if not files:
         raise NothingSent("Choose a picture first.")
     if len(files) > FORM_PICTURES:
         raise TooManyPictures(f"Without scripts, please choose at most {FORM_PICTURES} pictures at once.")
-    return [_read_and_answer(file.filename or "", file.read(), member) for file in files]
+    if len(files) == 1:
+        return [_answer(files[0].filename or "", read_picture(files[0].read()), member)]
+    until = time.monotonic() + FORM_S
+    return [_one_of_several(file, until, member) for file in files]
 
 
-def _read_and_answer(name: str, data: bytes, member: Account | None) -> Answer:
+def _one_of_several(file: FileStorage, until: float, member: Account | None) -> Answer:
+    """The answer, or why there is none: what one picture meets with does not take the others' answers away."""
+    name, left = file.filename or "", until - time.monotonic()
+    if left <= 0:
+        return Answer(name, problem="The pictures before it took all our time; please send this one again.")
     try:
-        return _answer(name, read_picture(data), member)
-    except PictureError as refused:
+        return _answer(name, read_picture(file.read(), left), member)
+    except (PictureError, SandboxBusy) as refused:
         return Answer(name, problem=str(refused))
 
 
@@ -97,7 +113,7 @@ def _answer(name: str, picture: Picture, member: Account | None) -> Answer:
     return Answer(name, found=own.found, own=own, token=sign_picture(picture, member))
 
 
-def read_picture(data: bytes) -> Picture:
-    """The picture of an encoded file. Raises PictureError, SandboxBusy, SandboxCannotStart."""
-    read = site().sandbox.read(data)
+def read_picture(data: bytes, seconds: float | None = None) -> Picture:
+    """The picture of an encoded file, decoded within ``seconds``. Raises PictureError, SandboxBusy, SandboxCannotStart."""
+    read = site().sandbox.read(data, seconds)
     return Picture(read.query, read.fingerprint.width, read.fingerprint.height)

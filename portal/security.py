@@ -1,4 +1,4 @@
-"""Response headers, and the request class that keeps uploads in memory.
+"""Response headers, and how requests are read: within bounds, and uploads in memory.
 
 No page holds an inline script or style, so the content policy needs neither a nonce nor 'unsafe-inline'.
 """
@@ -8,11 +8,15 @@ from tempfile import NamedTemporaryFile
 from typing import IO, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, request
 
-from config import Config
+from config import MEGABYTE, Config
+from portal.fingerprints import MAX_FINGERPRINT_BYTES
 
 SPOOLED = frozenset({"api.record_training_run"})  # machines' uploads of up to gigabytes; no member's picture
+FORM_BYTES = 4 * MEGABYTE  # room for a form's fields: twice what `selection.MOST_PICTURES` looked-up pictures were found by
+# Read and parsed as a whole, which takes several times as much memory.
+_MOST_BYTES = {"application/x-www-form-urlencoded": FORM_BYTES, "application/json": MAX_FINGERPRINT_BYTES}
 
 
 class PortalRequest(Request):
@@ -27,6 +31,11 @@ class PortalRequest(Request):
 def init_app(app: Flask, config: Config) -> None:
     policy = content_policy(config)
     secure = config.base_url.startswith("https://")
+
+    @app.before_request
+    def bound_body() -> None:
+        if request.mimetype in _MOST_BYTES:
+            request.max_content_length = _MOST_BYTES[request.mimetype]
 
     @app.after_request
     def protect(response: Response) -> Response:

@@ -9,6 +9,7 @@ from itsdangerous import BadSignature, TimestampSigner
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
 
+from demur.errors import DemurError
 from demur.similarity.query import Query
 from models import Account
 from portal.database import db
@@ -16,10 +17,15 @@ from portal.filters import read_filter
 from portal.site import site
 from rights.optouts import Everything, Photos, Picture, Selection
 from rights.photos import matching_uids
-from rights.variants import pack, unpack
+from rights.variants import UnknownLayout, pack, unpack
 
 PICTURE_LIFETIME_S = 24 * 3600
+MOST_PICTURES = 200  # that were looked up, in one request: 11 kB each, of which a form may hold `security.FORM_BYTES`
 _SHA256_AND_SIZE = struct.Struct(">32sII")
+
+
+class TooManyChosen(DemurError):
+    """More than ``MOST_PICTURES`` looked-up pictures."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +37,20 @@ class Chosen:
 
 
 def read_selection(form: MultiDict[str, str], account: Account) -> Chosen:
-    """What the form says. A selection of no photos has the count 0. Raises BadRequest for a picture's token that does not hold."""
+    """What the form says. A selection of no photos has the count 0.
+
+    Raises TooManyChosen; BadRequest for a picture's token that does not hold.
+    """
     if form.get("everything"):
         return Chosen(Everything(), None)
     if form.get("all"):
         uids = tuple(matching_uids(db(), site().catalogues, site().runs, account.owners, read_filter(form)))
     else:
         uids = tuple(dict.fromkeys(form.getlist("uid")))
-    pictures = tuple(read_picture(token, account) for token in dict.fromkeys(form.getlist("picture")))
+    tokens = dict.fromkeys(form.getlist("picture"))
+    if len(tokens) > MOST_PICTURES:
+        raise TooManyChosen(f"{len(tokens)} looked-up pictures are more than {MOST_PICTURES}")
+    pictures = tuple(read_picture(token, account) for token in tokens)
     return Chosen(Photos(uids, pictures), len(uids) + len(pictures))
 
 
@@ -49,14 +61,14 @@ def sign_picture(picture: Picture, account: Account) -> str:
 
 
 def read_picture(token: str, account: Account) -> Picture:
-    """The picture behind ``sign_picture``. Raises BadRequest when it is changed, over a day old, or another person's."""
+    """The picture behind ``sign_picture``. Raises BadRequest when it is changed, over a day old, another person's or version's."""
     try:
         plain = urlsafe_b64decode(_signer(account).unsign(token, max_age=PICTURE_LIFETIME_S))
-    except BadSignature as error:
+        sha256, width, height = _SHA256_AND_SIZE.unpack_from(plain)
+        return Picture(Query(sha256.hex(), unpack(plain[_SHA256_AND_SIZE.size :])), width, height)
+    except (BadSignature, ValueError, struct.error, UnknownLayout) as error:
         raise BadRequest from error
-    sha256, width, height = _SHA256_AND_SIZE.unpack_from(plain)
-    return Picture(Query(sha256.hex(), unpack(plain[_SHA256_AND_SIZE.size :])), width, height)
 
 
 def _signer(account: Account) -> TimestampSigner:
-    return TimestampSigner(current_app.secret_key or "", salt=f"picture:{account.public_id}")
+    return TimestampSigner(current_app.secret_key or "", salt=f"picture2:{account.public_id}")

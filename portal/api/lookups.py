@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from flask import Blueprint, Response, current_app, jsonify, request
 from flask_login import current_user
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from demur.similarity.fingerprint import PictureError
 from models import Account
@@ -20,11 +20,10 @@ from portal.even_answers import evenly, wait_for_step
 from portal.fingerprints import BadFingerprint, parse_fingerprint
 from portal.lookup import read_picture
 from portal.site import site
+from portal.uploads import sent_pictures
 from rights.lookup import look_up, stands
 from rights.optouts import Picture
 from rights.tokens import Scope
-
-MAX_FINGERPRINT_BYTES = 200_000
 
 
 def add_routes(blueprint: Blueprint) -> None:
@@ -32,7 +31,7 @@ def add_routes(blueprint: Blueprint) -> None:
 
 
 def look_up_picture() -> tuple[Response, int]:
-    request.get_data(parse_form_data=True)  # all of it, before the clock starts (portal.even_answers)
+    _receive()  # all of it, before the clock starts (portal.even_answers)
     began = time.perf_counter()
     member = _member()
     try:
@@ -61,15 +60,18 @@ def _member() -> Account | None:
     return account()
 
 
-def _picture() -> Picture:
-    """Raises PictureError, BadFingerprint, BadRequest, RequestEntityTooLarge, UnsupportedMediaType."""
-    if request.mimetype == "application/json":
-        sent = request.get_data()
-        if len(sent) > MAX_FINGERPRINT_BYTES:
-            raise RequestEntityTooLarge(f"a fingerprint takes at most {MAX_FINGERPRINT_BYTES} bytes")
-        return parse_fingerprint(sent)
-    if request.mimetype != "multipart/form-data":
+def _receive() -> None:
+    """Raises RequestEntityTooLarge, UnsupportedMediaType."""
+    if request.mimetype not in ("application/json", "multipart/form-data"):
         raise UnsupportedMediaType("send the picture as multipart/form-data, or its fingerprint as application/json")
-    if "picture" not in request.files:
+    request.get_data(parse_form_data=True)
+
+
+def _picture() -> Picture:
+    """Raises PictureError, BadFingerprint, BadRequest, SandboxBusy, SandboxCannotStart."""
+    if request.mimetype == "application/json":
+        return parse_fingerprint(request.get_data())
+    pictures = sent_pictures()
+    if not pictures:
         raise BadRequest("the form needs the file picture")
-    return read_picture(request.files["picture"].read())
+    return read_picture(pictures[0].read())

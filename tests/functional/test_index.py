@@ -5,10 +5,12 @@ import json
 import shutil
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
 from models import OptOut, Outbox
 from tests.factories import NOW
+from tests.support.lookups import fingerprint_of
 from tests.support.pictures import photo_bytes
 from tests.support.portals import ADA, TestedPortal
 
@@ -37,12 +39,15 @@ def test_the_operator_sees_mends_and_compacts_the_index(portal: TestedPortal):
     assert facts(portal, "show")["missing"] == []
 
 
-def test_without_its_index_the_portal_says_neither_yes_nor_no(portal: TestedPortal):
+def test_without_its_index_the_portal_says_neither_yes_nor_no(portal: TestedPortal, capsys: pytest.CaptureFixture[str]):
     assert look_up(portal).status_code == 200
     shutil.rmtree(portal.config.similarity_dir)
     answer = look_up(portal)
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     assert "we will not say no" in answer.text
+    assert "flask index rebuild" in capsys.readouterr().err
+    asked = portal.app.test_client().post("/api/v1/lookups", json=fingerprint_of(photo_bytes("ada", 0)))
+    assert (asked.status_code, asked.json["detail"]) == (503, ""), "where our files lie is the log's alone"
     shown = portal.run("index", "show")
     assert (shown.exit_code, "no similarity index" in shown.output) == (1, True)
     facts(portal, "rebuild")

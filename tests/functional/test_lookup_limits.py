@@ -1,6 +1,7 @@
 """How often one client may look up, with a real broker and without."""
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -84,6 +85,27 @@ def test_each_picture_of_a_form_counts_and_the_page_says_so(open_portal: Open):
     answer = visitor.client.post("/lookup", data={"csrf_token": token, "picture": files})
     assert answer.status_code == 429
     assert "Signed in, you can look up many more" in answer.text
+
+
+def test_an_empty_field_of_a_form_does_not_count(open_portal: Open):
+    visitor = open_portal().visitor()
+    visitor.get("/lookup")
+    token = visitor.hidden_fields()["csrf_token"][0]
+    answers = []
+    for _ in range(3):
+        files = [(io.BytesIO(photo_bytes("ada", 0)), "print.jpg"), (io.BytesIO(), "")]
+        answers.append(visitor.client.post("/lookup", data={"csrf_token": token, "picture": files}).status_code)
+    assert answers == [200, 200, 429]
+
+
+def test_a_member_is_not_told_to_sign_in(open_portal: Open):
+    visitor = open_portal(lookups_of_members="1 per minute").member(ADA)
+    visitor.get("/lookup")
+    token = visitor.hidden_fields()["csrf_token"][0]
+    answers = [visitor.client.post("/lookup", data={"csrf_token": token, "fingerprint": json.dumps(SENT)}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert "Please wait a moment" in answers[1].text
+    assert "Signed in" not in answers[1].text
 
 
 @pytest.mark.parametrize(
