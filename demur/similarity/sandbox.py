@@ -1,13 +1,12 @@
 """Pictures from strangers, decoded in processes of their own that have little to lose.
 
 A decoder is a large body of C that reads what anyone may send. Here it runs in a fresh interpreter that inherits no memory, no
-descriptor but one socket, and no setting of the portal; that may use so much memory and time and no more, and may gain no right; that,
-where the kernel has Landlock (Linux 5.13), may open no file and, from 6.7 on, no TCP connection; and that is ended when it fails at a
-picture. What it answers is parsed as JSON and believed in nothing but its numbers.
+descriptor but one socket, and no setting of the portal; that may use so much memory and time and no more; that is confined
+(`demur.similarity.confinement`), so that it may open no file and no socket and start no process; and that is ended when it fails at a
+picture. What it answers is parsed as JSON and believed in nothing but its numbers; the digest is the parent's own.
 """
 
-import ctypes
-import io
+import hashlib
 import json
 import os
 import resource
@@ -27,6 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from demur.errors import DemurError
+from demur.similarity.confinement import confine, prepare
 from demur.similarity.fingerprint import (
     Fingerprint,
     NotAPicture,
@@ -50,7 +50,6 @@ PICTURES = 200
 """A process is replaced after so many, and with it whatever it has leaked."""
 
 _ANSWER_BYTES = 1 << 22
-_DESCRIPTORS = 16
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "NUMBA_CACHE_DIR", "TZ", "XDG_CACHE_HOME")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 _DONE, _NO_MEMORY, _FAULT = "done", "no-memory", "fault"
@@ -59,10 +58,6 @@ _REFUSALS: dict[str, type[PictureError]] = {
     each.__name__: each for each in (NotAPicture, UnsupportedFormat, PictureTooLarge, PictureTruncated)
 }
 _CRASHED = "This picture file cannot be read: its decoder failed on it."
-_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
-_LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
-_LANDLOCK_FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
-"""How many kinds of access to files a version of Landlock knows; 16 from version 5 on."""
 
 
 class DecodingTimedOut(PictureError):
@@ -118,7 +113,7 @@ class Sandbox:
         pictures: int = PICTURES,
         work: str = "demur.similarity.sandbox:described",
     ) -> None:
-        self._processes, self._timeout, self._wait, self._pictures = processes, timeout, wait, pictures
+        self.processes, self._timeout, self._wait, self._pictures = processes, timeout, wait, pictures
         self._command = [
             sys.executable,
             "-c",
@@ -159,12 +154,12 @@ class Sandbox:
             else:
                 self._keep(process)
         if kind == _DONE:
-            return _picture(answer)
+            return _picture(answer, hashlib.sha256(data).hexdigest())
         raise _error(kind, answer)
 
     def warm(self) -> None:
         """Starts the processes now, so that no picture waits for one. Returns at once."""
-        while len(self._idle) < self._processes:
+        while len(self._idle) < self.processes:
             self._idle.append(_Process(self._command))
 
     def close(self) -> None:
@@ -175,7 +170,7 @@ class Sandbox:
     def forget(self) -> None:
         """In a forked child: lets go of the parent's processes, which it must not talk to."""
         self._idle.clear()
-        self._turns = threading.BoundedSemaphore(self._processes)
+        self._turns = threading.BoundedSemaphore(self.processes)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -323,19 +318,18 @@ def _error(kind: str, text: bytes) -> PictureError:
     return crash
 
 
-def _picture(answer: bytes) -> Picture:
+def _picture(answer: bytes, sha256: str) -> Picture:
     try:
         fields = json.loads(answer)
-        return Picture(_fingerprint(fields["fingerprint"]), tuple(_variant(each) for each in fields["variants"]))
+        return Picture(_fingerprint(fields["fingerprint"], sha256), tuple(_variant(each) for each in fields["variants"]))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DecoderCrashed("This picture file cannot be read: its decoder answered nonsense.") from error
 
 
-def _fingerprint(fields: dict[str, object]) -> Fingerprint:
+def _fingerprint(fields: dict[str, object], sha256: str) -> Fingerprint:
     numbers = {name: _whole(fields[name]) for name in ("phash", "pdq_quality", "width", "height")}
     phashes = tuple(_whole(each) for each in _list(fields["dihedral_phash"]))
     pdqs = tuple(_octets(each, 32) for each in _list(fields["dihedral_pdq"]))
-    sha256 = _octets(fields["sha256"], 32).hex()
     return Fingerprint(sha256=sha256, pdq=_octets(fields["pdq"], 32), dihedral_phash=phashes, dihedral_pdq=pdqs, **numbers)
 
 
@@ -370,8 +364,8 @@ def serve(work: str, memory: str, seconds: str, descriptor: str) -> None:
     """What a process runs: pictures come by the socket `descriptor`, until the parent closes it or is gone."""
     module, _, name = work.partition(":")
     function = getattr(import_module(module), name)
-    _prepare(function)
-    _confine(int(memory))
+    prepare(function)
+    confine(int(memory))
     with Connection(int(descriptor)) as channel:
         channel.send_bytes(b"ready")
         while True:
@@ -381,55 +375,6 @@ def serve(work: str, memory: str, seconds: str, descriptor: str) -> None:
                 return
             _limit_cpu(int(seconds))
             channel.send_bytes(_answer(function, data))
-
-
-def _prepare(function: Callable[[bytes], bytes]) -> None:
-    """Loads and compiles what any picture needs, while files may still be opened: compiled code is kept on disk.
-
-    Decoders are held to one thread, since several processes decode at once.
-    """
-    import pi_heif.options
-    from PIL import AvifImagePlugin, Image, ImageOps
-
-    Image.init()
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    pi_heif.options.DECODE_THREADS = 1
-    framed = ImageOps.expand(Image.effect_noise((64, 64), 128).resize((900, 280)), 40, "white")
-    for shape in (framed, framed.transpose(Image.Transpose.ROTATE_90), framed.resize((20, 4))):
-        sample = io.BytesIO()
-        shape.save(sample, "PNG")
-        function(sample.getvalue())
-
-
-def _confine(memory: int) -> None:
-    with open("/proc/self/statm") as pages:
-        taken = int(pages.read().split()[0]) * resource.getpagesize()
-    for limit, most in (
-        (resource.RLIMIT_AS, taken + memory),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, _DESCRIPTORS),
-    ):
-        resource.setrlimit(limit, (most, most))
-    kernel = ctypes.CDLL(None, use_errno=True)
-    for option, value in ((_PR_SET_NO_NEW_PRIVS, 1), (_PR_SET_DUMPABLE, 0)):
-        if kernel.prctl(option, value, 0, 0, 0):
-            raise OSError(ctypes.get_errno(), "prctl")
-    _close_files(kernel)
-
-
-def _close_files(kernel: ctypes.CDLL) -> None:
-    """Landlock: every access that it can forbid is handled, and nothing is allowed. Older kernels leave it at the limits."""
-    version = kernel.syscall(_LANDLOCK_CREATE_RULESET, None, 0, 1)
-    if version < 1:
-        return
-    files, connections, signals = (1 << _LANDLOCK_FILE_RIGHTS.get(version, 16)) - 1, 0b11, 0b11
-    handled = [files] + [connections] * (version >= 4) + [signals] * (version >= 6)
-    rules = (ctypes.c_uint64 * len(handled))(*handled)
-    descriptor = kernel.syscall(_LANDLOCK_CREATE_RULESET, rules, ctypes.sizeof(rules), 0)
-    if descriptor < 0 or kernel.syscall(_LANDLOCK_RESTRICT_SELF, descriptor, 0):
-        raise OSError(ctypes.get_errno(), "landlock")
-    os.close(descriptor)
 
 
 def _limit_cpu(seconds: int) -> None:

@@ -1,19 +1,34 @@
-"""What a decoder may do once a picture has taken it over. Runs inside the sandbox's processes: see tests/unit/demur/test_sandbox.py."""
+"""What a decoder may do once a picture has taken it over. Runs inside the sandbox's processes: see tests/unit/demur/test_sandbox.py.
+
+A deed that succeeds answers with a picture, so that a test sees it.
+"""
 
 import ctypes
+import errno
+import fcntl
 import json
 import os
+import resource
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from PIL import Image
+
 from demur.similarity.sandbox import described
+from tests.support.pictures import png
+
+PICTURE = png(Image.new("L", (20, 20)))
 
 
 def worked_on(data: bytes) -> bytes:
-    """Does what the "picture" says; what is no word of these is a picture."""
-    deed = DEEDS.get(data)
-    return deed() if deed else described(data)
+    """Does what the "picture" says, a word and perhaps what to do it to; what begins with no word of these is a picture."""
+    word, _, target = data.partition(b" ")
+    if word in AIMED:
+        AIMED[word](target.decode())
+        return described(PICTURE)
+    return DEEDS[data]() if data in DEEDS else described(data)
 
 
 def _crash() -> bytes:
@@ -34,24 +49,65 @@ def _hoard() -> bytes:
     return bytes(8 << 30)
 
 
-def _write() -> bytes:
-    Path("/tmp/left-behind-by-a-picture").touch()
-    return b""
+def _lie() -> bytes:
+    """A picture of which another digest is told."""
+    told = json.loads(described(PICTURE))
+    told["fingerprint"]["sha256"] = "00" * 32
+    return json.dumps(told).encode()
 
 
-def _open_many() -> bytes:
-    sockets = [socket.socket() for _ in range(100)]
-    return str(sockets).encode()
+def _write(path: str) -> None:
+    Path(path).touch()
 
 
-def _read() -> bytes:
-    return Path("/etc/passwd").read_bytes()
+def _read(path: str) -> None:
+    Path(path).read_bytes()
 
 
-def _connect() -> bytes:
-    with socket.socket() as caller:
-        caller.connect(("127.0.0.1", 9))
-    return b""
+def _open_many(number: str) -> None:
+    for _ in range(int(number)):
+        os.dup(0)
+
+
+def _connect(port: str) -> None:
+    socket.create_connection(("127.0.0.1", int(port)))
+
+
+def _send(port: str) -> None:
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"stolen", ("127.0.0.1", int(port)))
+
+
+def _connect_locally(path: str) -> None:
+    socket.socket(socket.AF_UNIX).connect(path)
+
+
+def _signal(pid: str) -> None:
+    os.kill(int(pid), 0)
+
+
+def _own_signals(pid: str) -> None:
+    """Signals that another process gets for what happens at a descriptor of ours."""
+    fcntl.fcntl(0, fcntl.F_SETOWN, int(pid))
+
+
+def _limit(pid: str) -> None:
+    resource.prlimit(int(pid), resource.RLIMIT_CORE, resource.prlimit(int(pid), resource.RLIMIT_CORE))
+
+
+def _become(program: str) -> None:
+    """There is no such program, so that whoever may start programs is told just that."""
+    with suppress(FileNotFoundError):
+        os.execv(program, [program])
+
+
+def _stay(seconds: str) -> None:
+    """A grandchild in a session of its own, whom nobody ends."""
+    if os.fork():
+        return
+    os.setsid()
+    if not os.fork():
+        time.sleep(float(seconds))
+    os._exit(0)
 
 
 def _tell() -> bytes:
@@ -61,9 +117,9 @@ def _tell() -> bytes:
 
 def _is_open(descriptor: int) -> bool:
     try:
-        os.fstat(descriptor)
-    except OSError:
-        return False
+        os.lseek(descriptor, 0, os.SEEK_CUR)
+    except OSError as error:
+        return error.errno == errno.ESPIPE
     return True
 
 
@@ -84,12 +140,23 @@ DEEDS = {
     b"sleep": _sleep,
     b"spin": _spin,
     b"hoard": _hoard,
-    b"write": _write,
-    b"read": _read,
-    b"connect": _connect,
-    b"open many": _open_many,
+    b"lie": _lie,
     b"tell": _tell,
     b"bug": _bug,
     b"nonsense": _nonsense,
     b"flood": _flood,
+}
+
+AIMED = {
+    b"write": _write,
+    b"read": _read,
+    b"open-many": _open_many,
+    b"connect": _connect,
+    b"send": _send,
+    b"connect-locally": _connect_locally,
+    b"signal": _signal,
+    b"own-signals": _own_signals,
+    b"limit": _limit,
+    b"become": _become,
+    b"stay": _stay,
 }

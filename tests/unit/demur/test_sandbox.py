@@ -1,7 +1,9 @@
+import hashlib
 import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ from PIL import Image
 from demur.similarity.edits import variants
 from demur.similarity.fingerprint import NotAPicture, PictureTooLarge, PictureTruncated, decode, fingerprint
 from demur.similarity.sandbox import DecoderCrashed, DecodingTimedOut, Sandbox, SandboxBusy, SandboxCannotStart
+from tests.support.hostile import AIMED
 from tests.support.pictures import jpeg, png, textured_picture
 
 HOSTILE = "tests.support.hostile:worked_on"
@@ -65,12 +68,56 @@ def test_refusals_keep_their_names_and_the_process(sandbox: Sandbox) -> None:
         assert {child.pid for child in processes()} == before
 
 
-@pytest.mark.parametrize("deed", [b"crash", b"bug", b"nonsense", b"flood", b"write", b"read", b"connect", b"open many"])
-def test_a_decoder_that_is_taken_over_gains_nothing_and_the_next_picture_is_read(sandbox: Sandbox, deed: bytes) -> None:
+@pytest.mark.parametrize("deed", [b"crash", b"bug", b"nonsense", b"flood"])
+def test_a_decoder_that_fails_costs_its_own_picture_alone(sandbox: Sandbox, deed: bytes) -> None:
     with pytest.raises(DecoderCrashed):
         sandbox.read(deed)
-    assert not Path("/tmp/left-behind-by-a-picture").exists()
     assert sandbox.read(PHOTO).fingerprint == fingerprint(PHOTO)
+
+
+@pytest.fixture(scope="module")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
+    """What a decoder that is taken over may want to reach: files, servers, and another process of the same user."""
+    folder = tmp_path_factory.mktemp("targets")
+    (folder / "secret").touch()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as tcp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.socket(socket.AF_UNIX) as unix,
+    ):
+        udp.bind(("127.0.0.1", 0))
+        unix.bind(str(folder / "socket"))
+        unix.listen()
+        yield {
+            "write": folder / "left-behind-by-a-picture",
+            "read": folder / "secret",
+            "open-many": 100,
+            "connect": tcp.getsockname()[1],
+            "send": udp.getsockname()[1],
+            "connect-locally": folder / "socket",
+            "signal": os.getpid(),
+            "own-signals": os.getpid(),
+            "limit": os.getpid(),
+            "become": "/no/such/program",
+            "stay": 1,
+        }
+
+
+@pytest.mark.parametrize("deed", [word.decode() for word in AIMED])
+def test_a_decoder_that_is_taken_over_reaches_nothing(sandbox: Sandbox, targets: dict[str, object], deed: str) -> None:
+    with pytest.raises(DecoderCrashed, match="its decoder failed on it"):
+        sandbox.read(f"{deed} {targets[deed]}".encode())
+    assert sandbox.read(PHOTO).fingerprint == fingerprint(PHOTO)
+
+
+@pytest.mark.parametrize("deed", [word.decode() for word in AIMED])
+def test_outside_the_same_deeds_succeed(targets: dict[str, object], deed: str) -> None:
+    program = "import sys; from tests.support.hostile import worked_on; assert worked_on(sys.argv[1].encode())"
+    subprocess.run([sys.executable, "-c", program, f"{deed} {targets[deed]}"], cwd=Path(__file__).parents[3], check=True)
+
+
+def test_a_digest_is_of_what_was_sent_and_not_what_the_decoder_says(sandbox: Sandbox) -> None:
+    assert sandbox.read(b"lie").fingerprint.sha256 == hashlib.sha256(b"lie").hexdigest()
 
 
 def test_too_much_memory_is_refused(sandbox: Sandbox) -> None:
