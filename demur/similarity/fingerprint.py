@@ -42,6 +42,8 @@ __all__ = [
 FINGERPRINT_VERSION = "demur-2"
 MAX_PIXELS = 89_000_000
 """Just below the size at which Pillow itself begins to warn of decompression bombs, so that the refusal is always ours."""
+MAX_SIDE = 65_535
+"""No JPEG is longer. What is, is no photo, and resampling weights grow with the length of a side."""
 WORKING_SIDE = 256
 """The shorter side, in pixels, below which a picture is never reduced before hashing (PDQ itself samples 64 × 64)."""
 
@@ -120,7 +122,7 @@ class UnsupportedFormat(PictureError):
 
 
 class PictureTooLarge(PictureError):
-    """More than `MAX_PIXELS` pixels."""
+    """More than `MAX_PIXELS` pixels, or a side of more than `MAX_SIDE`."""
 
 
 class PictureTruncated(PictureError):
@@ -206,6 +208,8 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
         raise PictureTruncated(_DAMAGED) from error
     if opened.width * opened.height > MAX_PIXELS:
         raise PictureTooLarge(too_large)
+    if max(opened.size) > MAX_SIDE:
+        raise PictureTooLarge(f"This picture is longer than {MAX_SIDE:,} pixels on one side; please send a smaller copy.")
     if kind == "HEIF" and not _has_whole_boxes(data):
         raise PictureTruncated(_DAMAGED)
     return opened

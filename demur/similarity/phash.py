@@ -19,6 +19,8 @@ SIDE = 32
 LOBES = 3
 PRECISION = 22
 """Bits after the point in Pillow's resampling weights."""
+LONGEST_KEPT = 4096
+"""Pixels of a line whose weights, 24 bytes a pixel, are kept for the next picture."""
 
 Grey = npt.NDArray[np.uint8]
 Weights = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
@@ -66,9 +68,13 @@ def _packed(low: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
     return np.packbits(flat > medians[:, None], axis=1).view(">u8").ravel().astype(np.uint64)
 
 
-@lru_cache(maxsize=256)
 def _weights(length: int) -> Weights:
     """Of each of the 32 pixels of a line of `length`: (first, number) of the pixels it takes in, and their weights."""
+    return _kept_weights(length) if length <= LONGEST_KEPT else _lanczos(length)
+
+
+@lru_cache(maxsize=256)
+def _kept_weights(length: int) -> Weights:
     return _lanczos(length)
 
 

@@ -5,6 +5,7 @@ import { kindOf, orientation } from "./container.js";
 import { CannotDecode } from "./errors.js";
 
 const MAX_PIXELS = 89_000_000;
+const MAX_SIDE = 65_535;
 const WORKING_SIDE = 256;
 const TILE_SIDE = 2048; // pixels that are read back at a time: 16 MB
 const DRAFTS = [8, 4, 2];
@@ -39,9 +40,16 @@ async function bitmapOf(bytes, kind, offset) {
   const bitmap = await createImageBitmap(stored, { premultiplyAlpha: "none" }).catch(() => {
     throw unreadable();
   });
-  if (bitmap.width * bitmap.height <= MAX_PIXELS) return bitmap;
+  const problem = tooLarge(bitmap);
+  if (!problem) return bitmap;
   bitmap.close();
-  throw new CannotDecode("too-large", `This picture has more than ${MAX_PIXELS / 1e6} million pixels; please choose a smaller copy.`);
+  throw new CannotDecode("too-large", `This picture ${problem}; please choose a smaller copy.`);
+}
+
+function tooLarge({ width, height }) {
+  if (width * height > MAX_PIXELS) return `has more than ${MAX_PIXELS / 1e6} million pixels`;
+  if (Math.max(width, height) > MAX_SIDE) return `is longer than ${MAX_SIDE.toLocaleString("en")} pixels on one side`;
+  return null;
 }
 
 function unreadable() {

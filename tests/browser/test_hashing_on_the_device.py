@@ -261,6 +261,12 @@ def test_too_many_pixels_are_refused_as_on_the_server(device: Device):
         device.fingerprint(jpeg(Image.new("L", (9434, 9435))))
 
 
+@pytest.mark.parametrize("size", [(65_536, 1), (1, 65_536)])
+def test_too_long_a_side_is_refused_as_on_the_server(device: Device, size: tuple[int, int]):
+    with pytest.raises(NotFingerprinted, match=r"^too-large$"):
+        device.fingerprint(png(Image.new("L", size)))
+
+
 def test_a_browser_that_changes_pixels_is_noticed(browser: Browser, device: Device):
     with browser.new_page() as page:
         page.goto(device.page.url)

@@ -3,11 +3,13 @@ import io
 import imagehash
 import numpy as np
 import pdqhash
+import psutil
 import pytest
 from PIL import Image
 
 from demur.similarity.fingerprint import (
     MAX_PIXELS,
+    MAX_SIDE,
     ORIENTATIONS,
     WORKING_SIDE,
     NotAPicture,
@@ -16,6 +18,7 @@ from demur.similarity.fingerprint import (
     UnsupportedFormat,
     decode,
     fingerprint,
+    phash,
 )
 from tests.support.pictures import jpeg, png, textured_picture
 
@@ -124,3 +127,17 @@ def test_too_many_pixels_are_refused_before_decoding() -> None:
         fingerprint(bomb)
     with pytest.raises(PictureTooLarge):
         fingerprint(encoded(Image.new("1", (20_000, 20_000)), "PNG"))
+
+
+@pytest.mark.parametrize("size", [(MAX_SIDE + 1, 1), (1, MAX_SIDE + 1), (6_000_000, 1)])
+def test_a_longer_side_than_any_photo_s_is_refused_before_decoding(size: tuple[int, int]) -> None:
+    with pytest.raises(PictureTooLarge, match="65,535 pixels on one side"):
+        fingerprint(encoded(Image.new("L", size), "PNG"))
+
+
+def test_the_longest_side_is_hashed_and_little_of_it_is_kept() -> None:
+    assert fingerprint(encoded(Image.new("L", (MAX_SIDE, 1)), "PNG")).width == MAX_SIDE
+    before = psutil.Process().memory_info().rss
+    for shorter in range(60):
+        phash(Image.new("L", (MAX_SIDE - shorter, 1)))
+    assert psutil.Process().memory_info().rss - before < 40 << 20
