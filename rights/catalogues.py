@@ -49,8 +49,11 @@ class Catalogues:
         manifests = session.scalars(select(Manifest).where(Manifest.state == ManifestState.REGISTERED).order_by(Manifest.id))
         return [(manifest, self.opened(manifest)) for manifest in manifests]
 
-    def find_matches(self, where: Registered, queries: Sequence[Query]) -> list[list[tuple[Manifest, Catalogue, Match]]]:
-        """For each query the rows of these manifests that match, closest first, with at most MOST_COPIES near duplicates.
+    def find_matches(
+        self, where: Registered, queries: Sequence[Query], most_exact: int = MOST_COPIES
+    ) -> list[list[tuple[Manifest, Catalogue, Match]]]:
+        """For each query the rows of these manifests that match, closest first, with at most MOST_COPIES near duplicates, and of each
+        manifest at most `most_exact` rows with the same bytes, which cost a read each.
 
         Raises IndexIncomplete, OSError.
         """
@@ -59,7 +62,7 @@ class Catalogues:
         places = {manifest.catalogue: (manifest, catalogue) for manifest, catalogue in where}
         index = self._complete(where)
         catalogues = {name: catalogue for name, (_, catalogue) in places.items()}
-        found = find_matches(index, catalogues, queries, most=MOST_COPIES)
+        found = find_matches(index, catalogues, queries, most=MOST_COPIES, most_exact=most_exact)
         return [[(*places[match.source], match) for match in matches] for matches in found]
 
     def _complete(self, where: Registered) -> SimilarityIndex:

@@ -55,9 +55,10 @@ class LookupResult:
 def stands(session: Session, catalogues: Catalogues, query: Query) -> bool:
     """What a stranger may learn: whether some manifest holds the picture, or a confirmed near duplicate.
 
-    Searches to the end whatever it finds, and reads nobody's row but for its digest.
+    Searches to the end whatever it finds but for a picture of countless copies, and reads nobody's row but for one digest a manifest.
     """
-    certain = [match.kind is not MatchKind.PROPOSED for _, _, match in _matches(session, catalogues, query)]
+    matches = catalogues.find_matches(catalogues.registered(session), [query], most_exact=1)[0]
+    certain = [match.kind is not MatchKind.PROPOSED for _, _, match in matches]
     return any(certain)
 
 

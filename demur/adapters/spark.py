@@ -85,12 +85,12 @@ class _Part:
     def pdq(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         return self.pdqs[positions]
 
-    def find_sha256(self, hexes: Sequence[str]) -> list[npt.NDArray[np.int64]]:
+    def find_sha256(self, hexes: Sequence[str], most: int | None = None) -> list[npt.NDArray[np.int64]]:
         places: dict[str, list[int]] = {}
         there = np.flatnonzero(pc.is_in(self.digests, pa.array(hexes, self.digests.type)).to_numpy(zero_copy_only=False))
         for place, digest in zip(there.tolist(), self.digests.take(pa.array(there)).to_pylist(), strict=True):
             places.setdefault(digest, []).append(place)
-        return [np.array(places.get(digest, []), dtype=np.int64) for digest in hexes]
+        return [np.array(places.get(digest, [])[:most], dtype=np.int64) for digest in hexes]
 
     def searchable(self) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]]]:
         yield self.phashes[self.comparable], np.flatnonzero(self.comparable).astype(np.uint32)

@@ -81,10 +81,11 @@ class DigestTable:
         """Maps the two files. Raises OSError."""
         return cls(map_array(path.with_suffix(".digests"), np.uint64), map_array(path.with_suffix(".rows"), np.uint32))
 
-    def candidates(self, digests: U64) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """All (position in `digests`, row) pairs with an equal digest, ordered by position, then by row."""
+    def candidates(self, digests: U64, most: int | None = None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """All (position in `digests`, row) pairs with an equal digest, or the first `most` of each, ordered by position, then by row."""
         first = np.searchsorted(self.digests, digests, side="left")
         counts = np.searchsorted(self.digests, digests, side="right") - first
+        counts = counts if most is None else np.minimum(counts, most)
         asked = np.repeat(np.arange(len(digests)), counts)
         within = np.arange(len(asked)) - np.repeat(np.cumsum(counts) - counts, counts)
         return asked, self.rows[first[asked] + within].astype(np.int64)

@@ -39,5 +39,9 @@ class PictureMissing(ManifestError):
     """The picture of this row is not where the manifest said."""
 
 
+class PictureFileTooLarge(ManifestError):
+    """The picture's file is larger than any that is read."""
+
+
 class PictureChanged(ManifestError):
     """The picture's bytes are no longer those that were imported."""

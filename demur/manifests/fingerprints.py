@@ -1,5 +1,6 @@
 """Computes missing fingerprints in parallel: a pool of processes, each with its own decoder.
 
+A manifest's pictures are strangers' files, so the processes are confined: so much memory, files to read alone, no connection, no program.
 A decoder that dies (a crash, the kernel's memory killer) breaks its pool. The pool is then made anew, the pictures that were under
 way are tried again one at a time, and the one that breaks the pool once more is rejected as unreadable.
 """
@@ -14,9 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from demur.manifests.errors import PictureMissing, WorkersCannotStart
+from demur.manifests.errors import PictureFileTooLarge, PictureMissing, WorkersCannotStart
 from demur.manifests.pictures import read_picture
 from demur.manifests.rejections import Reason
+from demur.similarity.confinement import MEMORY, confine, prepare
 from demur.similarity.fingerprint import Fingerprint, PictureError, fingerprint
 
 CHUNK = 16
@@ -36,10 +38,10 @@ Place = tuple[str, int]
 
 
 class FingerprintPool:
-    """`workers` processes (default: one a core), started on first use; 0 computes in this process."""
+    """`workers` processes (default: one a core) of `memory` bytes each, started on first use; 0 computes in this process, unconfined."""
 
-    def __init__(self, root: Path, workers: int | None = None) -> None:
-        self._root = root
+    def __init__(self, root: Path, workers: int | None = None, memory: int = MEMORY) -> None:
+        self._root, self._memory = root, memory
         self._workers = len(os.sched_getaffinity(0)) if workers is None else workers
         self._executor: ProcessPoolExecutor | None = None
 
@@ -76,7 +78,7 @@ class FingerprintPool:
 
     def _submit(self, chunk: Sequence[Place]) -> "Future[list[Outcome]]":
         if self._executor is None:
-            self._executor = _started(self._workers)
+            self._executor = _started(self._workers, self._memory)
         return self._executor.submit(fingerprint_all, self._root, chunk)
 
     def _alone(self, place: Place) -> Outcome:
@@ -92,9 +94,9 @@ class FingerprintPool:
             self._executor = None
 
 
-def _started(workers: int) -> ProcessPoolExecutor:
+def _started(workers: int, memory: int) -> ProcessPoolExecutor:
     """A pool that has shown it can work: one that never starts would look like a decoder that dies at every picture."""
-    executor = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver"))
+    executor = ProcessPoolExecutor(workers, multiprocessing.get_context("forkserver"), _confine, (memory,))
     try:
         executor.submit(os.getpid).result()
     except BrokenProcessPool as error:
@@ -104,6 +106,11 @@ def _started(workers: int) -> ProcessPoolExecutor:
             'if __name__ == "__main__", or with workers=0.'
         ) from error
     return executor
+
+
+def _confine(memory: int) -> None:
+    prepare(fingerprint)
+    confine(memory, reads_files=True)
 
 
 def fingerprint_all(root: Path, places: Sequence[Place]) -> list[Outcome]:
@@ -116,5 +123,7 @@ def _fingerprint_one(root: Path, shard: str, row: int) -> Outcome:
         return fingerprint(read_picture(root, shard, row))
     except PictureMissing as error:
         return Failure(Reason.MISSING_PICTURE, str(error))
-    except PictureError as error:
+    except (PictureFileTooLarge, PictureError) as error:
         return Failure(Reason.UNREADABLE_PICTURE, str(error))
+    except MemoryError:
+        return Failure(Reason.UNREADABLE_PICTURE, "This picture needs too much memory to read.")

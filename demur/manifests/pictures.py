@@ -7,9 +7,12 @@ import gzip
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import IO
 
-from demur.manifests.errors import PictureMissing
+from demur.manifests.errors import PictureFileTooLarge, PictureMissing
 
+MAX_BYTES = 1 << 28
+"""Of a picture's file, and of what a compressed tar holds of it: it is read into memory whole."""
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".webp", ".gif", ".tif", ".tiff", ".avif", ".bmp", ".heic", ".heif", ".jxl"})
 """File names taken for pictures. Some are of formats without a fingerprint: those rows are reported, not passed over."""
 TABLE_SUFFIXES = frozenset({".parquet", ".csv", ".jsonl", ".ndjson"})
@@ -32,14 +35,26 @@ def is_inside(root: Path, relative: str) -> bool:
 
 
 def read_picture(root: Path, shard: str, row: int) -> bytes:
-    """The encoded picture of one row. Raises PictureMissing."""
+    """The encoded picture of one row. Raises PictureMissing, PictureFileTooLarge."""
     missing = f"The picture {shard} is not in {root}."
     if not has_pictures(shard) or not is_inside(root, shard):
         raise PictureMissing(missing)
     try:
-        return _read_member(root / shard, row) if suffix(shard) == ".tar" else (root / shard).read_bytes()
+        return _read_member(root / shard, row) if suffix(shard) == ".tar" else _read_file(root / shard)
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise PictureMissing(missing) from error
+
+
+def _read_file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return _read_whole(file)
+
+
+def _read_whole(file: IO[bytes]) -> bytes:
+    data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise PictureFileTooLarge(f"This picture's file is larger than {MAX_BYTES >> 20} MiB.")
+    return data
 
 
 def _read_member(path: Path, offset: int) -> bytes:
@@ -50,4 +65,4 @@ def _read_member(path: Path, offset: int) -> bytes:
             content = tar.extractfile(member) if member else None
             if content is None:
                 raise PictureMissing(f"The tar {path} has no picture at offset {offset}.")
-            return content.read()
+            return _read_whole(content)

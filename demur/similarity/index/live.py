@@ -29,8 +29,10 @@ class Found:
 
     def ordered(self) -> "Found":
         """By query, source and position."""
-        order = np.lexsort((self.positions, self.sources, self.queries))
-        return Found(*(getattr(self, field.name)[order] for field in fields(self)))
+        return self.take(np.lexsort((self.positions, self.sources, self.queries)))
+
+    def take(self, places: npt.NDArray[np.int64]) -> "Found":
+        return Found(*(getattr(self, field.name)[places] for field in fields(self)))
 
 
 @dataclass(frozen=True)

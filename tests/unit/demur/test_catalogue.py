@@ -110,6 +110,8 @@ def test_uids_and_digests_are_found(many: Catalogue, rows: list[dict[str, object
             by_digest.setdefault(str(row["sha256"]), []).append(place)
     wanted = [*list(by_digest)[:200], "f" * 64]
     assert [found.tolist() for found in many.find_sha256(wanted)] == [by_digest.get(one, []) for one in wanted]
+    assert [found.tolist() for found in many.find_sha256(wanted, 1)] == [by_digest.get(one, [])[:1] for one in wanted]
+    assert many.find_sha256([]) == []
     assert many.find_sha256([wanted[0].upper()])[0].tolist() == by_digest[wanted[0]]
     with pytest.raises(ValueError, match="64 hex digits"):
         many.find_sha256(["abc"])

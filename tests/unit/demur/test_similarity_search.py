@@ -1,6 +1,8 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
@@ -114,10 +116,44 @@ def test_of_a_popular_picture_the_closest_copies_are_told(
 ) -> None:
     query, where = asked(photo_bytes("ada", 0)), {"generated": catalogue}
     everything = find_matches(index, where, [query])[0]
-    monkeypatch.setattr(search, "KEPT_AT_ONCE", 1)
     for most in range(1, len(everything) + 2):
         told = [match for rank, match in enumerate(everything) if rank < most or match.kind is MatchKind.EXACT]
         assert find_matches(index, where, [query], most=most)[0] == told
+    fewer = find_matches(index, where, [query], most_exact=1)[0]
+    assert [match.kind for match in fewer[:2]] == [MatchKind.EXACT, MatchKind.CONFIRMED]
+    assert {match.position for match in fewer} == {match.position for match in everything}
+    monkeypatch.setattr(search, "KEPT_AT_ONCE", 1)
+    assert find_matches(index, where, [query], most=len(everything))[0] == everything, "picked step by step"
+
+
+@pytest.mark.parametrize("few", [0, 10_000])
+def test_a_picture_with_copies_enough_is_searched_no_further(tmp_path: Path, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And hashes that many of its variants share are looked up once."""
+    for name, value in (("FEW", few), ("HITS_AT_ONCE", 500), ("CONFIRMED_AT_ONCE", 100), ("KEPT_AT_ONCE", 200)):
+        monkeypatch.setattr(search, name, value)
+    popular = Popular(copies=1000)
+    index = SimilarityIndex.create(tmp_path / "index").add("popular", batches(dict.fromkeys(range(1000), 7), 1000), 1000)
+    variants = tuple(Variant("", dihedral, 7, bytes(32), 100) for dihedral in range(150))
+    query = Query("0" * 64, variants)
+    found = find_matches(index, {"popular": popular}, [query], most=50)[0]
+    assert [match.position for match in found] == list(range(50))
+    assert popular.read < 2000, "of 150,000"
+    assert find_matches(index, {"popular": popular}, [query], most=50)[0] == found
+    assert len(find_matches(index, {"popular": popular}, [query])[0]) == 1000
+
+
+class Popular:
+    """A catalogue of one picture, over and over, which counts the rows that are read."""
+
+    def __init__(self, copies: int) -> None:
+        self.copies, self.read = copies, 0
+
+    def pdq(self, positions: np.ndarray) -> np.ndarray:
+        self.read += len(positions)
+        return np.zeros((len(positions), 32), dtype=np.uint8)
+
+    def find_sha256(self, hexes: Sequence[str], most: int | None = None) -> list[np.ndarray]:
+        return [np.empty(0, dtype=np.int64) for _ in hexes]
 
 
 @pytest.mark.parametrize(
