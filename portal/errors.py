@@ -15,7 +15,7 @@ from demur.similarity.sandbox import SandboxBusy, SandboxCannotStart
 from portal.auth.provider import ProviderUnreachable, SignInRefused
 from portal.limits import is_stranger, retry_after
 from portal.selection import MOST_PICTURES, TooManyChosen
-from portal.uploads import LOOKUPS, TooManyUploads
+from portal.uploads import TooManyUploads, may_bring_pictures
 from rights.catalogues import IndexIncomplete
 from rights.photo import PhotoNotFound
 
@@ -117,7 +117,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         return error
     if isinstance(error, InternalServerError):
         return show(FAULT)
-    known = PICTURE_TOO_LARGE if error.code == 413 and request.endpoint in LOOKUPS else BY_STATUS.get(error.code)
+    known = PICTURE_TOO_LARGE if error.code == 413 and may_bring_pictures() else BY_STATUS.get(error.code)
     response = show(known or replace(BY_STATUS[400], status=error.code), error.description or "")
     if isinstance(error, Unauthorized) and error.www_authenticate:
         response.www_authenticate = next(iter(error.www_authenticate))

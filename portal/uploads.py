@@ -27,7 +27,7 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def take_turn() -> None:
-        if request.endpoint not in LOOKUPS or not (_is_large() or sent_pictures()):
+        if not may_bring_pictures() or not (_is_large() or sent_pictures()):
             return
         if not turns.acquire(blocking=False):
             raise TooManyUploads("Too many pictures are being read just now; please try again in a moment.")
@@ -41,6 +41,11 @@ def end_turn() -> None:
     turns: threading.BoundedSemaphore | None = g.pop("turn", None)
     if turns is not None:
         turns.release()
+
+
+def may_bring_pictures() -> bool:
+    """By the request's head alone."""
+    return request.endpoint in LOOKUPS and request.mimetype == "multipart/form-data"
 
 
 def sent_pictures() -> list[FileStorage]:
