@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from demur.cli.output import FILE, json_option, print_json, progress
+from demur.cli.output import FILE, json_option, note, print_json, progress
 
 if TYPE_CHECKING:
+    from demur.manifests.indexing import Unreadable
     from demur.similarity.index import Found, SimilarityIndex, SourceRows
+
+    Brought = tuple[SourceRows, Unreadable]
 
 INDEX = click.argument("path", metavar="INDEX", type=FILE)
 
@@ -46,19 +49,21 @@ def index_group() -> None:
 def build(path: Path, manifests: tuple[Path, ...], rows: slice, as_json: bool) -> None:
     """Make the index INDEX of these manifests: catalogues, or Parquet files with the columns phash and pdq_quality.
 
-    Their names become the names of the index's sources. A build that was cut short is gone on with by the same command.
+    Their names become the names of the index's sources. A build that was cut short is gone on with by the same command. Rows whose hashes
+    cannot be read are left out, and told.
     """
     from demur.similarity.index import SimilarityIndex
 
     if rows != slice(None) and len(manifests) > 1:
         raise click.UsageError("--rows is for one manifest")
-    wanted = [_rows(manifest, rows) for manifest in manifests]
+    brought = [_rows(manifest, rows) for manifest in manifests]
+    wanted = [source for source, _ in brought]
     names = [source.source for source in wanted]
     if len(set(names)) < len(names):
         raise click.UsageError(f"two of these manifests have the same name: {', '.join(sorted(names))}")
     with _bar(f"Indexing {path.name}") as move:
         built = SimilarityIndex.build(path, lambda: wanted, move)
-    _show(built, as_json)
+    _show(built, as_json, brought)
 
 
 @index_group.command("add")
@@ -69,10 +74,10 @@ def add(path: Path, manifest: Path, as_json: bool) -> None:
     """Add MANIFEST, or replace the one of its name."""
     from demur.similarity.index import SimilarityIndex
 
-    rows = _rows(manifest, slice(None))
+    rows, unreadable = _rows(manifest, slice(None))
     with _bar(f"Indexing {rows.source}") as move:
         added = SimilarityIndex.open(path).add(rows.source, rows.batches, rows.rows, identity=rows.identity, progress=move)
-    _show(added, as_json)
+    _show(added, as_json, [(rows, unreadable)])
 
 
 @index_group.command("remove")
@@ -110,12 +115,18 @@ def show(path: Path, as_json: bool) -> None:
 
 @index_group.command("verify")
 @INDEX
-def verify(path: Path) -> None:
+@json_option
+def verify(path: Path, as_json: bool) -> None:
     """Read all of INDEX and compare its digests."""
     from demur.similarity.index import SimilarityIndex
 
-    SimilarityIndex.open(path).verify()
-    click.echo(f"every file of {path} is as it was written")
+    index = SimilarityIndex.open(path)
+    with _bar(f"Verifying {path.name}") as move:
+        index.verify(move)
+    if as_json:
+        print_json({"verified": True, "generation": index.generation, "bytes": index.bytes_on_disk})
+    else:
+        click.echo(f"every file of {path} is as it was written")
 
 
 @index_group.command("query")
@@ -174,16 +185,18 @@ def _closest(index: Any, asked: Sequence[Asked], radius: int) -> list[dict[str, 
     ]
 
 
-def _rows(manifest: Path, part: slice) -> "SourceRows":
+def _rows(manifest: Path, part: slice) -> "Brought":
     from demur.manifests import Catalogue
-    from demur.manifests.indexing import catalogue_rows, table_rows
+    from demur.manifests.indexing import Unreadable, catalogue_rows, table_rows
 
+    unreadable = Unreadable()
     if manifest.is_dir():
-        return catalogue_rows(Catalogue.open(manifest), manifest.resolve().name, part)
-    return table_rows(manifest, manifest.stem, part)
+        return catalogue_rows(Catalogue.open(manifest), manifest.resolve().name, part), unreadable
+    return table_rows(manifest, manifest.stem, part, unreadable), unreadable
 
 
-def _show(index: "SimilarityIndex", as_json: bool) -> None:
+def _show(index: "SimilarityIndex", as_json: bool, brought: Sequence["Brought"] = ()) -> None:
+    """What the index holds; and what could not be read of the manifests that were just brought."""
     facts = {
         "generation": index.generation,
         "hashes": index.rows,
@@ -191,8 +204,11 @@ def _show(index: "SimilarityIndex", as_json: bool) -> None:
         "segments": len(index.described.segments),
         "sources": {source.name: source.rows for source in index.described.sources},
     }
+    unreadable = {source.source: count.rows for source, count in brought if count.rows}
+    for name, rows in unreadable.items():
+        note(f"{rows:,} rows of {name} are left out: their phash, PDQ or quality cannot be read")
     if as_json:
-        print_json(facts)
+        print_json({**facts, "unreadable": unreadable} if brought else facts)
         return
     segments = len(index.described.segments)
     click.echo(f"{index.rows:,} hashes in {segments} segments, {index.bytes_on_disk:,} bytes")

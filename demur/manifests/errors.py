@@ -19,6 +19,10 @@ class MissingColumn(ManifestError):
     """A table has no column that could name its rows."""
 
 
+class WrongColumnType(ManifestError):
+    """A table's column is of a type of which no value can be read."""
+
+
 class TruncatedSource(ManifestError):
     """A source file is cut short or damaged, so that what follows the damage is unknown."""
 

@@ -48,12 +48,18 @@ def show_index(as_json: bool) -> None:
 
 
 @index.command()
+@json_option
 @with_appcontext
 @plainly
-def verify() -> None:
+def verify(as_json: bool) -> None:
     """Read the whole index and compare its digests."""
-    SimilarityIndex.open(site().config.similarity_dir).verify()
-    click.echo("every file of the index is as it was written")
+    opened = SimilarityIndex.open(site().config.similarity_dir)
+    with bar("Verifying") as move:
+        opened.verify(move)
+    if as_json:
+        show({"verified": True, "generation": opened.generation, "bytes_on_disk": opened.bytes_on_disk}, as_json)
+    else:
+        click.echo("every file of the index is as it was written")
 
 
 def _show(as_json: bool) -> None:

@@ -51,9 +51,10 @@ def import_(path: Path, name: str, workers: int | None, as_json: bool) -> None:
 
 @manifests.command()
 @click.argument("name")
+@json_option
 @with_appcontext
 @plainly
-def rebuild(name: str) -> None:
+def rebuild(name: str, as_json: bool) -> None:
     """Make the tables of the manifest NAME again from its rows, and its part of the index, after damage or a change of format."""
     with site().reading.begin() as session:
         manifest = session.scalar(select(Manifest).where(Manifest.name == name, Manifest.state == ManifestState.REGISTERED))
@@ -62,7 +63,9 @@ def rebuild(name: str) -> None:
     rebuild_tables(site().config.catalogues_dir / manifest.catalogue)
     with bar(f"Indexing {name}") as move:
         index_catalogue(site().catalogues, manifest.catalogue, move)
-    click.echo(f"{name} is rebuilt; restart the portal and its workers so that they open the new tables")
+    if as_json:
+        show(_facts(manifest), as_json)
+    click.echo(f"{name} is rebuilt; restart the portal and its workers so that they open the new tables", err=as_json)
 
 
 @manifests.command("list")

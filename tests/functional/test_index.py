@@ -35,6 +35,10 @@ def test_the_operator_sees_mends_and_compacts_the_index(portal: TestedPortal):
     assert facts(portal, "rebuild")["generation"] == held["generation"] + 1
     assert facts(portal, "compact")["hashes"] == held["hashes"]
     assert "as it was written" in portal.run("index", "verify").output
+    verified = facts(portal, "verify")
+    assert (verified["verified"], verified["bytes_on_disk"]) == (True, facts(portal, "show")["bytes_on_disk"])
+    rebuilt = portal.run("manifest", "rebuild", "generated", "--json")
+    assert (json.loads(rebuilt.stdout)["name"], "is rebuilt" in rebuilt.stderr) == ("generated", True)
     assert "is rebuilt" in portal.run("manifest", "rebuild", "generated").output
     assert facts(portal, "show")["missing"] == []
 

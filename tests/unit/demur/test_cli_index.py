@@ -67,6 +67,7 @@ def test_manifests_come_and_go(tmp_path: Path, table: Path, catalogue: Catalogue
     assert facts("remove", index, "photos")["sources"] == {"generated": 23}
     assert facts("compact", index)["hashes"] == facts("show", index)["hashes"] == len(usable(catalogue))
     assert run("verify", index).exit_code == 0
+    assert facts("verify", index)["verified"] is True
     assert "generated: 23 rows" in run("show", index).stdout
 
 
@@ -88,6 +89,46 @@ def test_what_cannot_be_done_is_said_in_one_sentence(tmp_path: Path, table: Path
     ]:
         result = run(*arguments)
         assert (result.exit_code, said in result.output) == (code, True), result.output
+
+
+def test_rows_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    phashes = [f"{phash:016x}" for phash in PHASHES]
+    phashes[3] = "no hash"
+    pdqs: list[bytes | None] = [bytes(32)] * 1000
+    pdqs[5], pdqs[6] = b"short", None
+    columns = {"phash": phashes, "pdq_quality": [300, *[100] * 999], "pdq": pdqs}
+    pq.write_table(pa.table(columns), tmp_path / "bad.parquet")
+    for command, hashes in (("build", 996), ("add", 2 * 996)):
+        result = run(command, tmp_path / "index", tmp_path / "bad.parquet", "--json")
+        told = json.loads(result.stdout)
+        assert (told["hashes"], told["unreadable"]) == (hashes, {"bad": 3})
+        assert "3 rows of bad are left out" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("phash", [1.5]),
+        ("phash", [[1, 2]]),
+        ("phash", [True]),
+        ("pdq_quality", [[100]]),
+        ("pdq", [[1] * 32]),
+    ],
+)
+def test_a_column_of_a_type_that_holds_no_such_value_is_refused(tmp_path: Path, column: str, values: list[object]) -> None:
+    columns = {"phash": [1], "pdq_quality": [100], "pdq": [bytes(32)], column: values}
+    pq.write_table(pa.table(columns), tmp_path / "bad.parquet")
+    result = run("build", tmp_path / "index", tmp_path / "bad.parquet")
+    assert (result.exit_code, f"'{column}'" in result.output) == (1, True), result.output
+    assert not (tmp_path / "index").exists()
+
+
+def test_an_empty_manifest_or_part_hides_no_other(tmp_path: Path, table: Path) -> None:
+    empty = tmp_path / "none.parquet"
+    pq.write_table(pq.read_table(table).slice(0, 0), empty)
+    assert facts("build", tmp_path / "index", table, empty)["sources"] == {"photos": 1000, "none": 0}
+    assert len(facts("query", tmp_path / "index", "--phash", f"{PHASHES[4]:016x}")["rows"]) == 1
+    assert facts("build", tmp_path / "part", table, "--rows", "7:7")["sources"] == {"photos": 0}
 
 
 def test_a_damaged_index_is_refused(tmp_path: Path, table: Path) -> None:
