@@ -98,7 +98,7 @@ def busy_sandbox(portal: TestedPortal) -> Iterator[None]:
 
 def read_late(sandbox: Sandbox, data: bytes) -> None:
     with pytest.raises(DecodingTimedOut):
-        sandbox.read(data, timeout=10)
+        sandbox.read(data, timeout=4)
 
 
 def is_busy(sandbox: Sandbox) -> bool:
