@@ -57,7 +57,7 @@ class Histories(RuleBasedStateMachine):
     def teardown(self) -> None:
         shutil.rmtree(self.directory)
 
-    @rule(name=NAMES, rows=ROWS)
+    @rule(name=NAMES, rows=ROWS | st.just({}))
     def add_or_replace(self, name: str, rows: dict[int, int]) -> None:
         self.index = self.index.add(name, batches(rows), 30 if rows else 0)
         self.held[name] = rows
