@@ -9,7 +9,7 @@ from flask_login import login_required
 from markupsafe import escape
 from PIL import Image, ImageOps
 
-from demur.manifests.errors import PictureChanged, PictureMissing
+from demur.manifests.errors import PictureChanged, PictureFileTooLarge, PictureMissing
 from demur.similarity.fingerprint import DECODER_ERRORS, PictureError, open_picture
 from portal.auth.member import account
 from portal.database import db
@@ -55,7 +55,7 @@ def _encoded(photo: OwnedPhoto) -> bytes:
     for _, catalogue, position in reversed(photo.places):
         try:
             return catalogue.picture(position)
-        except (PictureMissing, PictureChanged):
+        except (PictureMissing, PictureChanged, PictureFileTooLarge):
             continue
     raise NoPicture
 

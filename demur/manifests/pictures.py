@@ -7,7 +7,6 @@ import gzip
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from demur.manifests.errors import PictureFileTooLarge, PictureMissing
 
@@ -46,15 +45,13 @@ def read_picture(root: Path, shard: str, row: int) -> bytes:
 
 
 def _read_file(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return _read_whole(file)
+    _require_small(path.stat().st_size)
+    return path.read_bytes()
 
 
-def _read_whole(file: IO[bytes]) -> bytes:
-    data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
+def _require_small(size: int) -> None:
+    if size > MAX_BYTES:
         raise PictureFileTooLarge(f"This picture's file is larger than {MAX_BYTES >> 20} MiB.")
-    return data
 
 
 def _read_member(path: Path, offset: int) -> bytes:
@@ -63,6 +60,7 @@ def _read_member(path: Path, offset: int) -> bytes:
         with tarfile.open(fileobj=file, mode="r:") as tar:
             member = tar.next()
             content = tar.extractfile(member) if member else None
-            if content is None:
+            if member is None or content is None:
                 raise PictureMissing(f"The tar {path} has no picture at offset {offset}.")
-            return _read_whole(content)
+            _require_small(member.size)
+            return content.read()

@@ -15,6 +15,9 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+MEMORY = 1 << 30
+"""Bytes of address space beyond the interpreter and its libraries: enough for the largest picture (`MAX_PIXELS`) but in WebP."""
+
 _DESCRIPTORS = 64
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
@@ -124,12 +127,18 @@ def confine(memory: int, *, reads_files: bool = False) -> None:
     ):
         resource.setrlimit(limit, (most, most))
     kernel = ctypes.CDLL(None, use_errno=True)
-    for option, value in ((_PR_SET_NO_NEW_PRIVS, 1), (_PR_SET_DUMPABLE, 0)):
-        if kernel.prctl(option, value, 0, 0, 0):
-            raise OSError(ctypes.get_errno(), "prctl")
-    if not reads_files:
+    _set(kernel, _PR_SET_NO_NEW_PRIVS, 1)
+    if reads_files:
+        _filter_calls(kernel, (*_kept(), *_READING))
+    else:
+        _set(kernel, _PR_SET_DUMPABLE, 0)
         _close_files(kernel)
-    _filter_calls(kernel, (*_kept(), *_READING) if reads_files else _kept())
+        _filter_calls(kernel, _kept())
+
+
+def _set(kernel: ctypes.CDLL, option: int, value: int) -> None:
+    if kernel.prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
 
 
 def _close_files(kernel: ctypes.CDLL) -> None:

@@ -17,6 +17,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from demur.files import TargetExists
 from demur.manifests import (
@@ -32,7 +33,7 @@ from demur.manifests import (
 from demur.manifests.fingerprints import Failure, FingerprintPool
 from demur.manifests.rejections import Reason
 from demur.similarity.fingerprint import Fingerprint
-from tests.support.pictures import jpeg, textured_picture
+from tests.support.pictures import jpeg, png, textured_picture
 
 
 def parquet_bytes(rows: int = 50_000) -> bytes:
@@ -177,28 +178,26 @@ def test_an_import_that_is_killed_leaves_no_catalogue(tmp_path: Path) -> None:
     assert not (tmp_path / "catalogue").exists()
 
 
-def kill_a_worker(stop: threading.Event, killed: set[int]) -> None:
-    """Kills the first decoder that has worked for a while."""
-    while not stop.wait(0.01) and not killed:
-        for child in psutil.Process().children(recursive=True):
-            with suppress(psutil.Error):
-                if child.cpu_times().user > 0.4 and "forkserver" in " ".join(child.cmdline()):
-                    child.kill()
-                    killed.add(child.pid)
-                    break
+def workers() -> list[psutil.Process]:
+    """The processes that decode, which are confined."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "NoNewPrivs:\t1\nSeccomp:\t2" in Path(f"/proc/{child.pid}/status").read_text()]
 
 
 def test_a_decoder_that_is_killed_costs_nothing(tmp_path: Path) -> None:
     data = jpeg(textured_picture(1, 3000, 2000), quality=95)
     for number in range(64):
         (tmp_path / f"{number}.jpg").write_bytes(data)
-    stop, killed = threading.Event(), set[int]()
-    killer = threading.Thread(target=kill_a_worker, args=(stop, killed))
+    killed = set[int]()
+
+    def kill_the_first(_: int) -> None:
+        if not killed:
+            victim = workers()[0]
+            victim.kill()
+            killed.add(victim.pid)
+
     with FingerprintPool(tmp_path, workers=2) as pool:
-        killer.start()
-        outcomes = pool.compute([(f"{number}.jpg", 0) for number in range(64)], lambda _: None)
-    stop.set()
-    killer.join()
+        outcomes = pool.compute([(f"{number}.jpg", 0) for number in range(64)], kill_the_first)
     assert killed
     assert all(isinstance(outcome, Fingerprint) for outcome in outcomes)
 
@@ -244,3 +243,28 @@ def test_a_picture_that_kills_its_decoder_is_rejected_alone(tmp_path: Path) -> N
     assert len(killed) >= 2
     failed = {name: outcome for name, outcome in zip(names, outcomes, strict=True) if isinstance(outcome, Failure)}
     assert failed == {"20.jpg": Failure(Reason.UNREADABLE_PICTURE, "The process that decoded this picture died.")}
+
+
+def test_what_decodes_a_manifest_s_pictures_is_confined(tmp_path: Path) -> None:
+    (tmp_path / "one.jpg").write_bytes(jpeg(textured_picture(1)))
+    with FingerprintPool(tmp_path, workers=2) as pool:
+        assert isinstance(pool.compute([("one.jpg", 0)], lambda _: None)[0], Fingerprint)
+        assert workers()
+
+
+def test_a_picture_that_needs_too_much_memory_is_unreadable_and_the_next_is_read(tmp_path: Path) -> None:
+    (tmp_path / "large.png").write_bytes(png(Image.new("RGBA", (8000, 8000))))
+    (tmp_path / "small.jpg").write_bytes(jpeg(textured_picture(1)))
+    with FingerprintPool(tmp_path, workers=1, memory=100 << 20) as pool:
+        large, small = pool.compute([("large.png", 0), ("small.jpg", 0)], lambda _: None)
+    assert large == Failure(Reason.UNREADABLE_PICTURE, "This picture needs too much memory to read.")
+    assert isinstance(small, Fingerprint)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_is_larger_than_any_picture_is_not_read_whole(tmp_path: Path, workers: int) -> None:
+    with (tmp_path / "endless.jpg").open("wb") as file:
+        file.truncate(1 << 40)
+    with FingerprintPool(tmp_path, workers=workers) as pool:
+        outcomes = pool.compute([("endless.jpg", 0)], lambda _: None)
+    assert outcomes == [Failure(Reason.UNREADABLE_PICTURE, "This picture's file is larger than 256 MiB.")]
