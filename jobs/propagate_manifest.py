@@ -14,8 +14,7 @@ def propagate_manifest(workplace: Workplace, work: Work) -> None:
         ids = standing_ids(session)
     for some in batched(ids, BATCH):
         work.pause()
-        with workplace.reading() as session:
-            findings = gather(session, workplace.catalogues, some, manifest_id)
+        findings = gather(workplace.reading, workplace.catalogues, workplace.sandbox, some, manifest_id)
         with workplace.writing.begin() as session:
             apply_propagation(session, findings, fan_out_limit=workplace.config.fan_out_limit, now=now(), complete=False)
     with workplace.effect(work) as session:

@@ -13,8 +13,7 @@ def propagate_opt_outs(workplace: Workplace, work: Work) -> None:
         ids = waiting_ids(session, **work.payload)
     for some in batched(ids, BATCH):
         work.pause()
-        with workplace.reading() as session:
-            findings = gather(session, workplace.catalogues, some)
+        findings = gather(workplace.reading, workplace.catalogues, workplace.sandbox, some)
         with workplace.writing.begin() as session:
             apply_propagation(session, findings, fan_out_limit=workplace.config.fan_out_limit, now=now())
     with workplace.effect(work) as session:

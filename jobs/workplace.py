@@ -1,5 +1,6 @@
-"""What one relay or worker process holds: settings, database, opened catalogues and runs."""
+"""What one relay or worker process holds: settings, database, opened catalogues and runs, and the processes that decode pictures."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +11,14 @@ from typing import Any
 from sqlalchemy.orm import Session, sessionmaker
 
 from config import Config
+from demur.similarity.sandbox import Sandbox
 from models import make_engine, make_sessions, writing
 from rights import outbox
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
+
+PICTURES = 5000
+"""After so many a decoding process is replaced: the worker reads thousands in a row, and a start takes as long as a hundred of them."""
 
 
 class AlreadyDone(Exception):
@@ -51,6 +56,7 @@ class Workplace:
     writing: sessionmaker[Session]
     catalogues: Catalogues
     runs: RunArtefacts
+    sandbox: Sandbox
 
     @classmethod
     def open(cls, config: Config) -> "Workplace":
@@ -61,6 +67,7 @@ class Workplace:
             writing=make_sessions(writing(engine)),
             catalogues=Catalogues(config.catalogues_dir, config.similarity_dir),
             runs=RunArtefacts(config.runs_dir),
+            sandbox=Sandbox(processes=len(os.sched_getaffinity(0)), pictures=PICTURES),
         )
 
     @property

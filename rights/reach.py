@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session, sessionmaker, undefer
 
 from demur.manifests import Catalogue
 from demur.similarity.rules import MatchKind
+from demur.similarity.sandbox import Sandbox
 from demur.similarity.search import Match
 from models import OptOut, OptOutScope
 from rights.batches import batched
@@ -35,6 +36,9 @@ class Finding:
     countless: bool = False
 
 
+Searched = tuple[Finding, Hashes]
+
+
 def waiting_ids(session: Session, *, request_id: int | None = None, opt_out_id: int | None = None) -> list[int]:
     """Of a request's opt-outs, or of a single one, the ids of those that stand and were not propagated yet."""
     asked = OptOut.id == opt_out_id if request_id is None else OptOut.request_id == request_id
@@ -47,24 +51,28 @@ def standing_ids(session: Session) -> list[int]:
     return list(session.scalars(select(OptOut.id).where(OptOut.withdrawn_at.is_(None)).order_by(OptOut.id)))
 
 
-def gather(session: Session, catalogues: Catalogues, ids: Sequence[int], manifest_id: int | None = None) -> dict[int, Finding]:
+def gather(
+    sessions: sessionmaker[Session], catalogues: Catalogues, sandbox: Sandbox, ids: Sequence[int], manifest_id: int | None = None
+) -> dict[int, Finding]:
     """What each opt-out reaches in all registered manifests; or what is new since the manifest ``manifest_id`` was registered.
 
     A photo of which a manifest tells more than was known is searched for everywhere with it, and so are all photos of an owner, of
-    whom a new manifest may bring more.
+    whom a new manifest may bring more. Pictures are decoded in ``sandbox``, meanwhile no session is open.
     """
-    registered = catalogues.registered(session)
+    with sessions() as session:
+        registered = catalogues.registered(session)
+        chosen = select(OptOut).where(OptOut.id.in_(ids)).order_by(OptOut.id)
+        opt_outs = session.scalars(chosen.options(undefer(OptOut.variants))).all()
     new = [(manifest, catalogue) for manifest, catalogue in registered if manifest_id in (None, manifest.id)]
-    opt_outs = session.scalars(select(OptOut).where(OptOut.id.in_(ids)).order_by(OptOut.id).options(undefer(OptOut.variants))).all()
     findings = {opt_out.id: Finding() for opt_out in opt_outs}
     everything = [opt_out for opt_out in opt_outs if opt_out.scope is OptOutScope.OWNER]
-    _find_pictures(catalogues, registered, _of_owners(registered, everything, findings))
-    single = [opt_out for opt_out in opt_outs if opt_out.scope is not OptOutScope.OWNER]
-    _find_uids(new, [opt_out for opt_out in single if opt_out.scope is OptOutScope.PHOTO], findings)
-    filed: list[tuple[Finding, Hashes]] = []
-    learned: list[tuple[Finding, Hashes]] = []
-    for opt_out in single:
-        finding, known = findings[opt_out.id], Hashes.of_opt_out(opt_out)
+    _find_pictures(catalogues, registered, _of_owners(registered, everything, findings, sandbox))
+    single = [(opt_out, Hashes.of_opt_out(opt_out)) for opt_out in opt_outs if opt_out.scope is not OptOutScope.OWNER]
+    _find_uids(new, [(opt_out, known) for opt_out, known in single if opt_out.scope is OptOutScope.PHOTO], findings, sandbox)
+    filed: list[Searched] = []
+    learned: list[Searched] = []
+    for opt_out, known in single:
+        finding = findings[opt_out.id]
         finding.pictures = _distinct([known, *finding.pictures])
         for picture in finding.pictures:
             (filed if picture == known else learned).append((finding, picture))
@@ -73,29 +81,27 @@ def gather(session: Session, catalogues: Catalogues, ids: Sequence[int], manifes
     return findings
 
 
-Searched = tuple[Finding, Hashes]
-
-
-def _of_owners(registered: Registered, opt_outs: Sequence[OptOut], findings: dict[int, Finding]) -> Iterator[Searched]:
+def _of_owners(registered: Registered, opt_outs: Sequence[OptOut], findings: dict[int, Finding], sandbox: Sandbox) -> Iterator[Searched]:
     """Adds all rows of each owner, exactly, and gives their pictures, whose copies are to be searched for."""
     for opt_out in opt_outs:
         finding = findings[opt_out.id]
         for manifest, catalogue in registered:
             for positions in batched(catalogue.owner_rows(opt_out.owner), TAKEN):
                 uids = catalogue.take(positions, ["uid"])["uid"].to_pylist()
-                for position, uid, hashes in zip(positions, uids, hashes_of_rows(catalogue, positions), strict=True):
+                for position, uid, hashes in zip(positions, uids, hashes_of_rows(catalogue, positions, sandbox, {}), strict=True):
                     finding.rows.append(FoundRow(manifest.id, position, uid, opt_out.owner, MatchKind.EXACT))
                     finding.pictures.append(replace(hashes, variants=()))  # an owner may have a hundred thousand
                     yield finding, hashes
 
 
-def _find_uids(where: Registered, opt_outs: Sequence[OptOut], findings: dict[int, Finding]) -> None:
-    """The rows that are the opted-out photos themselves."""
+def _find_uids(where: Registered, photos: Sequence[tuple[OptOut, Hashes]], findings: dict[int, Finding], sandbox: Sandbox) -> None:
+    """The rows that are the opted-out photos themselves, each with the hashes that are known of it."""
+    decoded = {known.sha256: known for _, known in photos if known.sha256 and known.variants}
     for manifest, catalogue in where:
-        positions = catalogue.find_uids([opt_out.subject for opt_out in opt_outs])
-        there = [(opt_out, int(position)) for opt_out, position in zip(opt_outs, positions, strict=True) if position >= 0]
+        positions = catalogue.find_uids([opt_out.subject for opt_out, _ in photos])
+        there = [(opt_out, int(position)) for (opt_out, _), position in zip(photos, positions, strict=True) if position >= 0]
         owners = catalogue.take([position for _, position in there], ["owner"])["owner"].to_pylist()
-        hashes = hashes_of_rows(catalogue, [position for _, position in there])
+        hashes = hashes_of_rows(catalogue, [position for _, position in there], sandbox, decoded)
         for (opt_out, position), owner, one in zip(there, owners, hashes, strict=True):
             finding = findings[opt_out.id]
             finding.rows.append(FoundRow(manifest.id, position, opt_out.subject, owner, MatchKind.EXACT))

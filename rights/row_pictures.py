@@ -1,32 +1,38 @@
 """What is known of manifest rows' pictures: the hashes of the row and, where the picture itself is at hand, of all its variants."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from demur.manifests import Catalogue, ManifestError
 from demur.manifests.pictures import read_picture
-from demur.similarity.edits import variants
-from demur.similarity.fingerprint import PictureError, decode
-from demur.similarity.query import Query
+from demur.similarity.fingerprint import PictureError
+from demur.similarity.sandbox import Sandbox
 from rights.hashes import ROW_COLUMNS, Hashes
 
 
-def hashes_of_rows(catalogue: Catalogue, positions: Sequence[int]) -> list[Hashes]:
-    """Hashes of the rows at these positions, in their order."""
+def hashes_of_rows(catalogue: Catalogue, positions: Sequence[int], sandbox: Sandbox, known: Mapping[str, Hashes]) -> list[Hashes]:
+    """Hashes of the rows at these positions, in their order. ``known``: by digest, those of pictures that need not be decoded again.
+
+    As many pictures are in memory as the sandbox has processes. Raises SandboxCannotStart.
+    """
     rows = catalogue.take(positions, [*ROW_COLUMNS, "shard", "row"]).to_pylist()
-    return [_of_picture(catalogue.source_root, row) or Hashes.of_row(row) for row in rows]
+
+    def hashes_of(row: dict[str, Any]) -> Hashes:
+        return known.get(row["sha256"]) or _of_picture(catalogue.source_root, row, sandbox) or Hashes.of_row(row)
+
+    with ThreadPoolExecutor(sandbox.processes) as threads:
+        return list(threads.map(hashes_of, rows))
 
 
-def _of_picture(root: Path, row: dict[str, Any]) -> Hashes | None:
+def _of_picture(root: Path, row: dict[str, Any], sandbox: Sandbox) -> Hashes | None:
     """The picture's own hashes; None when it is gone, was replaced since the import, or cannot be read."""
     try:
         data = read_picture(root, row["shard"], row["row"])
-        digest = hashlib.sha256(data).hexdigest()
-        if digest != row["sha256"]:
+        if hashlib.sha256(data).hexdigest() != row["sha256"]:
             return None
-        luma, _ = decode(data)
+        return Hashes.of_picture(sandbox.read(data).query)
     except (ManifestError, PictureError):
         return None
-    return Hashes.of_picture(Query(digest, variants(luma)))

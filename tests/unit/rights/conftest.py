@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from demur.manifests import Catalogue
 from demur.signing import SigningKey
+from demur.similarity.sandbox import Sandbox
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
 from rights.indexing import index_catalogue
@@ -12,8 +14,14 @@ from tests.factories import make_manifest
 from tests.unit.rights.office import Office
 
 
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(wait=60) as opened:
+        yield opened
+
+
 @pytest.fixture
-def office(sessions: sessionmaker[Session], catalogue: Catalogue, tmp_path: Path) -> Office:
+def office(sessions: sessionmaker[Session], catalogue: Catalogue, sandbox: Sandbox, tmp_path: Path) -> Office:
     """One registered manifest: the generated photos of tests.support.pictures."""
     catalogues_dir = tmp_path / "catalogues"
     catalogues_dir.mkdir()
@@ -25,6 +33,7 @@ def office(sessions: sessionmaker[Session], catalogue: Catalogue, tmp_path: Path
     return Office(
         sessions=sessions,
         catalogues=catalogues,
+        sandbox=sandbox,
         runs=RunArtefacts(tmp_path / "runs"),
         list_dir=tmp_path / "list",
         key=SigningKey.generate("test"),

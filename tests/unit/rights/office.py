@@ -1,5 +1,6 @@
 """An office that does by hand what the workers do, with real catalogues, a real list and real databases."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,13 +11,14 @@ from sqlalchemy.orm import Session, sessionmaker
 from demur.exclusions import Entry
 from demur.exclusions.entries import read_entries
 from demur.signing import SigningKey
+from demur.similarity.sandbox import Sandbox
 from models import Account, ExclusionListVersion, OptOut
 from rights import lists
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
 from rights.optouts import Filing, Selection, file_opt_outs
 from rights.propagation import apply_propagation
-from rights.reach import gather
+from rights.reach import Finding, gather
 from tests.factories import NOW, make_account
 
 LIFETIME = timedelta(days=30)
@@ -26,6 +28,7 @@ LIFETIME = timedelta(days=30)
 class Office:
     sessions: sessionmaker[Session]
     catalogues: Catalogues
+    sandbox: Sandbox
     runs: RunArtefacts
     list_dir: Path
     key: SigningKey
@@ -49,9 +52,13 @@ class Office:
     def propagate(self, now: datetime = NOW) -> None:
         with self.sessions() as session:
             waiting = select(OptOut.id).where(OptOut.propagated_at.is_(None), OptOut.withdrawn_at.is_(None))
-            findings = gather(session, self.catalogues, session.scalars(waiting).all())
+            ids = session.scalars(waiting).all()
+        findings = self.gather(ids)
         with self.sessions.begin() as session:
             apply_propagation(session, findings, fan_out_limit=self.fan_out_limit, now=now)
+
+    def gather(self, ids: Sequence[int], manifest_id: int | None = None) -> dict[int, Finding]:
+        return gather(self.sessions, self.catalogues, self.sandbox, ids, manifest_id)
 
     def publish(self, now: datetime = NOW) -> ExclusionListVersion | None:
         with self.sessions.begin() as session:

@@ -7,7 +7,6 @@ from sqlalchemy import func, select
 from models import ExclusionEntry, OptOut, OptOutMatch, RightsRequest
 from rights.optouts import NothingToOptOut, Photos
 from rights.propagation import apply_propagation
-from rights.reach import gather
 from tests.factories import NOW
 from tests.unit.rights.office import Office
 
@@ -36,7 +35,8 @@ def test_two_clicks_file_once(office: Office):
 def test_two_workers_write_once(office: Office):
     office.file(office.account("ada"), Photos(("ada-0", "ada-1")))
     with office.sessions() as session:
-        findings = gather(session, office.catalogues, list(session.scalars(select(OptOut.id))))
+        ids = list(session.scalars(select(OptOut.id)))
+    findings = office.gather(ids)
 
     def apply(_: int) -> None:
         with office.sessions.begin() as session:

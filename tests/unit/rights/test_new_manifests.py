@@ -18,7 +18,7 @@ from rights.optouts import Everything, Photos
 from rights.owned import find_owned
 from rights.platform_events import Event, EventKind, receive_event
 from rights.propagation import apply_propagation
-from rights.reach import gather, standing_ids
+from rights.reach import standing_ids
 from tests.factories import NOW, make_manifest
 from tests.support.lookups import picture_of
 from tests.support.pictures import jpeg, textured_picture
@@ -44,7 +44,8 @@ def register(office: Office, folder, photos: dict[str, tuple[str, bytes]]) -> in
 
 def propagate_manifest(office: Office, manifest_id: int) -> None:
     with office.sessions() as session:
-        findings = gather(session, office.catalogues, standing_ids(session), manifest_id)
+        ids = standing_ids(session)
+    findings = office.gather(ids, manifest_id)
     with office.sessions.begin() as session:
         apply_propagation(session, findings, fan_out_limit=office.fan_out_limit, now=LATER, complete=False)
 
@@ -132,7 +133,8 @@ def test_a_manifest_registered_while_an_opt_out_is_propagated_is_searched_again(
     office.file(office.account("ada"), Photos(("ada-2",)))
     with office.sessions() as session:
         searched = registered_ids(session)
-        findings = gather(session, office.catalogues, standing_ids(session))
+        ids = standing_ids(session)
+    findings = office.gather(ids)
     late = register(office, tmp_path / "late", {"dan-9": ("dan", jpeg(textured_picture(seed=2).transpose(0)))})
     propagate_manifest(office, late)
     with office.sessions.begin() as session:

@@ -11,7 +11,6 @@ from rights.optouts import Everything, NothingToOptOut, Photos
 from rights.photo import PhotoNotFound
 from rights.photos import get_photo
 from rights.propagation import apply_propagation
-from rights.reach import gather
 from rights.withdrawals import CoveredByEverything, NothingToWithdraw, withdraw_photo, withdraw_request
 from tests.factories import NOW
 from tests.support.lookups import picture_of
@@ -138,7 +137,8 @@ def test_a_request_is_fulfilled_when_what_still_waited_is_put_back(office: Offic
     filing = office.file(ada, Photos(("ada-1", "ada-2")))
     with office.sessions.begin() as session:
         first = session.scalars(select(OptOut).where(OptOut.subject == "ada-1")).one()
-        findings = gather(session, office.catalogues, [first.id])
+    findings = office.gather([first.id])
+    with office.sessions.begin() as session:
         apply_propagation(session, findings, fan_out_limit=1000, now=NOW)
     office.publish()
     assert state(office, filing) is RequestState.IN_PROGRESS, "the other photo is on its way"
