@@ -1,5 +1,6 @@
 """Opting out: check what you chose, then file it."""
 
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -19,7 +20,23 @@ from rights.photos import get_photos, list_photos
 
 SHOWN = 12  # photos shown on the check page
 COMMENT_LENGTH = 2000
+NAME_LENGTH = 200
 blueprint = Blueprint("opt_outs", __name__)
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """A chosen picture as the check page lists it. ``name``: of its file, where the form tells it; never kept."""
+
+    token: str
+    name: str
+    picture: Picture
+
+
+@blueprint.app_template_filter()
+def name_field(token: str) -> str:
+    """The form field of the file name that belongs to a picture's token: it travels beside the token, which is the same for every name."""
+    return f"name-{token[-16:]}"
 
 
 @blueprint.post("/opt-outs/check")
@@ -28,7 +45,7 @@ def check() -> ResponseReturnValue:
     chosen = read_selection(request.form, account())
     if chosen.count == 0:
         flash("Choose at least one photo first.", "problem")
-        return redirect(_photos_address(read_filter(request.form)), 303)
+        return redirect(_back(), 303)
     return _check_page(chosen)
 
 
@@ -45,6 +62,8 @@ def file() -> ResponseReturnValue:
     if request.form.get("all") and request.form.get("count", type=int) != chosen.count:
         flash("Your photos have changed since you looked. Please check again.", "problem")
         return _check_page(chosen)
+    if _pictures(chosen) and not request.form.get("mine"):
+        return _check_page(chosen, unconfirmed=True), 422
     try:
         filing = file_opt_outs(
             db(),
@@ -63,12 +82,12 @@ def file() -> ResponseReturnValue:
     return redirect(url_for("requests.one", public_id=filing.request.public_id), 303)
 
 
-def _check_page(chosen: Chosen) -> str:
+def _check_page(chosen: Chosen, *, unconfirmed: bool = False) -> str:
+    """``unconfirmed``: the person has not said yet that the looked-up pictures are theirs, or show them."""
     owners = account().owners
     shown: list[Photo] = []
-    pictures: tuple[Picture, ...] = ()
     match chosen.selection:
-        case Photos(uids, pictures):
+        case Photos(uids):
             shown = get_photos(db(), site().catalogues, site().runs, owners, uids[:SHOWN])
         case Everything():
             shown = list(list_photos(db(), site().catalogues, site().runs, owners, PhotoFilter(), per_page=SHOWN).photos)
@@ -76,15 +95,28 @@ def _check_page(chosen: Chosen) -> str:
         "opt_outs/check.html",
         chosen=chosen,
         shown=shown,
-        pictures=pictures,
+        pictures=_pictures(chosen),
+        unconfirmed=unconfirmed,
         everything=isinstance(chosen.selection, Everything),
         fields=request.form,
         filtered=write_filter(read_filter(request.form)),
+        back=_back(),
     )
 
 
-def _photos_address(wanted: PhotoFilter) -> str:
-    query = urlencode(write_filter(wanted))
+def _pictures(chosen: Chosen) -> list[LookedUp]:
+    if not isinstance(chosen.selection, Photos):
+        return []
+    tokens = dict.fromkeys(request.form.getlist("picture"))
+    names = (request.form.get(name_field(token), "")[:NAME_LENGTH] for token in tokens)
+    return [LookedUp(*one) for one in zip(tokens, names, chosen.selection.pictures, strict=True)]
+
+
+def _back() -> str:
+    """The address of the page where the selection was made."""
+    if request.form.get("from") == "lookup":
+        return url_for("lookup.form")
+    query = urlencode(write_filter(read_filter(request.form)))
     return url_for("photos.index") + (f"?{query}" if query else "")
 
 

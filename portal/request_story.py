@@ -36,17 +36,22 @@ LAWS = {
 
 @dataclass(frozen=True)
 class Told:
-    """A request with the sums of its opt-outs: ``filed`` of them, ``standing``, ``listed`` (of those standing) since version ``since``,
-    ``held`` for a person, and ``copies``: further manifest rows that they exclude."""
+    """A request with the sums of its opt-outs: ``filed`` of them, of which ``pictures`` were looked up, ``standing``, ``listed`` (of those
+    standing) since version ``since``, ``held`` for a person, and ``copies``: further manifest rows that they exclude."""
 
     request: RightsRequest
     scope: OptOutScope | None
     filed: int
+    pictures: int
     standing: int
     listed: int
     held: int
     since: int | None
     copies: int
+
+    @property
+    def photos(self) -> int:
+        return self.filed - self.pictures
 
     @property
     def moving(self) -> bool:
@@ -63,6 +68,7 @@ def told(request: RightsRequest) -> Told:
             select(
                 func.min(OptOut.scope),  # photos, where there are pictures too
                 func.count(OptOut.id),
+                func.sum(case((OptOut.scope == OptOutScope.PICTURE, 1), else_=0)),
                 func.sum(case((stands, 1), else_=0)),
                 func.sum(case((listed, 1), else_=0)),
                 func.sum(case((OptOut.held, 1), else_=0)),
@@ -73,8 +79,8 @@ def told(request: RightsRequest) -> Told:
     )
     copies = select(func.count()).select_from(OptOutMatch).join(OptOut).where(OptOut.request_id == request.id, matched())
     reached = db().scalar(copies.where(OptOutMatch.uid != OptOut.subject, OptOut.scope != OptOutScope.OWNER)) or 0
-    scope, filed, standing, shown, held, since = sums
-    return Told(request, OptOutScope(scope) if scope else None, filed, standing or 0, shown or 0, held or 0, since, reached)
+    scope, filed, pictures, standing, shown, held, since = sums
+    return Told(request, OptOutScope(scope) if scope else None, filed, pictures or 0, standing or 0, shown or 0, held or 0, since, reached)
 
 
 def left_out_by(request: RightsRequest, since: int | None) -> list[TrainingRun]:

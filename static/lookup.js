@@ -4,6 +4,7 @@ import { fingerprintFiles } from "./hash/pool.js";
 
 const MOST = 100; // pictures at once
 const LANES = 3; // questions under way at a time
+const TRIES = 3; // of one question, where the server is busy
 const NEWS_MS = 4000; // between two spoken reports of progress
 const PICTURE_NAME = /\.(jpe?g|png|webp|hei[cf]|avif|gif|tiff?)$/i; // some systems tell no type
 
@@ -11,12 +12,16 @@ const form = document.querySelector("form[data-lookup]");
 const [zone, input, camera, start] = [".drop", "#picture", "#camera", "[data-start]"].map((one) => form.querySelector(one));
 const [said, strip] = ["[data-said]", "[data-chosen]"].map((one) => form.querySelector(one));
 const section = document.querySelector("[data-answers]");
-const [heading, going, bar, pace, status, unread, list, next] = [
-  "#summary", "[data-going]", "progress", "[data-pace]", "[data-status]", "[data-unread]", "ol.found", "[data-next]",
+const [heading, going, bar, pace, status, unread, failed, list, next] = [
+  "#summary", "[data-going]", "progress", "[data-pace]", "[data-status]", "[data-unread]", "[data-failed]", "ol.found", "[data-next]",
 ].map((one) => section.querySelector(one)); // prettier-ignore
 const megabytes = Math.floor(Number(form.dataset.mostBytes) / 1e6);
 
-/** What was chosen and not yet asked about, and everything in the list. An item: {file, card, state: "waiting" | "told" | "unread" | "failed"}. */
+/**
+ * What was chosen and not yet asked about, and everything in the list. An item: {file, film: its thumbnail, frame: its place among what is
+ * chosen, card: its place in the list, byUpload, sent: whether something of it was, state}. The state is "waiting", "told", "unread" (not
+ * by this browser), "refused" (not by the server either) or "failed" (without an answer: it may be tried again).
+ */
 let chosen = [];
 let items = [];
 let stop = null;
@@ -31,40 +36,70 @@ form.querySelector("[data-hint]").textContent = "JPEG, PNG, WebP, HEIC, AVIF, GI
 // --- choosing ---
 
 function take(files) {
-  const same = (file) => chosen.some((known) => known.name === file.name && known.size === file.size && known.lastModified === file.lastModified);
+  if (!files.length) return;
   const pictures = [...files].filter((file) => file.type.startsWith("image/") || PICTURE_NAME.test(file.name));
-  const more = pictures.filter((file) => !same(file));
-  const left = chosen.length + more.length - MOST;
-  chosen = [...chosen, ...more].slice(0, MOST);
-  show();
-  if (left > 0) said.textContent = `These are the first ${MOST}; ${counted(left, "picture was", "pictures were")} left out.`;
-  else if (files.length && !pictures.length) said.textContent = "That is no picture.";
+  const more = pictures.filter((file) => !chosen.some((known) => isSame(known.file, file)));
+  const room = MOST - chosen.length;
+  chosen.push(...more.slice(0, room).map(choose));
+  const [others, left] = [files.length - pictures.length, more.length - room];
+  show(
+    others ? `${counted(others, "file is no picture", "files are no pictures")} and ${others === 1 ? "was" : "were"} left out.` : "",
+    left > 0 ? `These are the first ${MOST}; ${counted(left, "picture was", "pictures were")} left out.` : "",
+  );
 }
 
-function show() {
-  strip.replaceChildren(...chosen.map((file) => element("li", "frame", thumbnail(file))));
+const isSame = (one, other) => one.name === other.name && one.size === other.size && one.lastModified === other.lastModified;
+
+function choose(file) {
+  const item = { file, film: thumbnail(file) };
+  const button = element("button", "remove", "×");
+  button.type = "button";
+  button.setAttribute("aria-label", `Remove ${nameOf(file)}`);
+  button.addEventListener("click", () => remove(item));
+  strip.append((item.frame = element("li", "frame", item.film, button)));
+  return item;
+}
+
+function remove(item) {
+  const beside = item.frame.nextElementSibling ?? item.frame.previousElementSibling;
+  chosen = chosen.filter((one) => one !== item);
+  item.frame.remove();
+  release(item.film.querySelector("img"));
+  input.value = camera.value = ""; // so that the same file can be chosen again
+  show(`${nameOf(item.file)} was removed.`);
+  (beside?.querySelector("button") ?? input).focus();
+}
+
+function show(...news) {
   strip.hidden = !chosen.length;
   start.textContent = chosen.length > 1 ? `Look up ${chosen.length} pictures` : "Look it up";
-  said.textContent = chosen.length === 1 ? `Ready: ${chosen[0].name || "the picture you pasted"}` : "";
+  const ready = chosen.length === 1 ? `Ready: ${nameOf(chosen[0].file)}` : "";
+  said.textContent = [...news, ready].filter(Boolean).join(" ");
 }
 
 function thumbnail(file) {
   const image = new Image();
   image.src = URL.createObjectURL(file);
-  image.alt = file.name || "The picture you pasted";
+  image.alt = nameOf(file);
   image.loading = "lazy";
   image.decoding = "async";
-  image.addEventListener("error", () => image.replaceWith(element("span", "name", image.alt))); // a kind that this browser cannot show
+  image.addEventListener("load", () => release(image));
+  image.addEventListener("error", () => {
+    release(image);
+    image.replaceWith(element("span", "name", image.alt)); // a kind that this browser cannot show
+  });
   return element("span", "film", image);
 }
 
+const nameOf = (file) => file.name || "the picture you pasted";
+const release = (image) => image && URL.revokeObjectURL(image.src);
+
 /** The left side of an answer: what was asked about. */
-function yours(file) {
-  const film = thumbnail(file);
+function yours({ file, film }) {
   const edge = element("span", "no", element("span", "", "your file"));
   edge.setAttribute("aria-hidden", "true");
   film.append(edge);
-  return element("div", "chosen", film, element("p", "name", file.name));
+  return element("div", "chosen", film, element("p", "name", nameOf(file)));
 }
 
 function element(tag, className, ...inside) {
@@ -76,23 +111,24 @@ function element(tag, className, ...inside) {
 
 // --- asking ---
 
-async function ask(asked, byUpload) {
+async function ask(asked) {
   stop = new AbortController();
   const { signal } = stop;
   const doing = { asked, hashed: 0, answered: 0, spoken: Date.now() };
   begin(doing);
   try {
-    await (byUpload ? upload(doing, signal) : compare(doing, signal));
+    await compare(doing, signal);
+    await upload(doing, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
     stop = null;
-    end(asked);
+    end(asked, signal.aborted);
   }
 }
 
 async function compare(doing, signal) {
-  const byFile = new Map(doing.asked.map((item) => [item.file, item]));
+  const byFile = new Map(doing.asked.filter((item) => !item.byUpload).map((item) => [item.file, item]));
   const onProgress = (done) => progress(doing, { hashed: done });
   await inLanes(fingerprintFiles([...byFile.keys()], { onProgress, signal }), async ({ file, fingerprint, error }) => {
     const item = byFile.get(file);
@@ -104,8 +140,9 @@ async function compare(doing, signal) {
 
 async function upload(doing, signal) {
   doing.hashed = doing.asked.length;
-  await inLanes(doing.asked, async (item) => {
-    if (item.file.size > megabytes * 1e6) fail(item, `This file is too large to upload: at most ${megabytes} MB.`);
+  const uploads = doing.asked.filter((item) => item.byUpload);
+  await inLanes(uploads, async (item) => {
+    if (item.file.size > megabytes * 1e6) fail(item, `This file is too large to upload: at most ${megabytes} MB.`, "refused");
     else await question(item, { picture: item.file }, signal);
     progress(doing, { answered: doing.answered + 1 });
   });
@@ -127,8 +164,8 @@ async function question(item, fields, signal) {
   const body = new FormData();
   for (const [name, value] of Object.entries({ csrf_token: form.elements.csrf_token.value, part: "1", ...fields })) body.append(name, value);
   try {
-    let answer;
-    while (await mustWait((answer = await fetch(form.action, { method: "POST", body, signal })), signal));
+    item.sent = true;
+    const answer = await post(body, signal);
     tell(item, answer.status, await answer.text());
   } catch (error) {
     if (signal.aborted) throw error;
@@ -136,29 +173,38 @@ async function question(item, fields, signal) {
   }
 }
 
-/** Waits as long as the server asks for, and says so. Returns whether it did. */
-async function mustWait(answer, signal) {
-  if (answer.status !== 429 && answer.status !== 503) return false;
-  const seconds = Number(answer.headers.get("Retry-After")) || 10;
-  pace.textContent = `Many lookups in a short time: going on in ${counted(seconds, "second")}. You can leave this page open.`;
+/** The server's answer. Waits as long as the server asks for: each time it was asked too often, but not for ever where it is busy. */
+async function post(body, signal) {
+  for (let tries = 1; ; ) {
+    const answer = await fetch(form.action, { method: "POST", body, signal });
+    const seconds = Number(answer.headers.get("Retry-After")) || 10;
+    if (answer.status === 429) await pause("Many lookups in a short time: going on", seconds, signal);
+    else if (answer.status === 503 && tries++ < TRIES) await pause("We are busy for a moment: trying again", seconds, signal);
+    else return answer;
+  }
+}
+
+async function pause(reason, seconds, signal) {
+  signal.throwIfAborted();
+  const length = seconds > 90 ? counted(Math.ceil(seconds / 60), "minute") : counted(seconds, "second");
+  pace.textContent = `${reason} in ${length}. You can leave this page open.`;
   await new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, seconds * 1000);
     signal.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
   });
   pace.textContent = "";
-  return true;
 }
 
 // --- telling ---
 
 function begin({ asked }) {
-  section.hidden = going.hidden = false;
-  unread.hidden = true;
-  start.disabled = true;
+  section.hidden = false;
+  unread.hidden = failed.hidden = true;
+  setBusy(true);
   next.hidden = !items.some((item) => item.state === "told");
   heading.textContent = `Looking up ${counted(asked.length, "picture")}`;
   for (const item of asked) {
-    if (!item.card) list.append((item.card = element("li", "", yours(item.file))));
+    if (!item.card) list.append((item.card = element("li", "", yours(item))));
     put(item, "waiting", element("p", "note", "Waiting…"));
   }
   progress({ asked, hashed: 0, answered: 0, spoken: Infinity }, {});
@@ -181,40 +227,90 @@ function put(item, state, ...inside) {
 }
 
 function tell(item, code, html) {
-  const part = new DOMParser().parseFromString(html, "text/html").querySelector(".told");
-  if (code === 413) return fail(item, `This file is too large to upload: at most ${megabytes} MB.`);
-  if (code === 400) return fail(item, "This page is out of date. Reload it and try again.");
-  if (!part || (code !== 200 && code !== 422)) return fail(item, "Something broke on our side. Please try again later.");
-  item.state = code === 200 ? "told" : "failed";
+  const page = new DOMParser().parseFromString(html, "text/html");
+  const part = page.querySelector(".told");
+  if (!part) return fail(item, sentenceOf(page), code === 413 ? "refused" : "failed");
+  item.state = code === 200 ? "told" : "refused";
+  for (const field of part.querySelectorAll("input[type=hidden]")) field.value = nameOf(item.file);
+  for (const words of part.querySelectorAll("span[data-name]")) words.textContent = ` (${nameOf(item.file)})`;
   item.card.querySelector(".told").replaceWith(part);
   next.hidden = !items.some((one) => one.state === "told");
   count();
 }
 
-function fail(item, sentence) {
-  put(item, "failed", element("p", "error-text", sentence));
+/** What the server says on a page about a problem. */
+function sentenceOf(page) {
+  const [title, text] = ["h1", ".lede"].map((one) => page.querySelector(one)?.textContent);
+  return title && text ? `${title}. ${text}` : "Something broke on our side. Please try again later.";
+}
+
+function fail(item, sentence, state = "failed") {
+  put(item, state, element("p", "error-text", sentence));
 }
 
 function offerUpload(item, error) {
-  const button = element("button", "btn quiet slim", "Upload this one");
+  const button = element("button", "btn quiet slim", "Upload this one", element("span", "aside", ` (${nameOf(item.file)})`));
   button.type = "button";
-  button.addEventListener("click", () => stop || ask([item], true));
+  button.disabled = true; // until nothing is under way
+  button.addEventListener("click", () => uploadThese([item]));
   put(item, "unread", element("p", "", `${error.message} It was not sent. We can read it for you, if you upload it.`), button);
 }
 
-function end(asked) {
-  for (const item of asked) if (item.state === "waiting") put(item, "failed", element("p", "note", "Stopped before it was looked up."));
-  const told = items.filter((item) => item.state === "told");
-  const found = told.filter((item) => item.card.querySelector("[data-found='1']")).length;
-  const only = told.length === 1 && items.length === 1 && told[0].card.querySelector(".verdict");
-  heading.textContent = only ? only.textContent : `${found} of ${told.length} ${found === 1 ? "stands" : "stand"} in a manifest`;
-  const unable = items.filter((item) => item.state === "unread").length;
+function uploadThese(these) {
+  for (const item of these) item.byUpload = true;
+  ask(these);
+}
+
+function end(asked, stopped) {
+  for (const item of asked.filter((one) => one.state === "waiting")) {
+    put(item, "failed", element("p", "note", item.sent ? "Stopped; it may have been sent." : "Stopped before it was looked up."));
+  }
+  heading.textContent = summary();
+  status.textContent = `${stopped ? "Stopped" : "Done"}. ${heading.textContent}`;
+  const [unable, unanswered] = [inState("unread").length, inState("failed").length];
   unread.hidden = unable < 2;
   unread.firstElementChild.textContent = `${unable} pictures could not be read on this device, and were not sent. We read uploads from memory and do not keep them.`;
-  status.textContent = `Done. ${heading.textContent}.`;
+  failed.hidden = !unanswered;
+  failed.firstElementChild.textContent = `${counted(unanswered, "picture was", "pictures were")} not looked up.`;
   pace.textContent = "";
-  going.hidden = true;
-  start.disabled = false;
+  setBusy(false);
+}
+
+function summary() {
+  const told = inState("told");
+  if (!told.length) return "None could be looked up.";
+  if (items.length === 1) return told[0].card.querySelector(".verdict").textContent.trim();
+  const having = (one) => told.filter((item) => item.card.querySelector(one)).length;
+  const [found, perhaps] = [having("[data-found='1']"), having("[data-perhaps]")];
+  const [unable, unanswered] = [inState("unread").length + inState("refused").length, inState("failed").length];
+  const parts = [
+    `${found} of ${told.length} ${found === 1 ? "stands" : "stand"} in a manifest`,
+    perhaps && `${perhaps} perhaps`,
+    unable && `${unable} could not be read`,
+    unanswered && `${unanswered} not looked up`,
+  ];
+  return `${parts.filter(Boolean).join(", ")}.`;
+}
+
+const inState = (state) => items.filter((item) => item.state === state);
+
+function setBusy(busy) {
+  going.hidden = !busy;
+  start.disabled = busy;
+  for (const button of list.querySelectorAll("button")) button.disabled = busy;
+}
+
+/** Says how many are ticked. A picture carries all its hashes in the form, so only so many fit. */
+function ticked({ target }) {
+  const most = Number(form.dataset.mostPictures);
+  const tooMany = list.querySelectorAll("input[name=picture]:checked").length > most;
+  if (tooMany) target.checked = false;
+  complain(tooMany ? `At most ${counted(most, "picture")} at a time. Opt these out first, then the others.` : "");
+  count();
+}
+
+function complain(sentence) {
+  next.querySelector("[data-too-many]").textContent = sentence;
 }
 
 function count() {
@@ -229,17 +325,25 @@ function count() {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (!chosen.length) return void (said.textContent = "Choose a picture first.");
-  const asked = chosen.map((file) => ({ file }));
+  const asked = chosen;
+  for (const item of asked) item.byUpload = way() === "upload";
   items.push(...asked);
   chosen = [];
   input.value = camera.value = "";
+  ask(asked);
+  strip.replaceChildren();
   show();
-  ask(asked, way() === "upload");
 });
 for (const field of [input, camera]) field.addEventListener("change", () => take(field.files));
 section.querySelector("[data-cancel]").addEventListener("click", () => stop?.abort());
-section.querySelector("[data-upload-all]").addEventListener("click", () => stop || ask(items.filter((item) => item.state === "unread"), true));
-list.addEventListener("change", count);
+section.querySelector("[data-upload-all]").addEventListener("click", () => uploadThese(inState("unread")));
+section.querySelector("[data-again]").addEventListener("click", () => ask(inState("failed")));
+list.addEventListener("change", ticked);
+list.closest("form")?.addEventListener("submit", (event) => {
+  if (list.querySelector("input:checked")) return;
+  event.preventDefault();
+  complain("Tick at least one first.");
+});
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   zone.classList.add("over");

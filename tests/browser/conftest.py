@@ -11,7 +11,7 @@ from tests.support.databases import SqliteDatabases
 from tests.support.portals import TestedPortal, free_port, import_for_members, portal_for_tests, serving
 
 CHROMIUM = "/usr/bin/chromium"
-EXPECTED = re.compile("status of 4(04|29) ")
+EXPECTED = "status of 4(04|29) "
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
@@ -49,16 +49,18 @@ Open = Callable[..., Page]
 @pytest.fixture
 def open_page(browser: Browser, portal: TestedPortal) -> Iterator[Open]:
     """Opens a page of a fresh browser at the portal. A script's error or a refused resource fails the test, unless it is not found or
-    comes too often."""
+    comes too often, or the complaint is ``expected`` (a regular expression)."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def open_page(**options: object) -> Page:
+    def open_page(*, expected: str = EXPECTED, **options: object) -> Page:
         context = browser.new_context(base_url=portal.config.base_url, **options)  # type: ignore[arg-type]  # options of Playwright
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" and not EXPECTED.search(said.text) else None)
+        page.on(
+            "console", lambda said: complaints.append(said.text) if said.type == "error" and not re.search(expected, said.text) else None
+        )
         return page
 
     yield open_page

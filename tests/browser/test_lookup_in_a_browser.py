@@ -1,6 +1,7 @@
 """Looking pictures up in a real browser: on the device by default, uploaded only when asked for, many at once, and without scripts."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -45,7 +46,8 @@ def answer(page: Page, name: str) -> Any:
 def test_only_fingerprints_leave_the_device(open_page: Open):
     page = open_page()
     page.goto("/lookup")
-    expect(page.get_by_text("Your photo stays on your device: only its fingerprint is sent.")).to_be_visible()
+    expect(page.get_by_text("Your photo stays on your device.")).to_be_visible()
+    expect(page.get_by_text("Of what is sent we keep nothing, unless you object")).to_be_visible()
     sent = lookups(page)
     photo = photo_bytes("ada", 0)
     look_up(page, file("one.jpg", photo), file("two.png", png(textured_picture(seed=777))))
@@ -78,12 +80,15 @@ def test_a_picture_that_the_browser_cannot_read_is_uploaded_only_when_asked_for(
     sent = lookups(page)
     look_up(page, file("one.tif", tiff(textured_picture(seed=0))), file("two.tif", tiff(textured_picture(seed=777))))
     expect(page.get_by_text("2 pictures could not be read on this device, and were not sent.")).to_be_visible()
+    expect(page.get_by_role("heading", name="None could be looked up.")).to_be_visible()
+    expect(page.locator("[data-status]")).to_have_text("Done. None could be looked up.")
     assert sent == []
     answer(page, "one.tif").get_by_role("button", name="Upload this one").click()
     expect(answer(page, "one.tif")).to_contain_text("Yes, it stands in a manifest.", timeout=SANDBOX_STARTS_MS)
     expect(answer(page, "two.tif")).to_contain_text("It was not sent.")
+    expect(page.get_by_role("heading", name="1 of 1 stands in a manifest, 1 could not be read.")).to_be_visible()
     assert len(sent) == 1
-    answer(page, "two.tif").get_by_role("button", name="Upload this one").click()
+    answer(page, "two.tif").get_by_role("button", name="Upload this one (two.tif)").click()
     expect(page.get_by_role("heading", name="1 of 2 stands in a manifest")).to_be_visible()
 
 
@@ -97,12 +102,17 @@ def test_what_was_found_is_opted_out_in_one_go(portal: TestedPortal, open_page: 
         file("also-mine.jpg", photo_bytes("ada", 2)),
         file("of-ben.jpg", photo_bytes("ben", 2)),
     )
-    expect(page.get_by_text("3 ticked")).to_be_visible(timeout=20_000)
-    expect(page.get_by_role("heading", name="3 of 3 stand in a manifest")).to_be_visible()
+    expect(page.get_by_role("heading", name="3 of 3 stand in a manifest")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("2 ticked")).to_be_visible()
+    page.get_by_label("Object to this picture wherever it stands (of-ben.jpg)").check()
     expect(answer(page, "also-mine.jpg").get_by_role("img", name="In the manifest")).to_be_visible()
     page.get_by_role("button", name="Opt out what is ticked…").click()
     expect(page.get_by_role("heading", name="Check your opt-out")).to_be_visible()
     expect(page.get_by_text("2 photos of yours")).to_be_visible()
+    expect(page.get_by_text("of-ben.jpg")).to_be_visible()
+    page.get_by_role("button", name="Opt out").click()
+    expect(page.get_by_label("This picture is mine, or shows me")).to_be_focused()
+    page.get_by_label("This picture is mine, or shows me").check()
     page.get_by_role("button", name="Opt out").click()
     expect(page.get_by_role("heading", name="Your opt-out is filed")).to_be_visible()
 
@@ -110,10 +120,122 @@ def test_what_was_found_is_opted_out_in_one_go(portal: TestedPortal, open_page: 
 def test_stopping_leaves_the_rest_unasked(open_page: Open):
     page = open_page()
     page.goto("/lookup")
+    sent = lookups(page)
+    hold_lookups(page)
     look_up(page, *(file(f"{number}.jpg", photo_bytes("ada", number)) for number in range(6)))
+    expect(page.locator("[data-going]")).to_be_visible()
+    wait_for(page, lambda: len(sent) == 3)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("[data-going]")).to_be_hidden()
-    expect(page.get_by_text("Stopped before it was looked up.").first).to_be_visible()
+    expect(page.get_by_text("Stopped; it may have been sent.")).to_have_count(3)
+    expect(page.get_by_text("Stopped before it was looked up.")).to_have_count(3)
+    expect(page.locator("[data-status]")).to_have_text("Stopped. None could be looked up.")
+    page.wait_for_timeout(1000)
+    assert len(sent) == 3
+
+    page.unroute("**/lookup")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="6 of 6 stand in a manifest")).to_be_visible(timeout=20_000)
+
+
+def hold_lookups(page: Page) -> None:
+    """Questions are sent from now on, and reach nobody."""
+    page.route("**/lookup", lambda _: None)
+
+
+def wait_for(page: Page, holds: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if holds():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come to that")
+
+
+def test_what_had_no_answer_is_tried_again_at_one_click(open_page: Open):
+    page = open_page(expected="ERR_INTERNET_DISCONNECTED")
+    page.goto("/lookup")
+    page.route("**/lookup", lambda route: route.abort("internetdisconnected"))
+    look_up(page, *(file(f"{number}.jpg", photo_bytes("ada", number)) for number in range(4)))
+    expect(page.get_by_text("4 pictures were not looked up.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="None could be looked up.")).to_be_visible()
+    page.unroute("**/lookup")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="4 of 4 stand in a manifest")).to_be_visible(timeout=20_000)
+
+
+def test_a_busy_server_is_asked_three_times_and_then_quoted(open_page: Open):
+    page = open_page(expected="status of 503 ")
+    page.goto("/lookup")
+    sent = lookups(page)
+    fault = "<main><h1>Looking up is not possible right now</h1><p class='lede'>Part of what we would search is missing.</p></main>"
+    page.route("**/lookup", lambda route: route.fulfill(status=503, headers={"Retry-After": "1"}, content_type="text/html", body=fault))
+    look_up(page, file("one.jpg", photo_bytes("ada", 0)))
+    expect(page.get_by_text("We are busy for a moment: trying again in 1 second.")).to_be_visible(timeout=20_000)
+    expect(answer(page, "one.jpg")).to_contain_text("Looking up is not possible right now. Part of what we would search is missing.")
+    assert len(sent) == 3
+
+
+def test_a_long_wait_is_told_in_minutes(open_page: Open):
+    page = open_page()
+    page.goto("/lookup")
+    page.route("**/lookup", lambda route: route.fulfill(status=429, headers={"Retry-After": "1500"}, body=""))
+    look_up(page, file("one.jpg", photo_bytes("ada", 0)))
+    expect(page.get_by_text("Many lookups in a short time: going on in 25 minutes.")).to_be_visible(timeout=20_000)
+
+
+def test_what_was_chosen_is_removed_and_what_is_no_picture_is_named(open_page: Open):
+    page = open_page()
+    page.goto("/lookup")
+    files = [file("one.jpg", photo_bytes("ada", 0)), file("two.jpg", photo_bytes("ada", 1)), file("notes.txt", b"words")]
+    page.get_by_label("Choose pictures").set_input_files(files)
+    expect(page.get_by_text("1 file is no picture and was left out.")).to_be_visible()
+    page.get_by_role("button", name="Remove one.jpg").click()
+    expect(page.get_by_role("button", name="Remove two.jpg")).to_be_focused()
+    expect(page.get_by_text("one.jpg was removed. Ready: two.jpg")).to_be_visible()
+    page.get_by_role("button", name="Look it up").click()
+    expect(page.get_by_role("heading", name="Yes, it stands in a manifest.")).to_be_visible(timeout=20_000)
+    assert page.locator("ol.found > li").count() == 1
+
+
+def test_no_thumbnail_keeps_its_file_in_memory(open_page: Open):
+    page = open_page()
+    page.add_init_script(
+        """window.open_urls = new Set();
+        const [make, revoke] = [URL.createObjectURL, URL.revokeObjectURL];
+        URL.createObjectURL = (file) => { const url = make.call(URL, file); open_urls.add(url); return url; };
+        URL.revokeObjectURL = (url) => { open_urls.delete(url); revoke.call(URL, url); };"""
+    )
+    page.goto("/lookup")
+    page.get_by_label("Choose pictures").set_input_files([file("one.jpg", photo_bytes("ada", 0)), file("two.heic", b"no picture")])
+    page.wait_for_function("open_urls.size === 0 && document.querySelector('[alt=\"one.jpg\"]').naturalWidth > 0")
+
+
+def test_no_more_pictures_are_ticked_than_a_request_takes(open_page: Open):
+    page = open_page()
+    sign_in(page)
+    page.goto("/lookup")
+    page.evaluate("document.querySelector('[data-lookup]').dataset.mostPictures = 1")
+    look_up(page, *(file(f"{seed}.png", png(textured_picture(seed=seed))) for seed in (777, 778)))
+    expect(page.get_by_role("heading", name="0 of 2 stand in a manifest")).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Opt out what is ticked…").click()
+    expect(page.get_by_role("alert")).to_have_text("Tick at least one first.")
+    page.get_by_label("Object to this picture").first.check()
+    page.get_by_label("Object to this picture").last.click()
+    expect(page.get_by_role("alert")).to_have_text("At most 1 picture at a time. Opt these out first, then the others.")
+    expect(page.get_by_text("1 ticked")).to_be_visible()
+
+
+def test_the_check_page_leads_back_to_the_answers(open_page: Open):
+    page = open_page()
+    sign_in(page)
+    page.goto("/lookup")
+    look_up(page, file("mine.jpg", photo_bytes("ada", 1)))
+    expect(page.get_by_text("1 ticked")).to_be_visible(timeout=20_000)
+    assert "no-store" not in str(page.evaluate("fetch('/lookup').then(answer => answer.headers.get('Cache-Control'))"))
+    page.get_by_role("button", name="Opt out what is ticked…").click()
+    page.get_by_role("link", name="Change what I chose").click()
+    expect(page.get_by_role("heading", name="Look up your pictures")).to_be_visible()
+    assert page.evaluate("performance.getEntriesByType('navigation')[0].type") == "back_forward"
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
@@ -145,14 +267,15 @@ def test_pictures_are_looked_up_without_scripts(open_page: Open):
     page = open_page(java_script_enabled=False)
     page.goto("/lookup")
     expect(page.get_by_text("Keep my photos on this device")).to_be_hidden()
+    expect(page.get_by_text("up to 10 pictures, 25 MB together")).to_be_visible()
     look_up(page, file("one.jpg", photo_bytes("ada", 0)), file("two.jpg", jpeg(textured_picture(seed=777))))
-    expect(page.get_by_role("heading", name="1 of 2 stand in a manifest.")).to_be_visible(timeout=SANDBOX_STARTS_MS)
+    expect(page.get_by_role("heading", name="1 of 2 stands in a manifest.")).to_be_visible(timeout=SANDBOX_STARTS_MS)
 
 
 @pytest.mark.parametrize("portal", [{"lookups_of_strangers": "2 per 3 seconds"}], indirect=True)
 def test_who_asks_too_often_is_told_to_wait_and_then_answered(open_page: Open):
     page = open_page()
     page.goto("/lookup")
-    look_up(page, *(file(f"{number}.jpg", photo_bytes("ada", number)) for number in range(4)))
+    look_up(page, *(file(f"{number}.jpg", photo_bytes("ada", number)) for number in range(6)))
     expect(page.get_by_text("Many lookups in a short time: going on in")).to_be_visible(timeout=20_000)
-    expect(page.get_by_role("heading", name="4 of 4 stand in a manifest")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="6 of 6 stand in a manifest")).to_be_visible(timeout=30_000)

@@ -1,9 +1,11 @@
 """Opting out by pages: from the selection over the check to the reference number, and back."""
 
+import io
 import re
 
 import pytest
 
+from tests.support.pictures import jpeg, textured_picture
 from tests.support.portals import ADA, BEN, TestedPortal, Visitor
 
 REFERENCE = re.compile(r"DM-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
@@ -53,6 +55,47 @@ def test_a_selection_that_changed_meanwhile_is_shown_again(ada: Visitor, portal:
 
 def test_nothing_chosen_goes_back_to_the_photos(ada: Visitor):
     assert "Choose at least one photo first" in follow(ada, ada.post("/opt-outs/check", {}))
+
+
+def looked_up(visitor: Visitor, *pictures: bytes, names: tuple[str, ...] = ()) -> dict[str, list[str]]:
+    """The fields that the answers of the lookup page bring, everything ticked."""
+    visitor.get("/lookup")
+    files = [(io.BytesIO(data), name) for data, name in zip(pictures, names, strict=True)]
+    fields = {"csrf_token": visitor.hidden_fields()["csrf_token"][0], "picture": files}
+    page = visitor.post("/lookup", data=fields, content_type="multipart/form-data").text
+    return visitor.hidden_fields() | {"picture": re.findall('name="picture" value="([^"]+)"', page)}
+
+
+def test_looked_up_pictures_are_listed_and_need_a_word_of_their_own(ada: Visitor):
+    unlisted = [jpeg(textured_picture(seed=seed)) for seed in (777, 778)]
+    fields = looked_up(ada, *unlisted, names=("me & you.jpg", "<b>beach.jpg"))
+    check = ada.post("/opt-outs/check", fields).text
+    assert "me &amp; you.jpg</span>" in check
+    assert "&lt;b&gt;beach.jpg</span>" in check
+    assert '<a href="/lookup" data-back>Change what I chose</a>' in check
+
+    refused = ada.post("/opt-outs", ada.hidden_fields() | {"comment": "No thanks", "regime": "ccpa"})
+    assert refused.status_code == 422
+    assert "Please confirm that the pictures are yours, or show you." in refused.text
+    assert "me &amp; you.jpg</span>" in refused.text
+    assert "No thanks</textarea>" in refused.text
+    assert 'value="ccpa" checked' in refused.text
+    assert "You have not opted anything out" in ada.get("/requests").text
+
+    ada.post("/opt-outs/check", fields)
+    assert "2 pictures you looked up" in follow(ada, ada.post("/opt-outs", ada.hidden_fields() | {"mine": "1"}))
+
+
+def test_a_photo_and_a_picture_are_told_apart(ada: Visitor):
+    fields = looked_up(ada, jpeg(textured_picture(seed=777)), names=("beach.jpg",))
+    page = follow(ada, ada.post("/opt-outs", fields | {"uid": "ada-1", "mine": "1"}))
+    assert "1 photo and 1 picture you looked up" in page
+    assert "more.</p>" not in page
+    assert "1 photo and 1 picture</td>" in ada.get("/requests").text
+
+
+def test_nothing_ticked_goes_back_to_the_lookup(ada: Visitor):
+    assert ada.post("/opt-outs/check", {"from": "lookup"}).location == "/lookup"
 
 
 def test_filing_twice_says_so(ada: Visitor):
