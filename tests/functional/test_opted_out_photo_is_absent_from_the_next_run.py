@@ -19,7 +19,7 @@ from rights.photos import get_photo
 from rights.runs import absence_proof, queue_run
 from tests.support.settling import settle
 
-COPIES_BY_OTHERS = {"ben-exact", "ben-recompressed", "ben-resized", "cleo-mirrored"}
+COPIES_BY_OTHERS = {"ben-exact", "ben-recompressed", "ben-resized", "cleo-cropped", "cleo-mirrored"}
 
 
 @pytest.fixture
