@@ -3,8 +3,8 @@
     python -m bench.hashing --photos DIR --json
 
 Every photo of DIR is made a JPEG of 1.5 megapixels first. All costs are of the bytes of a file in memory, in CPU time, measured in turns,
-photo by photo, on one core; of a photo's rounds the fastest counts, and the median of all photos is printed. Peers: ImageHash and pdqhash as
-their manuals show them, from a full decode; and HMA, which is Meta's hasher-matcher-actioner: the PDQ of its `threatexchange` library.
+photo by photo, on one core; of a photo's rounds the fastest counts, and the median of all photos is printed. Peers: ImageHash and pdqhash
+as their manuals show them, from a full decode; and HMA, which is Meta's hasher-matcher-actioner: the PDQ of its `threatexchange` library.
 """
 
 import io
