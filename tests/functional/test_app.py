@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,15 +18,7 @@ from demo.stage import free_address
 from models import Manifest, ManifestState, TrainingRun, make_engine, make_sessions
 from supervisor import sessions
 from tests.support.pictures import jpeg, textured_picture
-
-START_S = 60
-
-
-def wait_until(what: str, look: Callable[[], object], timeout_s: float = START_S) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not look():
-        assert time.monotonic() < deadline, f"no {what}"
-        time.sleep(0.05)
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -52,7 +43,7 @@ def running(config: Config, photos: Path) -> Iterator[subprocess.Popen[str]]:
         arguments, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     try:
-        wait_until("answer", lambda: answers(f"{config.base_url}/healthz"))
+        wait_until("the site answers", lambda: answers(f"{config.base_url}/healthz"))
         yield process
     finally:
         process.kill()
@@ -85,7 +76,7 @@ def names_of_manifests(config: Config) -> list[str]:
 @pytest.mark.slow
 def test_it_starts_ends_in_order_and_keeps_its_data(config: Config, photos: Path) -> None:
     with running(config, photos) as process:
-        wait_until("import", lambda: names_of_manifests(config))
+        wait_until("the photos are imported", lambda: names_of_manifests(config))
         children = children_of(process)
         assert len(children) >= 6  # broker, web, provider, relay, two workers, and the watch over orphans
         process.send_signal(signal.SIGINT)

@@ -6,8 +6,7 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from supervisor.broker import SOCKET_NAME, BrokerSocketTooLong, broker_command
 from supervisor.checks import AlreadyRunning, DataDirUnwritable, PortInUse, hold, require_free
 from supervisor.children import Child, Part
 from supervisor.orphans import OrphanWatch
+from tests.support.waiting import wait_until
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 PARENT = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}]); time.sleep(600)"
@@ -27,13 +27,6 @@ PARENT = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c',
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
-
-
-def wait_until(condition: Callable[[], object], timeout_s: float = 15) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -51,9 +44,9 @@ def test_a_child_that_dies_is_started_again_after_a_pause(tmp_path: Path, orphan
     assert first is not None
     os.kill(first, signal.SIGKILL)
     said = []
-    wait_until(lambda: said.append(child.tend()) or any(said))
+    wait_until("its death is told", lambda: said.append(child.tend()) or any(said))
     assert "worker ended (signal 9); starting it again in 0.5 s" in str(next(filter(None, said)))
-    wait_until(lambda: (child.tend(), child.pid)[1])
+    wait_until("it runs again", lambda: (child.tend(), child.pid)[1])
     assert child.pid != first
     child.end(grace_s=5)
 
@@ -62,7 +55,7 @@ def test_pauses_grow_while_a_child_keeps_dying(tmp_path: Path, orphans: OrphanWa
     child = Child(Part("worker", python("raise SystemExit(3)")), tmp_path, orphans)
     child.start()
     deaths = []
-    wait_until(lambda: ((death := child.tend()) and deaths.append(death)) or len(deaths) == 3)
+    wait_until("three deaths", lambda: ((death := child.tend()) and deaths.append(death)) or len(deaths) == 3)
     assert [death.pause_s for death in deaths] == [0.5, 1.0, 2.0]
     assert {death.exit_code for death in deaths} == {3}
     child.end()
@@ -71,7 +64,7 @@ def test_pauses_grow_while_a_child_keeps_dying(tmp_path: Path, orphans: OrphanWa
 def test_a_part_that_runs_once_is_left_alone_when_it_succeeded_and_its_lines_are_news(tmp_path: Path, orphans: OrphanWatch) -> None:
     child = Child(Part("seed", python("print('one'); print('two')"), once=True), tmp_path, orphans)
     child.start()
-    wait_until(lambda: child.tend() is None and child.pid is None)
+    wait_until("it is over", lambda: child.tend() is None and child.pid is None)
     assert child.news() == ["one", "two"]
     assert child.news() == []
 
@@ -81,7 +74,7 @@ def test_ending_a_child_ends_what_it_started_even_if_that_ignores_sigterm(tmp_pa
     child.start()
     session = child.pid
     assert session is not None
-    wait_until(lambda: b"deaf" in child.log.read_bytes())
+    wait_until("it is deaf", lambda: b"deaf" in child.log.read_bytes())
     assert len(sessions.members([session])) == 2
     child.end(grace_s=0.2)
     assert sessions.members([session]) == []
@@ -104,10 +97,10 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(python(textwrap.dedent(code)), stdout=subprocess.PIPE, text=True) as supervisor:
         assert supervisor.stdout
         session = int(supervisor.stdout.readline())
-        wait_until(lambda: len(sessions.members([session])) == 2)
+        wait_until("both run", lambda: len(sessions.members([session])) == 2)
         supervisor.kill()
-    wait_until(lambda: sessions.members([session]) == [])
-    wait_until(lambda: _free(tmp_path))
+    wait_until("all have ended", lambda: sessions.members([session]) == [])
+    wait_until("the lock is free", lambda: _free(tmp_path))
 
 
 def _free(data_dir: Path) -> bool:

@@ -3,10 +3,7 @@
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import requests
 
@@ -17,11 +14,10 @@ from demur.signing import SigningKey
 from models import ExclusionListVersion
 from tests.support.brokers import Broker
 from tests.support.portals import free_port
+from tests.support.waiting import wait_until
 from tests.support.workshop import ROOT, Workshop, uids_of, workshop
 
 SECRET = "shared with the platform"
-PATIENCE_S = 60
-T = TypeVar("T")
 
 
 def test_web_and_workers_run_separately(tmp_path: Path, database_url: str, broker: Broker):
@@ -33,9 +29,9 @@ def test_web_and_workers_run_separately(tmp_path: Path, database_url: str, broke
         try:
             for part in ("relay", "propagate-1"):
                 shop.start(part)
-            until("the site answers", lambda: answers(f"http://{address}/healthz"))
+            wait_until("the site answers", lambda: answers(f"http://{address}/healthz"))
             tell(f"http://{address}", SECRET, PlatformEvent("event-1", "photo_deleted", "owner3", deleted, "2026-11-21T14:02:00Z"))
-            until("a version is published", lambda: published(shop))
+            wait_until("a version is published", lambda: published(shop))
             exclusions = ExclusionList.open(
                 f"http://{address}/api/v1/exclusion-list/",
                 key=SigningKey.load(shop.config.keys_dir / "list.pem").verifier,
@@ -47,14 +43,6 @@ def test_web_and_workers_run_separately(tmp_path: Path, database_url: str, broke
             web.wait(20)
         assert Entry(KeyKind.UID, deleted) in exclusions.entries
         assert [shop.stop(part) for part in ("relay", "propagate-1")] == [0, 0], shop.logs()
-
-
-def until(what: str, look: Callable[[], T | None]) -> T:
-    deadline = time.monotonic() + PATIENCE_S
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s, and yet not: {what}"
-        time.sleep(0.1)
-    return seen
 
 
 def answers(url: str) -> bool:

@@ -1,6 +1,6 @@
 """One handing: done once, given back, or noted as failed."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 
 import pytest
@@ -13,6 +13,7 @@ from jobs.topics import Topic
 from jobs.workplace import Interrupted, Work, Workplace, now
 from models import AuditEvent, Outbox
 from rights import audit, outbox
+from tests.support.waiting import wait_until
 
 TOPIC = "test"
 
@@ -36,6 +37,11 @@ def perform(workplace: Workplace, row: Outbox, carry_out, monkeypatch, attempt: 
 def leave_a_trace(workplace: Workplace, work: Work) -> None:
     with workplace.effect(work) as session:
         audit.record(session, "test", "done", str(work.outbox_id), work.payload, now())
+
+
+def leased_until(workplace: Workplace, row: Outbox) -> datetime:
+    with workplace.reading() as session:
+        return session.get_one(Outbox, row.id).available_at
 
 
 def traces(workplace: Workplace) -> int:
@@ -85,22 +91,23 @@ def test_interrupted_work_is_given_back_at_once(workplace: Workplace, row: Outbo
 
 def test_long_work_keeps_its_lease(workplace: Workplace, row: Outbox, monkeypatch):
     def take_long(workplace: Workplace, work: Work) -> None:
-        Event().wait(0.5)
-        with workplace.reading() as session:
-            assert session.get_one(Outbox, work.outbox_id).available_at > now(), "nobody else may take it meanwhile"
+        with workplace.writing.begin() as session:
+            session.get_one(Outbox, work.outbox_id).available_at = ends = now()
+        wait_until("its lease is extended", lambda: leased_until(workplace, row) > ends)
+        once = leased_until(workplace, row)
+        wait_until("its lease is extended again", lambda: leased_until(workplace, row) > once)
         leave_a_trace(workplace, work)
 
     assert perform(workplace, row, take_long, monkeypatch, lease_s=0.3).last_error == ""
 
 
 def test_long_work_stops_when_somebody_else_was_given_it(workplace: Workplace, row: Outbox, monkeypatch):
-    seen = []
-
     def lose_it(workplace: Workplace, work: Work) -> None:
         with workplace.writing.begin() as session:
             session.get_one(Outbox, work.outbox_id).attempts += 1
-        Event().wait(0.5)
-        seen.append(work.must_stop)
+        wait_until("it is told to stop", lambda: work.must_stop)
+        stopped.set()
 
+    stopped = Event()
     perform(workplace, row, lose_it, monkeypatch, lease_s=0.3)
-    assert seen == [True]
+    assert stopped.is_set()
