@@ -23,7 +23,7 @@ from torch import Tensor
 
 from demur.errors import DemurError
 from demur.exclusions import ExclusionList
-from demur.manifests import Catalogue, PictureChanged, PictureMissing
+from demur.manifests import Catalogue, PictureChanged, PictureFileTooLarge, PictureMissing
 from rhea.config import Settings
 
 COLUMNS = ("uid", "owner", "url", "caption", "sha256", "phash", "pdq", "pdq_quality")
@@ -153,7 +153,7 @@ def _read(row: _Row, px: int) -> tuple[Sample, NDArray[np.uint8]] | str:
         return "missing_picture"
     except PictureChanged:  # its fingerprints are those of another picture, so the list could not be applied to it
         return "changed_picture"
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # what Pillow raises on damaged files
+    except (PictureFileTooLarge, OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # the last four: Pillow, of damaged files
         return "unreadable_picture"
     return Sample(hashlib.sha256(data).hexdigest(), row.uid, row.caption), pixels
 

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from PIL import Image
 
 from demur.exclusions import Entry, ExclusionList, KeyKind
 from demur.manifests import Catalogue, import_manifest
+from demur.manifests.pictures import MAX_BYTES
 from demur.signing import SigningKey
 from rhea.config import TIERS
 from rhea.data import NothingToTrainOn, Samples, load_samples, shrunk, to_bytes, to_unit
@@ -64,15 +66,16 @@ def test_the_order_of_catalogues_does_not_matter_and_repeats_count_once(catalogu
     assert two.dropped == {"repeated": 2}
 
 
-def test_missing_changed_and_damaged_pictures_are_counted(tmp_path: Path) -> None:
+def test_missing_changed_and_overgrown_pictures_are_counted(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     folder = write_photo_folder(tmp_path / "photos")
     report = import_manifest(folder, tmp_path / "catalogue", name="generated")
     (folder / "ada/ada-0.jpg").unlink()
     (folder / "ada/ada-1.jpg").write_bytes(jpeg(textured_picture(77)))
+    os.truncate(folder / "ada/ada-2.jpg", MAX_BYTES + 1)
     samples = load([Catalogue.open(tmp_path / "catalogue")])
-    assert samples.dropped == {"missing_picture": 1, "changed_picture": 1}
-    assert len(samples) == report.rows - 2
+    assert samples.dropped == {"missing_picture": 1, "changed_picture": 1, "unreadable_picture": 1}
+    assert len(samples) == report.rows - 3
 
 
 def test_nothing_left_is_refused(tmp_path: Path) -> None:
