@@ -8,7 +8,6 @@ places, and end with the same bits.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,10 +23,10 @@ from torch import Tensor
 from demur.errors import DemurError
 from demur.exclusions import ExclusionList
 from demur.manifests import Catalogue, PictureChanged, PictureFileTooLarge, PictureMissing
+from demur.similarity.fingerprint import DECODER_ERRORS, PictureError, open_picture
 from rhea.config import Settings
 
 COLUMNS = ("uid", "owner", "url", "caption", "sha256", "phash", "pdq", "pdq_quality")
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF")
 
 
 class NothingToTrainOn(DemurError):
@@ -153,14 +152,14 @@ def _read(row: _Row, px: int) -> tuple[Sample, NDArray[np.uint8]] | str:
         return "missing_picture"
     except PictureChanged:  # its fingerprints are those of another picture, so the list could not be applied to it
         return "changed_picture"
-    except (PictureFileTooLarge, OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # the last four: Pillow, of damaged files
+    except (PictureFileTooLarge, PictureError, *DECODER_ERRORS):
         return "unreadable_picture"
     return Sample(hashlib.sha256(data).hexdigest(), row.uid, row.caption), pixels
 
 
 def shrunk(data: bytes, px: int) -> NDArray[np.uint8]:
     """A picture file as (3, px, px) RGB, whole, centred on white."""
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with open_picture(data) as image:
         image.draft("RGB", (2 * px, 2 * px))
         upright = ImageOps.exif_transpose(image).convert("RGBA")
     white = Image.new("RGBA", upright.size, "white")

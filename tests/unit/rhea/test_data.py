@@ -1,3 +1,4 @@
+import io
 import os
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from demur.exclusions import Entry, ExclusionList, KeyKind
 from demur.manifests import Catalogue, import_manifest
 from demur.manifests.pictures import MAX_BYTES
 from demur.signing import SigningKey
+from demur.similarity.fingerprint import decode
 from rhea.config import TIERS
 from rhea.data import NothingToTrainOn, Samples, load_samples, shrunk, to_bytes, to_unit
 from tests.support.exclusion_lists import build_version_for_today, publish_version, uids
@@ -101,17 +103,30 @@ def test_a_turned_photo_is_shown_upright() -> None:
     picture = Image.fromarray(np.repeat(np.array([[[255, 0, 0]], [[0, 0, 255]]], np.uint8), 64, axis=0).repeat(128, axis=1))
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
-    path_bytes = _jpeg_with(picture, exif)
+    path_bytes = _encoded(picture, "JPEG", exif=exif)
     pixels = shrunk(path_bytes, 64)
     assert pixels[2, 5, 32] > 200
     assert pixels[0, 58, 32] > 200
 
 
-def _jpeg_with(picture: Image.Image, exif: Image.Exif) -> bytes:
-    import io
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF", "GIF", "TIFF"])
+def test_a_photo_looks_the_same_from_every_kind_of_file(kind: str) -> None:
+    picture = textured_picture(5)
+    difference = shrunk(_encoded(picture, kind), 64).astype(int) - shrunk(png(picture), 64)
+    assert np.abs(difference).mean() < 12  # of 255: a GIF has 256 colours
 
+
+def test_a_photo_of_a_phone_is_trained_on_as_it_is_fingerprinted() -> None:
+    data = (Path(__file__).parents[2] / "data" / "pug.heic").read_bytes()
+    luma, size = decode(data)
+    assert size == (64, 64)
+    grey = Image.fromarray(shrunk(data, 64).transpose(1, 2, 0)).convert("L")
+    assert np.abs(np.asarray(grey, int) - np.asarray(luma)).max() <= 2
+
+
+def _encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
     data = io.BytesIO()
-    picture.save(data, "JPEG", exif=exif)
+    picture.save(data, kind, **options)
     return data.getvalue()
 
 
