@@ -60,9 +60,12 @@ def test_beyond_a_few_uploads_others_are_refused_at_once_and_fingerprints_answer
     small = photo_bytes("ada", 0)
     assert upload(served, small) == 200
     with ExitStack() as slow:
-        for _ in range(TURNS):
+        answers = []
+        while 503 not in answers and len(answers) < 3 * TURNS:  # a slow one may come too late for a turn, as these take one as well
             slow.enter_context(begin_upload(served))
-        wait_until("all turns are taken", lambda: upload(served, small) == 503)
+            answers.append(upload(served, small))
+        assert answers[-1] == 503
+        assert len(answers) >= TURNS
         assert upload(served, LARGE) == 503
         assert requests.post(served + LOOKUPS, json=fingerprint_of(small), timeout=30).json() == {"found": True}
         assert requests.get(served + "/healthz", timeout=30).ok
