@@ -13,6 +13,7 @@ from demur.similarity.rules import MatchKind
 from demur.similarity.search import Match
 from models import Manifest
 from rights.catalogues import Catalogues
+from rights.standing import standing_opt_outs
 
 Found = tuple[Manifest, Catalogue, Match]
 _KINDS = list(MatchKind)
@@ -22,7 +23,8 @@ _KINDS = list(MatchKind)
 class OwnMatch:
     """A photo of the signed-in person that shows the picture, by its closest row.
 
-    The picture comes closest after ``edit`` and turned by ``ORIENTATIONS[dihedral]``. Distances in bits.
+    The picture comes closest after ``edit`` and turned by ``ORIENTATIONS[dihedral]``. Distances in bits. ``opted_out``: whether the person
+    opted this very photo, or all they have, out.
     """
 
     uid: str
@@ -33,6 +35,7 @@ class OwnMatch:
     pdq_distance: int
     edit: str
     dihedral: int
+    opted_out: bool = False
 
     @property
     def certain(self) -> bool:
@@ -65,13 +68,17 @@ def stands(session: Session, catalogues: Catalogues, query: Query) -> bool:
 def look_up(session: Session, catalogues: Catalogues, query: Query, owners: Sequence[str]) -> LookupResult:
     """What the person who owns the photos of ``owners`` may learn, from every registered manifest."""
     own: dict[str, OwnMatch] = {}
+    owner_of: dict[str, str] = {}
     others = False
     for manifest, match, row in _rows(_matches(session, catalogues, query)):
         if row["owner"] in owners:
+            owner_of[row["uid"]] = row["owner"]
             own[row["uid"]] = _closer(own.get(row["uid"]), _own(match, row["uid"], row["caption"] or "", manifest.name))
         elif match.kind is not MatchKind.PROPOSED:
             others = True
-    return LookupResult(tuple(sorted(own.values(), key=_closeness)), others)
+    standing = standing_opt_outs(session, owners, list(own))
+    told = (replace(match, opted_out=standing.covers(owner_of[uid], uid)) for uid, match in own.items())
+    return LookupResult(tuple(sorted(told, key=_closeness)), others)
 
 
 def _matches(session: Session, catalogues: Catalogues, query: Query) -> list[Found]:

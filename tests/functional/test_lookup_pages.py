@@ -125,6 +125,16 @@ def test_what_was_found_is_opted_out_in_one_go(portal: TestedPortal):
     assert "In the <a" in visitor.page
 
 
+def test_what_was_opted_out_before_is_told_and_not_offered_again(portal: TestedPortal):
+    visitor = portal.member(ADA)
+    visitor.get("/photos")
+    assert visitor.post("/opt-outs", {"uid": "ada-0"}).status_code == 303
+    page = look_up(visitor, photo_bytes("ada", 0), photo_bytes("ada", 1)).text
+    assert page.count("You opted it out.") == page.count('class="pencil"') == 1
+    assert boxes(page, "uid") == {"ada-1": True}
+    assert "Your opt-out takes close copies out, too." in page
+
+
 def test_a_picture_in_no_manifest_can_be_objected_to(portal: TestedPortal):
     visitor = portal.member(ADA)
     [token] = boxes(look_up(visitor, jpeg(textured_picture(seed=777))).text, "picture")
