@@ -76,7 +76,7 @@ def file() -> ResponseReturnValue:
         )
     except NothingToOptOut as nothing:
         flash(f"{nothing}.".capitalize(), "problem")
-        return redirect(url_for("photos.index"), 303)
+        return redirect(_back(), 303)
     if filing.already:
         flash(f"{counted(filing.already, 'photo was', 'photos were')} opted out before and left as they are.", "done")
     return redirect(url_for("requests.one", public_id=filing.request.public_id), 303)
