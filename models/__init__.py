@@ -1,6 +1,7 @@
 """SQLAlchemy tables: people and decisions. Manifest rows, by the billion, are in catalogues (demur.manifests), not here."""
 
 from models.account import Account
+from models.acknowledgement import Acknowledgement
 from models.api_token import ApiToken
 from models.audit_event import AuditEvent
 from models.base import Base, new_public_id
@@ -8,6 +9,7 @@ from models.engine import make_engine, make_sessions, writing
 from models.exclusion_entry import ExclusionEntry
 from models.exclusion_list_version import ExclusionListVersion
 from models.identity import Identity
+from models.log_entry import LogEntry, LogKind
 from models.manifest import Manifest, ManifestState
 from models.opt_out import OptOut, OptOutMatch, OptOutOrigin, OptOutScope
 from models.outbox import Outbox
@@ -18,12 +20,15 @@ from models.web_session import WebSession
 
 __all__ = [
     "Account",
+    "Acknowledgement",
     "ApiToken",
     "AuditEvent",
     "Base",
     "ExclusionEntry",
     "ExclusionListVersion",
     "Identity",
+    "LogEntry",
+    "LogKind",
     "Manifest",
     "ManifestState",
     "OptOut",

@@ -14,6 +14,7 @@ class Account(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     public_id: Mapped[str] = mapped_column(unique=True, default=new_public_id)
     display_name: Mapped[str]
+    email: Mapped[str] = mapped_column(default="")  # where receipts go; kept only while the portal can send mail
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 
