@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -22,7 +22,6 @@ from demur.digests import NotCanonical, canonical_json
 from demur.errors import DemurError
 from demur.files import atomic_write
 
-_ED25519 = b"\x01"
 _NAME_HEADER = "Demur-Key-Name: "
 _NAME = re.compile(r"[^\s+\x00-\x20\x7f]+")
 
@@ -49,7 +48,9 @@ class BadSignature(SigningError):
 
 @dataclass(frozen=True)
 class VerifyKey:
-    """A public key with its name; as text `name+hash+base64`, where hash is the first 4 bytes of SHA-256(name ‖ LF ‖ 0x01 ‖ key)."""
+    """A public key with its name; as text `name+hash+base64`, where hash is the first 4 bytes of SHA-256(name ‖ LF ‖ TYPE ‖ key)."""
+
+    TYPE: ClassVar[bytes] = b"\x01"  # what its signatures are over: 0x01 is the text itself
 
     name: str
     public: bytes
@@ -63,8 +64,8 @@ class VerifyKey:
             raw = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError) as error:
             raise BadKey("a verifier key looks like name+1a2b3c4d+base64") from error
-        if len(raw) != 33 or raw[:1] != _ED25519 or not _NAME.fullmatch(name):
-            raise BadKey("a verifier key holds a name and 32 bytes of an Ed25519 key")
+        if len(raw) != 33 or raw[:1] != cls.TYPE or not _NAME.fullmatch(name):
+            raise BadKey("a verifier key holds a name and 32 bytes of an Ed25519 key for this kind of signature")
         key = cls(name, raw[1:])
         if str(key) != text.strip():
             raise BadKey(f"the verifier key of {name} is mistyped: its hash does not fit")
@@ -82,13 +83,17 @@ class VerifyKey:
             raise BadKey(f"{source} holds no verifier key") from error
 
     @property
+    def key_hash(self) -> bytes:
+        """The 4 bytes that tell keys of one name apart."""
+        return hashlib.sha256(self.name.encode() + b"\n" + self.TYPE + self.public).digest()[:4]
+
+    @property
     def key_id(self) -> str:
         """`name+hash`: names the key in an envelope."""
-        digest = hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).hexdigest()
-        return f"{self.name}+{digest[:8]}"
+        return f"{self.name}+{self.key_hash.hex()}"
 
     def __str__(self) -> str:
-        return f"{self.key_id}+{base64.b64encode(_ED25519 + self.public).decode()}"
+        return f"{self.key_id}+{base64.b64encode(self.TYPE + self.public).decode()}"
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Returns when the signature fits. Raises BadSignature."""

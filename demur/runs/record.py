@@ -34,6 +34,15 @@ class ListReference:
     def of(cls, head: Head) -> Self:
         return cls(head.list_id, head.version, head.root, head.published_at)
 
+    def to_fields(self) -> dict[str, Any]:
+        """Ready for canonical JSON."""
+        return {"list_id": self.list_id, "version": self.version, "root": self.root, "published_at": rfc3339(self.published_at)}
+
+    @classmethod
+    def from_fields(cls, found: dict[str, Any]) -> Self:
+        """Raises ValueError, KeyError."""
+        return cls(text(found["list_id"]), count(found["version"]), digest(found["root"]), parse_rfc3339(found["published_at"]))
+
 
 @dataclass(frozen=True)
 class ManifestReference:
@@ -93,9 +102,8 @@ class RunRecord:
     def to_statement(self) -> dict[str, Any]:
         """The in-toto Statement, ready for canonical JSON. Raises ValueError for a time without a zone."""
         predicate = asdict(self)
-        reference = predicate.pop("exclusion_list")
-        if self.exclusion_list is not None:
-            reference["published_at"] = rfc3339(self.exclusion_list.published_at)
+        del predicate["exclusion_list"]
+        reference = self.exclusion_list.to_fields() if self.exclusion_list else None
         predicate |= {"list": reference, "started_at": rfc3339(self.started_at), "finished_at": rfc3339(self.finished_at)}
         return {
             "_type": STATEMENT_TYPE,
@@ -144,7 +152,7 @@ def _record(predicate: dict[str, Any]) -> RunRecord:
         started_at=parse_rfc3339(predicate["started_at"]),
         finished_at=parse_rfc3339(predicate["finished_at"]),
         tier=text(predicate["tier"]),
-        exclusion_list=_list_reference(predicate["list"]),
+        exclusion_list=ListReference.from_fields(fields(predicate["list"])) if predicate["list"] is not None else None,
         manifests=tuple(ManifestReference(text(m["name"]), digest(m["digest"]), count(m["rows"])) for m in items(predicate["manifests"])),
         consumed=ConsumedReference(digest(predicate["consumed"]["root"]), count(predicate["consumed"]["size"])),
         stages=tuple(Stage(text(s["name"]), count(s["samples"]), digest(s["digest"])) for s in items(predicate["stages"])),
@@ -160,13 +168,6 @@ def _record(predicate: dict[str, Any]) -> RunRecord:
         metrics={text(name): _metric(value) for name, value in fields(predicate["metrics"]).items()},
         evidence=tuple(items(predicate["evidence"])),
     )
-
-
-def _list_reference(value: object) -> ListReference | None:
-    if value is None:
-        return None
-    found = fields(value)
-    return ListReference(text(found["list_id"]), count(found["version"]), digest(found["root"]), parse_rfc3339(found["published_at"]))
 
 
 def _metric(value: object) -> str | int:

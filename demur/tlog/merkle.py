@@ -49,20 +49,26 @@ def _split(size: int) -> int:
     return 1 << (size - 1).bit_length() - 1
 
 
+def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
+    """The leaves [start, stop) whose roots are the audit path of the leaf at `index`, from its sibling upwards. Raises IndexError."""
+    if not 0 <= index < size:
+        raise IndexError(f"no leaf {index} in a tree of {size}")
+    start, stop = 0, size
+    ranges: list[tuple[int, int]] = []
+    while stop - start > 1:
+        middle = start + _split(stop - start)
+        if index < middle:
+            ranges.append((middle, stop))
+            stop = middle
+        else:
+            ranges.append((start, middle))
+            start = middle
+    return ranges[::-1]
+
+
 def inclusion_proof(hashes: Sequence[bytes], index: int) -> list[bytes]:
     """The audit path of the leaf at `index`, from the leaf's sibling to the root's child. Raises IndexError."""
-    if not 0 <= index < len(hashes):
-        raise IndexError(f"no leaf {index} in a tree of {len(hashes)}")
-    path: list[bytes] = []
-    while len(hashes) > 1:
-        middle = _split(len(hashes))
-        if index < middle:
-            path.append(root(hashes[middle:]))
-            hashes = hashes[:middle]
-        else:
-            path.append(root(hashes[:middle]))
-            hashes, index = hashes[middle:], index - middle
-    return path[::-1]
+    return [root(hashes[start:stop]) for start, stop in inclusion_ranges(index, len(hashes))]
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], expected_root: bytes) -> None:
@@ -86,20 +92,26 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
         raise ProofRefused("the inclusion proof does not lead to the signed root")
 
 
+def consistency_ranges(old_size: int, size: int) -> list[tuple[int, int]]:
+    """The leaves [start, stop) whose roots are a consistency proof (RFC 9162, 2.1.4.1), in its order. Raises IndexError."""
+    if not 0 < old_size <= size:
+        raise IndexError(f"no consistency proof from {old_size} to {size} leaves")
+    start, stop, whole = 0, size, True
+    ranges: list[tuple[int, int]] = []
+    while old_size != stop:
+        middle = start + _split(stop - start)
+        if old_size <= middle:
+            ranges.append((middle, stop))
+            stop = middle
+        else:
+            ranges.append((start, middle))
+            start, whole = middle, False
+    return ([] if whole else [(start, stop)]) + ranges[::-1]
+
+
 def consistency_proof(hashes: Sequence[bytes], old_size: int) -> list[bytes]:
-    """Shows that the tree of the first `old_size` leaves is a prefix of the whole (RFC 9162, 2.1.4.1). Raises IndexError."""
-    if not 0 < old_size <= len(hashes):
-        raise IndexError(f"no consistency proof from {old_size} to {len(hashes)} leaves")
-    return _subproof(hashes, old_size, whole=True)
-
-
-def _subproof(hashes: Sequence[bytes], old_size: int, whole: bool) -> list[bytes]:
-    if old_size == len(hashes):
-        return [] if whole else [root(hashes)]
-    middle = _split(len(hashes))
-    if old_size <= middle:
-        return [*_subproof(hashes[:middle], old_size, whole), root(hashes[middle:])]
-    return [*_subproof(hashes[middle:], old_size - middle, whole=False), root(hashes[:middle])]
+    """Shows that the tree of the first `old_size` leaves is a prefix of the whole. Raises IndexError."""
+    return [root(hashes[start:stop]) for start, stop in consistency_ranges(old_size, len(hashes))]
 
 
 def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]) -> None:
