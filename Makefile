@@ -44,11 +44,12 @@ lock: setup-dev ## Pin requirements*.in again, with hashes
 	@$(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 -o requirements.txt requirements.in
 	@$(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --override requirements-train-overrides.txt -o requirements-train.txt requirements-train.in
 	@$(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 -o requirements-dev.txt requirements-dev.in
+	@$(BIN)/uv pip compile --quiet --no-deps --generate-hashes --python-version 3.11 -o requirements-adapters.txt requirements-adapters.in
 
 # --- Set-up. A file in .venv/done stands for each step taken, so that a second `make` does nothing. ---
 
 setup: $(DONE)/requirements $(DONE)/requirements-train $(DONE)/requirements-torch $(DONE)/demur
-setup-dev: setup $(DONE)/requirements-dev
+setup-dev: setup $(DONE)/requirements-dev $(DONE)/requirements-adapters
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Demur needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12" % sys.version_info[:2])'
@@ -62,7 +63,7 @@ $(DONE): | $(BIN)/python
 # The pinned files are complete, so pip has nothing to resolve; demur's own command is the library in ./demur.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
-$(DONE)/requirements $(DONE)/requirements-train $(DONE)/requirements-dev: $(DONE)/%: %.txt | $(DONE)
+$(DONE)/requirements $(DONE)/requirements-train $(DONE)/requirements-dev $(DONE)/requirements-adapters: $(DONE)/%: %.txt | $(DONE)
 	@echo "Installing $<"
 	@$(PIP) --no-deps --require-hashes -r $<
 	@touch $@
