@@ -45,6 +45,7 @@ class Config(BaseSettings):
     list_name: str = Field("demur-demo", description="Name of the exclusion list, and of its signing key.")
     list_lifetime_days: int = Field(30, description="A published head expires after this many days; readers then stop.")
     fan_out_limit: int = Field(1000, description="An opt-out that matches more rows of other owners than this is held for a person.")
+    consumer_grace_hours: int = Field(24, description="A consumer that has not followed a new list version for so many hours is stale.")
     train_tier: str = Field("cpu", description="Tier of runs that the model worker starts: tests, cpu or gpu.")
     demo: bool = Field(False, description="Show the demonstration's banner.")
 

@@ -4,13 +4,17 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from demur.cli.output import FILE, json_option, note, print_json, progress
 from demur.fields import rfc3339
 from demur.signing import VerifyKey
+
+if TYPE_CHECKING:
+    from demur.exclusions import Head
+    from demur.filtering import FilterReport
 
 KEY_HELP = "The list's public key: its text (name+hash+base64) or a file that holds it."
 _list_options: list[Callable[..., Any]] = [
@@ -31,9 +35,12 @@ def with_list_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--list", "list_source", required=True, metavar="URL_OR_DIR", envvar="DEMUR_LIST", help="The exclusion list.")
 @with_list_options
 @click.option("--out", required=True, type=FILE, help="Where the filtered copy goes; replaced in one step if it is a file.")
+@click.option(
+    "--acknowledge", "acknowledging", is_flag=True, help="Tell the publisher afterwards which version was applied, and what that dropped."
+)
 @json_option
 def filter_command(
-    manifest: Path, list_source: str, key: VerifyKey, token: str | None, state: Path | None, out: Path, as_json: bool
+    manifest: Path, list_source: str, key: VerifyKey, token: str | None, state: Path | None, out: Path, acknowledging: bool, as_json: bool
 ) -> None:
     """Copy MANIFEST without its excluded rows: Parquet, CSV, TSV, JSONL, a WebDataset tar, a directory of such shards, or a catalogue
     (whose kept rows become one Parquet file). The newest list version is pulled and verified first; on any doubt nothing is written."""
@@ -46,6 +53,7 @@ def filter_command(
         task = bar.add_task(manifest.name, total=None)
         report = filter_manifest(manifest, out, exclusions, lambda done, total: bar.update(task, completed=done, total=total))
     head = exclusions.head
+    acknowledged = acknowledging and _acknowledge(list_source, token, head, manifest, report)
     if as_json:
         print_json(
             {
@@ -57,6 +65,7 @@ def filter_command(
                 "not_applied": [kind.value for kind in report.not_applied],
                 "unchecked_pictures": report.unchecked_pictures,
                 "list": {"list_id": head.list_id, "version": head.version, "root": head.root},
+                "acknowledged": acknowledged,
                 "seconds": round(time.monotonic() - started, 3),
             }
         )
@@ -68,6 +77,18 @@ def filter_command(
         note(f"Note: the list has {head.counts[kind]:,} {kind.value} entries, but the manifest has no columns to apply them by.")
     if report.unchecked_pictures:
         note(f"Note: {report.unchecked_pictures:,} pictures cannot be decoded and were checked by their keys and digest only.")
+
+
+def _acknowledge(list_source: str, token: str | None, head: "Head", manifest: Path, report: "FilterReport") -> bool:
+    """The copy is in place by now: a publisher that cannot be told is worth a note, and no failure."""
+    from demur.exclusions.acknowledging import NotAcknowledged, acknowledge
+
+    try:
+        acknowledge(list_source, head, token=token, manifest=manifest.name, rows=report.rows, dropped=report.rows - report.kept)
+    except NotAcknowledged as refused:
+        note(f"Note: the publisher was not told that version {head.version} was applied: {refused}.")
+        return False
+    return True
 
 
 @click.group("list")

@@ -10,13 +10,13 @@ from rights import tokens
 from rights.tokens import Scope, ScopeMissing, UnknownToken
 
 
-def require(scope: Scope) -> None:
-    """Returns when the request carries a token with this scope. Raises Unauthorized, Forbidden."""
+def require(scope: Scope) -> ApiToken:
+    """The request's token, which has this scope. Raises Unauthorized, Forbidden."""
     held = _held()
     if held is None:
         raise Unauthorized("a bearer token is needed", www_authenticate=WWWAuthenticate("bearer"))
     try:
-        _verified(held, scope)
+        return _verified(held, scope)
     except UnknownToken as error:
         raise Unauthorized(str(error), www_authenticate=WWWAuthenticate("bearer", {"error": "invalid_token"})) from error
     except ScopeMissing as error:

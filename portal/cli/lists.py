@@ -1,6 +1,6 @@
 """``flask list``: the exclusion list."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -8,9 +8,11 @@ from flask.cli import with_appcontext
 
 from demur.signing import SigningKey
 from models import ExclusionListVersion
-from portal.cli.output import json_option, plainly, show
+from portal.cli.output import json_option, plainly, show, show_rows
 from portal.lists import KEY_FILE, list_verifier
 from portal.site import now, site
+from rights.consumers import Consumer
+from rights.consumers import consumers as list_consumers
 from rights.lists import newest_version, sync_head
 from rights.lists import publish as publish_list
 
@@ -51,6 +53,32 @@ def show_list(as_json: bool) -> None:
     if newest is None:
         raise click.ClickException("no version is published yet")
     show(_facts(newest) | {"key": str(list_verifier())}, as_json)
+
+
+@lists.command()
+@json_option
+@with_appcontext
+@plainly
+def consumers(as_json: bool) -> None:
+    """List who may read the list, which version each said to obey last, and who is stale."""
+    grace, at = timedelta(hours=site().config.consumer_grace_hours), now()
+    with site().reading.begin() as session:
+        show_rows([_consumer_facts(consumer, at) for consumer in list_consumers(session, grace, at)], as_json)
+
+
+def _consumer_facts(consumer: Consumer, at: datetime) -> dict[str, Any]:
+    last = consumer.last
+    return {
+        "consumer": consumer.name,
+        "standing": consumer.standing.value,
+        "version": last.version if last else None,
+        "acknowledged_at": last.at if last else None,
+        "manifest": last.manifest if last else None,
+        "rows": last.rows if last else None,
+        "dropped": last.dropped if last else None,
+        "versions_behind": consumer.versions_behind,
+        "hours_behind": round((at - consumer.behind_since) / timedelta(hours=1), 1) if consumer.behind_since else None,
+    }
 
 
 def _facts(version: ExclusionListVersion) -> dict[str, Any]:
