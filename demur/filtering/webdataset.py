@@ -1,27 +1,21 @@
 """Filters a WebDataset tar: whole samples are copied or left out. Pictures are looked at too, in all eight orientations."""
 
-import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-import pyarrow as pa
-
-from demur.exclusions.entries import KeyKind
 from demur.exclusions.matching import Judgement
 from demur.exclusions.reader import ExclusionList
 from demur.filtering.keys import record_table
+from demur.filtering.pictures import judge_seen
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 from demur.manifests.pictures import PICTURE_SUFFIXES
-from demur.similarity.fingerprint import Fingerprint, PictureError, fingerprint
 
 _BATCH = 128
-_ORIENTATIONS = 8
 
 
 class _Tar(tarfile.TarFile):
@@ -31,31 +25,53 @@ class _Tar(tarfile.TarFile):
 
 
 @dataclass
-class _Sample:
+class Sample:
     """Consecutive members whose names agree up to the first dot."""
 
     key: str
     members: list[tuple[tarfile.TarInfo, bytes]] = field(default_factory=list)
 
     @property
-    def picture(self) -> bytes | None:
-        return next((data for member, data in self.members if _extension(member) in PICTURE_SUFFIXES), None)
+    def extensions(self) -> Iterator[str]:
+        """What follows the first dot of each member's name, as it is spelled."""
+        return (_extension(member) for member, _ in self.members)
 
-    def fields(self) -> dict[str, object]:
-        """The key, and what the .json member says. Raises ValueError."""
-        described: object = next((json.loads(data) for member, data in self.members if _extension(member) == ".json"), {})
-        return {"key": self.key, **described} if isinstance(described, dict) else {"key": self.key}
+    @property
+    def picture(self) -> bytes | None:
+        return next((data for member, data in self.members if is_picture(_extension(member))), None)
+
+    def fields(self) -> Mapping[str, object]:
+        """Raises ValueError."""
+        return sample_fields(self.key, next((data for member, data in self.members if _extension(member).lower() == "json"), None))
+
+
+def is_picture(extension: str) -> bool:
+    """Whether the member of a sample with this extension (without its dot) is the sample's picture."""
+    return f".{extension.lower()}" in PICTURE_SUFFIXES
+
+
+def sample_fields(key: str, described: bytes | None) -> Mapping[str, object]:
+    """What a sample is called, and what its .json member says. Raises ValueError."""
+    fields = json.loads(described) if described is not None else {}
+    return {"key": key, **fields} if isinstance(fields, dict) else {"key": key}
 
 
 def filter_webdataset(source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> None:
     """Raises UnreadableManifest, BadKeyColumn, OSError."""
+    with _Tar.open(target, "w:", format=tarfile.PAX_FORMAT) as out:
+        for sample, keep in judged_samples(source, exclusions, report, progress):
+            if keep:
+                _copy(sample, out)
+
+
+def judged_samples(source: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> Iterator[tuple[Sample, bool]]:
+    """The samples of a tar in order, and whether each may be used. Raises UnreadableManifest, BadKeyColumn, OSError."""
     size = source.stat().st_size
     try:
-        with _Tar.open(source, "r:") as tar, _Tar.open(target, "w:", format=tarfile.PAX_FORMAT) as out:
+        with _Tar.open(source, "r:") as tar:
             samples = _samples(tar)
             while batch := list(islice(samples, _BATCH)):
-                mask = report.add(_judge(batch, exclusions, report, source))
-                _copy([sample for sample, keep in zip(batch, mask.to_pylist(), strict=True) if keep], out)
+                yield from zip(batch, report.add(_judge(batch, exclusions, report, source)).to_pylist(), strict=True)
                 progress(tar.offset, size)
             _refuse_cut(source, tar.offset)
     except (tarfile.TarError, EOFError) as error:
@@ -69,8 +85,8 @@ def _refuse_cut(source: Path, end: int) -> None:
             raise UnreadableManifest(f"{source} is cut short: the tar has no end mark")
 
 
-def _samples(tar: _Tar) -> Iterator[_Sample]:
-    sample: _Sample | None = None
+def _samples(tar: _Tar) -> Iterator[Sample]:
+    sample: Sample | None = None
     while (member := tar.next()) is not None:
         tar.members = []
         name = PurePosixPath(member.name)
@@ -81,7 +97,7 @@ def _samples(tar: _Tar) -> Iterator[_Sample]:
         if sample is None or sample.key != key:
             if sample is not None:
                 yield sample
-            sample = _Sample(key)
+            sample = Sample(key)
         data = content.read()
         if len(data) != member.size:
             raise EOFError(f"{member.name} is cut short")
@@ -91,52 +107,20 @@ def _samples(tar: _Tar) -> Iterator[_Sample]:
 
 
 def _extension(member: tarfile.TarInfo) -> str:
-    return "." + PurePosixPath(member.name).name.partition(".")[2].lower()
+    return PurePosixPath(member.name).name.partition(".")[2]
 
 
-def _copy(samples: list[_Sample], out: _Tar) -> None:
-    for sample in samples:
-        for member, data in sample.members:
-            out.addfile(member, io.BytesIO(data))
+def _copy(sample: Sample, out: _Tar) -> None:
+    for member, data in sample.members:
+        out.addfile(member, io.BytesIO(data))
     out.members = []
 
 
-def _judge(batch: list[_Sample], exclusions: ExclusionList, report: FilterReport, source: Path) -> Judgement:
+def _judge(batch: list[Sample], exclusions: ExclusionList, report: FilterReport, source: Path) -> Judgement:
     """By what is written about the samples, then by the pictures themselves: their digest now and how they look."""
     try:
         fields = [sample.fields() for sample in batch]
     except (ValueError, RecursionError) as error:
         raise UnreadableManifest(f"{source} holds a .json member that is not JSON") from error
     written = exclusions.judge(record_table(fields, str(source)))
-    seen = _judge_pictures([sample.picture or b"" for sample in batch], exclusions, report)
-    kinds = np.where(written.kinds >= 0, written.kinds, seen.kinds)
-    return Judgement(kinds, tuple(kind for kind in written.not_applied if kind in seen.not_applied))
-
-
-def _judge_pictures(pictures: list[bytes], exclusions: ExclusionList, report: FilterReport) -> Judgement:
-    by_digest = exclusions.judge(pa.table({"sha256": [hashlib.sha256(picture).hexdigest() for picture in pictures]}))
-    if KeyKind.PHASH not in exclusions.head.counts:
-        return by_digest
-    fingerprints = [_fingerprint(picture) for picture in pictures]
-    report.unchecked_pictures += fingerprints.count(None)
-    by_look = exclusions.judge(_orientations(fingerprints)).kinds.reshape(-1, _ORIENTATIONS).max(axis=1)
-    kinds = np.where(by_digest.kinds >= 0, by_digest.kinds, by_look)
-    return Judgement(kinds, tuple(kind for kind in by_digest.not_applied if kind is not KeyKind.PHASH))
-
-
-def _fingerprint(picture: bytes) -> Fingerprint | None:
-    try:
-        return fingerprint(picture)
-    except PictureError:
-        return None
-
-
-def _orientations(fingerprints: list[Fingerprint | None]) -> pa.Table:
-    """Eight rows a picture; rows without hashes for a picture that cannot be decoded."""
-    nothing = (None,) * _ORIENTATIONS
-    phashes = [phash for each in fingerprints for phash in (each.dihedral_phash if each else nothing)]
-    pdqs = [pdq for each in fingerprints for pdq in (each.dihedral_pdq if each else nothing)]
-    qualities = [each.pdq_quality if each else 0 for each in fingerprints for _ in range(_ORIENTATIONS)]
-    return pa.table(
-        {"phash": pa.array(phashes, pa.uint64()), "pdq": pa.array(pdqs, pa.binary(32)), "pdq_quality": pa.array(qualities, pa.uint8())}
-    )
+    return judge_seen(written, [sample.picture or b"" for sample in batch], exclusions, report)
