@@ -85,6 +85,10 @@ class Config(BaseSettings):
         return self.data_dir / "exclusion-list"
 
     @property
+    def log_dir(self) -> Path:
+        return self.data_dir / "log"
+
+    @property
     def runs_dir(self) -> Path:
         return self.data_dir / "runs"
 

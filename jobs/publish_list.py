@@ -1,26 +1,29 @@
 from demur.signing import SigningKey
+from demur.tlog.files import LogFiles
 from jobs.workplace import Work, Workplace, now
-from rights.keys import LIST_KEY_FILE
-from rights.lists import publish, sync_head
+from rights.keys import LIST_KEY_FILE, LOG_KEY_FILE
+from rights.lists import make_public, publish
 
 
 def publish_list(workplace: Workplace, work: Work) -> None:
-    """Publishes the next version of the exclusion list: its files, then the commit, then the head (rights.lists says why)."""
+    """Publishes the next version of the exclusion list: its files, then the commit, then log and head (rights.lists says why)."""
     config = workplace.config
-    repair_head(workplace)
+    repair_public(workplace)
     with workplace.effect(work) as session:
         publish(
             session,
             config.list_dir,
             SigningKey.load(config.keys_dir / LIST_KEY_FILE),
+            SigningKey.load(config.keys_dir / LOG_KEY_FILE),
             list_id=config.list_name,
             lifetime=workplace.list_lifetime,
             now=now(),
         )
-    repair_head(workplace)
+    repair_public(workplace)
 
 
-def repair_head(workplace: Workplace) -> None:
-    """Points the head at the newest committed version, which a crash may have prevented."""
+def repair_public(workplace: Workplace) -> None:
+    """Brings the log and the list's head up to what is committed, which a crash may have prevented."""
+    config = workplace.config
     with workplace.reading() as session:
-        sync_head(session, workplace.config.list_dir)
+        make_public(session, config.list_dir, LogFiles(config.log_dir), SigningKey.load(config.keys_dir / LOG_KEY_FILE))

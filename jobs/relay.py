@@ -13,7 +13,7 @@ from redis import Redis
 from sqlalchemy.exc import OperationalError
 
 from jobs.broker import Handing, hand_over, open_queue
-from jobs.publish_list import repair_head
+from jobs.publish_list import repair_public
 from jobs.topics import QUEUES, topics_of
 from jobs.workplace import Workplace, now
 from rights import outbox
@@ -79,7 +79,7 @@ class Relay:
     def _tend_list(self) -> None:
         at = now()
         if self._tended_at is None or at - self._tended_at >= TEND_LIST_EVERY:
-            repair_head(self._workplace)
+            repair_public(self._workplace)
             with self._workplace.writing.begin() as session:
                 renew(session, self._workplace.list_lifetime, at)
             self._tended_at = at

@@ -16,7 +16,7 @@ from rq.serializers import JSONSerializer
 
 from jobs.broker import Handing, OutboxJob, open_queue
 from jobs.performing import Performer
-from jobs.publish_list import repair_head
+from jobs.publish_list import repair_public
 from jobs.workplace import Workplace
 
 WORKER_TTL_S = 30
@@ -44,7 +44,7 @@ class PatientWorker(SimpleWorker):
 
 def work(queue_name: str, workplace: Workplace, broker: Redis, stopping: Event) -> None:
     """Works until ``stopping`` is set, which the first SIGTERM or SIGINT does. A job in hand is finished, or given back if it is long."""
-    repair_head(workplace)
+    repair_public(workplace)
     worker_class = type("Worker", (PatientWorker,), {"stopping": stopping})
     job_class = _job_class(Performer(workplace, stopping).carry_out)
     while not stopping.is_set():

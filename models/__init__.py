@@ -9,7 +9,7 @@ from models.engine import make_engine, make_sessions, writing
 from models.exclusion_entry import ExclusionEntry
 from models.exclusion_list_version import ExclusionListVersion
 from models.identity import Identity
-from models.log_entry import LogEntry, LogKind
+from models.log_entry import LogEntry
 from models.manifest import Manifest, ManifestState
 from models.opt_out import OptOut, OptOutMatch, OptOutOrigin, OptOutScope
 from models.outbox import Outbox
@@ -28,7 +28,6 @@ __all__ = [
     "ExclusionListVersion",
     "Identity",
     "LogEntry",
-    "LogKind",
     "Manifest",
     "ManifestState",
     "OptOut",

@@ -1,20 +1,10 @@
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import BigInteger, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from demur.receipts import LogKind
 from models.base import Base, BigId, new_public_id
-
-
-class LogKind(StrEnum):
-    """What a leaf of the transparency log commits to."""
-
-    OPT_OUT_FILED = "opt_out_filed"
-    OPT_OUT_LISTED = "opt_out_listed"  # in the exclusion list from a version on
-    OPT_OUT_WITHDRAWN = "opt_out_withdrawn"
-    LIST_PUBLISHED = "list_published"
-    RUN_RECORDED = "run_recorded"
 
 
 class LogEntry(Base):
@@ -37,7 +27,7 @@ class LogEntry(Base):
     run_id: Mapped[int | None] = mapped_column(ForeignKey("training_run.id"), index=True)
     list_version: Mapped[int | None] = mapped_column(index=True)
     created_at: Mapped[datetime]
-    statement: Mapped[bytes] = mapped_column(deferred=True)  # canonical JSON (demur.receipts)
+    statement: Mapped[bytes] = mapped_column(deferred=True)  # canonical JSON (demur.receipts.Statement)
     salt: Mapped[bytes]  # 32 random bytes
     leaf: Mapped[bytes]  # 32 bytes: the salted commitment to the statement
     leaf_index: Mapped[int | None] = mapped_column(BigInteger, unique=True)

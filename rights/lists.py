@@ -4,28 +4,36 @@ The order in which a version comes to be, and what a crash between two steps lea
 
 1. ``publish`` writes the files of ``versions/<n>``, durably. A crash here leaves files that nobody was promised: the head names n - 1,
    and HTTP serves only versions that stand in the database. The next publication replaces them.
-2. The caller commits: the version's row, and since when each entry and opt-out is in effect. From here on the version is promised.
-3. ``sync_head`` points ``head.dsse.json`` at it. A crash before this leaves an old head; every publication, every start of a
-   worker and, each minute, the relay repair it.
+2. The caller commits: the version's row, since when each entry and opt-out is in effect, and the leaves of all that was stated. From here
+   on the version is promised.
+3. ``make_public`` writes the log (rights.log), and then points ``head.dsse.json`` at the version, which the log therefore holds. A crash
+   before this leaves an old head; every publication, every start of a worker and, each minute, the relay repair it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session
 
 from demur.digests import sha256_file
 from demur.errors import DemurError
 from demur.exclusions import Entry, Head, KeyKind, build_version, point_head, write_version
-from demur.exclusions.entries import read_entries
 from demur.exclusions.head import PAYLOAD_TYPE
+from demur.exclusions.table import EntryTable
 from demur.exclusions.writer import HEAD_FILE, version_directory
+from demur.receipts import LogKind
+from demur.receipts.statement import list_published
+from demur.runs import ListReference
 from demur.signing import SigningKey, open_envelope
+from demur.tlog.files import LogFiles
 from models import ExclusionEntry, ExclusionListVersion, OptOut, RequestState, RightsRequest
-from rights import audit, outbox, states
+from rights import audit, log, outbox, states
 from rights.locks import lock_entries_alone
+from rights.statements import about_opt_outs
 
 
 class PublishedFilesChanged(DemurError):
@@ -37,39 +45,64 @@ class _Published:
     """The newest version as its files say: None and nothing before the first."""
 
     head: Head | None
-    entries: tuple[Entry, ...]
+    entries: EntryTable
 
 
 def publish(
-    session: Session, directory: Path, key: SigningKey, *, list_id: str, lifetime: timedelta, now: datetime, force: bool = False
+    session: Session,
+    directory: Path,
+    key: SigningKey,
+    log_key: SigningKey,
+    *,
+    list_id: str,
+    lifetime: timedelta,
+    now: datetime,
+    force: bool = False,
 ) -> ExclusionListVersion | None:
-    """Writes the next version's files and its rows; None when its entries would be the same and the head is not about to expire.
+    """Writes the next version's files and its rows; None when its entries would be the same and the head is not about to expire. In both
+    cases everything that was stated before gets its leaf.
 
     ``lifetime`` is from publication to expiry; a head is renewed once less than half of it is left. The session must be one that writes;
-    commit, then call ``sync_head``. Raises PublishedFilesChanged, demur.exclusions errors, OSError.
+    commit, then call ``make_public``. Raises PublishedFilesChanged, demur.exclusions errors, OSError.
     """
     lock_entries_alone(session)
+    log.number_leaves(session, log_key, now)
     newest = newest_version(session)
     previous = _read_published(directory, newest, key)
-    entries = standing_entries(session)
-    if entries == set(previous.entries) and not force and not about_to_expire(newest, lifetime, now):
+    entries = EntryTable.of(standing_entries(session))
+    if entries == previous.entries and not force and not about_to_expire(newest, lifetime, now):
         if newest is not None:
-            _take_effect(session, newest.version, now)
+            _take_effect(session, ListReference(list_id, newest.version, newest.root, newest.published_at), now)
+            log.number_leaves(session, log_key, now)
         return None  # what was withdrawn is still named, for another opt-out stands behind it: that ends with a later version
-    version = build_version(entries, previous.head, previous.entries, list_id=list_id, published_at=now, expires_at=now + lifetime)
+    version = build_version(
+        entries,
+        previous.head,
+        previous.entries,
+        list_id=list_id,
+        published_at=now,
+        expires_at=now + lifetime,
+        log_leaf_index=log.next_leaf_index(session),
+    )
     write_version(directory, version, key)
+    log.state(session, list_published(version.head), now)  # gets the leaf that the head names: all statements before have theirs
     row = _row(version.head)
     session.add(row)
     session.flush()
-    _take_effect(session, row.version, now)
+    _take_effect(session, ListReference.of(version.head), now)
     _end_withdrawn(session, row.version)
+    log.number_leaves(session, log_key, now)
     detail = {"root": row.root, "added": row.added, "removed": row.removed}
     audit.record(session, audit.SYSTEM, "list.published", f"version {row.version}", detail, now)
     return row
 
 
-def sync_head(session: Session, directory: Path) -> None:
-    """Points the head at the newest committed version; changes nothing when it does already."""
+def make_public(session: Session, directory: Path, files: LogFiles, log_key: SigningKey) -> None:
+    """Writes the log up to the committed leaves, then points the head at the newest committed version; changes nothing when that is so.
+
+    Raises demur.tlog errors, LogAhead, VersionMissing, OSError.
+    """
+    log.write_log(session, files, log_key)
     newest = newest_version(session)
     if newest is not None:
         point_head(directory, newest.version)
@@ -97,12 +130,12 @@ def standing_entries(session: Session) -> set[Entry]:
 
 def _read_published(directory: Path, newest: ExclusionListVersion | None, key: SigningKey) -> _Published:
     if newest is None:
-        return _Published(None, ())
+        return _Published(None, EntryTable.of(()))
     files = version_directory(directory, newest.version)
     head = Head.parse(open_envelope((files / HEAD_FILE).read_bytes(), PAYLOAD_TYPE, [key.verifier]))
     if (head.version, head.root) != (newest.version, newest.root) or sha256_file(files / "entries.parquet") != head.entries.sha256:
         raise PublishedFilesChanged(f"the files of version {newest.version} in {files} are not those that were published")
-    return _Published(head, tuple(read_entries((files / "entries.parquet").read_bytes())))
+    return _Published(head, EntryTable.read((files / "entries.parquet").read_bytes()))
 
 
 def _row(head: Head) -> ExclusionListVersion:
@@ -118,14 +151,24 @@ def _row(head: Head) -> ExclusionListVersion:
     )
 
 
-def _take_effect(session: Session, version: int, now: datetime) -> None:
-    """Everything that was propagated before is in effect from ``version`` on."""
+def _take_effect(session: Session, listed: ListReference, now: datetime) -> None:
+    """Everything that was propagated before is in effect from this version on."""
     entry, opt_out = ExclusionEntry, OptOut
-    session.execute(update(entry).where(entry.since_version.is_(None), entry.ended.is_(False)).values(since_version=version))
-    stands, was_listed = opt_out.withdrawn_at.is_(None), opt_out.effective_version.is_not(None)
-    effective = update(opt_out).where(stands, ~was_listed, opt_out.propagated_at.is_not(None))
-    session.execute(effective.values(effective_version=version))
-    _fulfil(session, version, now)
+    session.execute(update(entry).where(entry.since_version.is_(None), entry.ended.is_(False)).values(since_version=listed.version))
+    waiting = (opt_out.withdrawn_at.is_(None), opt_out.effective_version.is_(None), opt_out.propagated_at.is_not(None))
+    _state_listed(session, waiting, listed, now)
+    session.execute(update(opt_out).where(*waiting).values(effective_version=listed.version))
+    _fulfil(session, listed.version, now)
+
+
+def _state_listed(session: Session, waiting: Sequence[ColumnElement[bool]], listed: ListReference, now: datetime) -> None:
+    """States of each request what of it is in the list from this version on."""
+    columns = select(RightsRequest.id, RightsRequest.reference, OptOut.scope, OptOut.owner, OptOut.subject)
+    rows = session.execute(columns.join(RightsRequest, OptOut.request_id == RightsRequest.id).where(*waiting).order_by(RightsRequest.id))
+    for (request_id, reference), opt_outs in groupby(rows.tuples(), key=lambda row: row[:2]):
+        filed = [(scope, owner, subject) for _, _, scope, owner, subject in opt_outs]
+        statement = about_opt_outs(LogKind.OPT_OUT_LISTED, reference, filed, now, listed)
+        log.state(session, statement, now, request_id=request_id)
 
 
 def _end_withdrawn(session: Session, version: int) -> None:

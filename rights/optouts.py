@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
+from demur.receipts import LogKind
 from demur.similarity.query import Query
 from models import (
     Account,
@@ -21,12 +22,13 @@ from models import (
     RightsRequest,
     RightsRequestEvent,
 )
-from rights import audit, outbox, states
+from rights import audit, log, outbox, states
 from rights.catalogues import Catalogues
 from rights.hashes import ROW_COLUMNS, Hashes
 from rights.owned import OwnedPhoto, find_owned, read_rows
 from rights.references import new_reference
 from rights.standing import standing_opt_outs
+from rights.statements import about_opt_outs
 
 PROPAGATE_OPT_OUTS = "propagate_opt_outs"
 
@@ -87,9 +89,14 @@ def file_opt_outs(
     request = _open_request(session, account, comment, regime, now)
     filed = {"request_id": request.id, "origin": OptOutOrigin.MEMBER, "filed_at": now}
     session.execute(insert(OptOut), [row | filed for row in rows])
+    statement = about_opt_outs(
+        LogKind.OPT_OUT_FILED, request.reference, [(row["scope"], row["owner"], row["subject"]) for row in rows], now
+    )
+    log.state(session, statement, now, request_id=request.id)
     detail = {"scope": rows[0]["scope"], "filed": len(rows), "already": already}
     audit.record(session, account.public_id, "opt_outs.filed", request.public_id, detail, now)
     outbox.add(session, PROPAGATE_OPT_OUTS, {"request_id": request.id}, now)
+    outbox.add_publication(session, now)  # the receipt of the filing need not wait for the search
     return Filing(request, len(rows), already)
 
 

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
 from demur.files import atomic_directory
+from demur.receipts.statement import run_recorded
 from demur.runs import ConsumedTree, RunRecord
 from demur.signing import VerifyKey
 from models import ExclusionListVersion, Manifest, ManifestState, RunState, TrainingRun, TrainingRunManifest, new_public_id
-from rights import audit, outbox
+from rights import audit, log, outbox
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE, RunArtefacts
 
 TRAIN_RUN = "train_run"
@@ -187,6 +188,8 @@ def _take_in(session: Session, run: TrainingRun, record: RunRecord, digest: str,
     run.metrics = dict(record.metrics)
     run.manifests = [_manifest_of(session, name=m.name, digest=m.digest, rows=m.rows) for m in record.manifests]
     session.flush()
+    log.state(session, run_recorded(record, digest, now), now, run_id=run.id)
+    outbox.add_publication(session, now)
     audit.record(session, audit.SYSTEM, "run.recorded", run.public_id, {"record": digest}, now)
 
 

@@ -8,10 +8,12 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
+from demur.receipts import LogKind
 from models import Account, ExclusionEntry, OptOut, OptOutOrigin, OptOutScope, RequestState, RightsRequest
-from rights import audit, outbox, states
+from rights import audit, log, outbox, states
 from rights.batches import batched
 from rights.locks import lock_entries_shared
+from rights.statements import about_opt_outs
 
 
 class NothingToWithdraw(DemurError):
@@ -66,4 +68,7 @@ def _withdraw(session: Session, account: Account, opt_outs: Sequence[OptOut], no
         left = session.scalar(select(OptOut.id).where(OptOut.request_id == request_id, OptOut.withdrawn_at.is_(None)).limit(1))
         if left is None:
             states.move(request, RequestState.REVOKED, "Withdrawn by you", now)
+        withdrawn = [(one.scope, one.owner, one.subject) for one in opt_outs if one.request_id == request_id]
+        statement = about_opt_outs(LogKind.OPT_OUT_WITHDRAWN, request.reference, withdrawn, now)
+        log.state(session, statement, now, request_id=request_id)
         audit.record(session, account.public_id, "opt_outs.withdrawn", request.public_id, {"all": left is None}, now)

@@ -48,7 +48,7 @@ def commitment(salt: bytes, statement: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Statement:
-    """``log``: the log's origin. ``at``: when it happened, UTC in whole seconds. Fields that the kind has no use for are empty.
+    """``at``: when it happened, UTC in whole seconds. Fields that the kind has no use for are empty.
 
     Of an opt-out: ``reference`` of the request, and what it is about: ``photos`` by uid, ``pictures`` by SHA-256, ``owners`` all of whose
     photos it is. Of a list's version and of an opt-out in it: ``exclusion_list``. Of a run: its id and name, the digest of its signed
@@ -56,7 +56,6 @@ class Statement:
     """
 
     kind: LogKind
-    log: str
     at: datetime
     reference: str = ""
     photos: tuple[str, ...] = ()
@@ -70,7 +69,7 @@ class Statement:
     def payload(self) -> bytes:
         """The canonical JSON that is committed to and signed."""
         found = self.exclusion_list.to_fields() if self.exclusion_list else None
-        told: dict[str, Any] = {"format": FORMAT, "kind": self.kind.value, "log": self.log, "at": rfc3339(self.at)}
+        told: dict[str, Any] = {"format": FORMAT, "kind": self.kind.value, "at": rfc3339(self.at)}
         if self.kind in OPT_OUT_KINDS:
             told |= {"reference": self.reference, "photos": self.photos, "pictures": self.pictures, "owners": self.owners}
         if self.kind is LogKind.RUN_RECORDED:
@@ -99,7 +98,6 @@ class Statement:
             raise ValueError("it names no version of the exclusion list")
         return cls(
             kind=kind,
-            log=text(told["log"]),
             at=parse_rfc3339(told["at"]),
             reference=text(told["reference"]) if about_opt_out else "",
             photos=_texts(told["photos"]) if about_opt_out else (),
@@ -115,16 +113,15 @@ class Statement:
 _WITH_LIST = frozenset({LogKind.OPT_OUT_LISTED, LogKind.LIST_PUBLISHED, LogKind.RUN_RECORDED})
 
 
-def list_published(log: str, head: Head) -> Statement:
+def list_published(head: Head) -> Statement:
     """A version of the exclusion list was published."""
-    return Statement(LogKind.LIST_PUBLISHED, log, head.published_at, exclusion_list=ListReference.of(head))
+    return Statement(LogKind.LIST_PUBLISHED, head.published_at, exclusion_list=ListReference.of(head))
 
 
-def run_recorded(log: str, record: RunRecord, record_digest: str, at: datetime) -> Statement:
+def run_recorded(record: RunRecord, record_digest: str, at: datetime) -> Statement:
     """A verified run record was taken in. ``record_digest``: SHA-256 of its envelope, 64 hex digits."""
     return Statement(
         LogKind.RUN_RECORDED,
-        log,
         at,
         exclusion_list=record.exclusion_list,
         run_id=record.run_id,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import ClassVar, Self
 
 from demur.errors import DemurError
+from demur.fields import count
 from demur.signing import BadSignature, SigningKey, UnknownKey, VerifyKey
 
 _MARK = "— "
@@ -73,7 +74,7 @@ class LogCheckpoint:
             body, _, notes = text.partition("\n\n")
             origin, size, root = body.split("\n")
             signatures = tuple(_signature(line) for line in notes.removesuffix("\n").split("\n"))
-            checkpoint = cls(origin, int(size), base64.b64decode(root, validate=True), signatures)
+            checkpoint = cls(origin, count(int(size)), base64.b64decode(root, validate=True), signatures)
         except (ValueError, binascii.Error, struct.error) as error:
             raise BadCheckpoint("this is not a checkpoint: three lines, an empty one, and signatures") from error
         if str(checkpoint) != text or len(checkpoint.root) != 32 or not origin.isprintable() or len(signatures) > _MOST_SIGNATURES:

@@ -14,12 +14,11 @@ from pathlib import Path
 from demur.errors import DemurError
 from demur.exclusions.sources import DirectorySource
 from demur.files import atomic_write, sync
-from demur.signing import SigningKey
+from demur.signing import SigningKey, VerifyKey
 from demur.tlog import merkle
 from demur.tlog.checkpoint import LogCheckpoint
+from demur.tlog.reader import CHECKPOINT_FILE, LogReader
 from demur.tlog.tiles import HEIGHT, WIDTH, Tile, TiledTree, bundle, bundles_between, tiles_between
-
-CHECKPOINT_FILE = "checkpoint"
 
 
 class LogBroken(DemurError):
@@ -33,12 +32,9 @@ class LogFiles:
         self.directory = directory
         self.read = DirectorySource(directory).read
 
-    def checkpoint(self, key: SigningKey) -> LogCheckpoint | None:
-        """The newest checkpoint, after checking our own signature; None before the first. Raises LogCheckpoint.open's errors, OSError."""
-        try:
-            return LogCheckpoint.open((self.directory / CHECKPOINT_FILE).read_text(encoding="utf-8"), key.verifier)
-        except FileNotFoundError:
-            return None
+    def checkpoint(self, key: VerifyKey) -> LogCheckpoint | None:
+        """The newest checkpoint, as a LogReader reads it."""
+        return LogReader(self.read, key).checkpoint()
 
     def append(self, leaves: Sequence[bytes], at: int, key: SigningKey) -> LogCheckpoint:
         """Adds leaves of 32 bytes, of which the first has the index ``at``; durable and promised once it returns.
@@ -48,7 +44,7 @@ class LogFiles:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         with self._alone():
-            before = self.checkpoint(key) or LogCheckpoint(key.name, 0, merkle.EMPTY_ROOT)
+            before = self.checkpoint(key.verifier) or LogCheckpoint(key.name, 0, merkle.EMPTY_ROOT)
             if at > before.size:
                 raise LogBroken(f"the log has {before.size} leaves, so leaf {at} cannot be next")
             fresh = list(leaves[before.size - at :])

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from config import Config
-from demur.signing import SigningKey
 from jobs.workplace import Workplace
 from models import Account
 from rights.accounts import sign_in
 from rights.imports import import_and_register
+from rights.keys import make_keys
 from tests.support.brokers import Broker
 
 ROOT = Path(__file__).parents[2]
@@ -63,9 +63,7 @@ class Workshop:
 def workshop(data_dir: Path, database_url: str, broker: Broker) -> Iterator[Workshop]:
     """Imports the manifest, makes the keys, and at the end kills whatever runs."""
     config = Config(data_dir=data_dir, database_url=database_url, DEMUR_REDIS_URL=broker.url)
-    config.keys_dir.mkdir()
-    for key in ("list", "run-signer"):
-        SigningKey.generate(key).save(config.keys_dir / f"{key}.pem")
+    make_keys(config.keys_dir, config.list_name)
     workplace = Workplace.open(config)
     source = write_manifest(data_dir / "photos.jsonl")
     import_and_register(workplace.writing, workplace.catalogues, source, "many", clock=lambda: datetime.now(UTC), workers=0)

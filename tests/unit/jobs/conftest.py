@@ -5,8 +5,8 @@ import pytest
 
 from config import Config
 from demur.manifests import Catalogue
-from demur.signing import SigningKey
 from jobs.workplace import Workplace
+from rights.keys import make_keys
 from tests.factories import make_manifest
 from tests.support.brokers import Broker
 
@@ -15,9 +15,7 @@ from tests.support.brokers import Broker
 def workplace(database_url: str, broker: Broker, catalogue: Catalogue, tmp_path: Path) -> Iterator[Workplace]:
     """A data directory with keys and one registered manifest, and an empty broker."""
     config = Config(data_dir=tmp_path, database_url=database_url, DEMUR_REDIS_URL=broker.url)
-    config.keys_dir.mkdir()
-    for name in ("list", "run-signer"):
-        SigningKey.generate(name).save(config.keys_dir / f"{name}.pem")
+    make_keys(config.keys_dir, config.list_name)
     config.catalogues_dir.mkdir()
     (config.catalogues_dir / "generated").symlink_to(catalogue.path)
     workplace = Workplace.open(config)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from demur.manifests import Catalogue
 from demur.signing import SigningKey
 from demur.similarity.sandbox import Sandbox
+from demur.tlog.files import LogFiles
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
 from rights.indexing import index_catalogue
@@ -37,5 +38,7 @@ def office(sessions: sessionmaker[Session], catalogue: Catalogue, sandbox: Sandb
         runs=RunArtefacts(tmp_path / "runs"),
         list_dir=tmp_path / "list",
         key=SigningKey.generate("test"),
+        log_key=SigningKey.generate("test/log"),
+        log_files=LogFiles(tmp_path / "log"),
         manifest_id=manifest.id,
     )

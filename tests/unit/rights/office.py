@@ -12,6 +12,7 @@ from demur.exclusions import Entry
 from demur.exclusions.entries import read_entries
 from demur.signing import SigningKey
 from demur.similarity.sandbox import Sandbox
+from demur.tlog.files import LogFiles
 from models import Account, ExclusionListVersion, OptOut
 from rights import lists
 from rights.artefacts import RunArtefacts
@@ -32,6 +33,8 @@ class Office:
     runs: RunArtefacts
     list_dir: Path
     key: SigningKey
+    log_key: SigningKey
+    log_files: LogFiles
     manifest_id: int
     fan_out_limit: int = 1000
 
@@ -62,9 +65,9 @@ class Office:
 
     def publish(self, now: datetime = NOW) -> ExclusionListVersion | None:
         with self.sessions.begin() as session:
-            version = lists.publish(session, self.list_dir, self.key, list_id="test", lifetime=LIFETIME, now=now)
+            version = lists.publish(session, self.list_dir, self.key, self.log_key, list_id="test", lifetime=LIFETIME, now=now)
         with self.sessions() as session:
-            lists.sync_head(session, self.list_dir)
+            lists.make_public(session, self.list_dir, self.log_files, self.log_key)
         return version
 
     def carry(self, now: datetime = NOW) -> ExclusionListVersion | None:

@@ -17,6 +17,7 @@ from rights.lists import publish
 from tests.factories import NOW, make_opt_out
 
 KEY = SigningKey.generate("test")
+LOG_KEY = SigningKey.generate("test/log")
 LIFETIME = timedelta(days=30)
 UIDS = ["u0", "u1", "u2", "u3"]
 
@@ -59,7 +60,7 @@ class Played:
 
     def publish(self, _: int) -> None:
         standing = set().union(*self.grounds)
-        row = publish(self.session, self.directory, KEY, list_id="test", lifetime=LIFETIME, now=NOW)
+        row = publish(self.session, self.directory, KEY, LOG_KEY, list_id="test", lifetime=LIFETIME, now=NOW)
         assert (row is not None) is (standing != self.published[-1]), "a version for each change, and for nothing else"
         if row is not None:
             self.published.append(standing)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from demur.exclusions.reader import ExclusionList
 from models import ExclusionEntry, ExclusionListVersion, OptOut, Outbox
 from rights import lists
-from rights.lists import PublishedFilesChanged, publish, renew, sync_head
+from rights.lists import PublishedFilesChanged, make_public, publish, renew
 from rights.optouts import Photos
 from rights.withdrawals import withdraw_photo
 from tests.factories import NOW
@@ -16,7 +16,7 @@ from tests.unit.rights.office import LIFETIME, Office
 
 
 def write_files(office: Office, session, now=NOW):
-    return publish(session, office.list_dir, office.key, list_id="test", lifetime=LIFETIME, now=now)
+    return publish(session, office.list_dir, office.key, office.log_key, list_id="test", lifetime=LIFETIME, now=now)
 
 
 def read(office: Office) -> ExclusionList:
@@ -81,7 +81,7 @@ def test_a_crash_after_the_commit_is_repaired(office: Office):
         write_files(office, session)  # committed, and then the crash: the head is never moved
     assert read(office).head.version == 1
     with office.sessions() as session:
-        sync_head(session, office.list_dir)
+        make_public(session, office.list_dir, office.log_files, office.log_key)
     assert read(office).head.version == 2
 
 

@@ -1,0 +1,85 @@
+"""The transparency log: what is stated, and when it becomes public.
+
+1. ``state`` writes a statement in the transaction of what it states, and promises a publication.
+2. The publication (rights.lists.publish) gives waiting statements their leaf and signature, and commits. Leaves are numbered under the
+   lock that publications hold, so that there is no gap and no number twice.
+3. ``write_log`` writes the log's files: tiles first, then the checkpoint. A crash before it leaves leaves that no checkpoint covers yet;
+   every publication, every start of a worker and, each minute, the relay repair it.
+4. Only then are receipts given out (rights.receipts), and does the list's head point at a version that the log holds.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, undefer
+
+from demur.errors import DemurError
+from demur.receipts import Statement, commitment
+from demur.receipts.statement import PAYLOAD_TYPE, SALT_BYTES
+from demur.signing import SigningKey
+from demur.tlog.files import LogFiles
+from models import Account, LogEntry, RightsRequest
+from rights import outbox
+
+BATCH = 4096  # leaves numbered, or written, at a time
+
+
+class LogAhead(DemurError):
+    """The log's files promise more leaves than the database knows: it was restored from an older state, and must not go on like this."""
+
+
+def state(session: Session, statement: Statement, now: datetime, *, request_id: int | None = None, run_id: int | None = None) -> LogEntry:
+    """Writes a statement, which gets its leaf with the next publication."""
+    payload, salt = statement.payload(), secrets.token_bytes(SALT_BYTES)
+    entry = LogEntry(
+        kind=statement.kind,
+        request_id=request_id,
+        run_id=run_id,
+        list_version=statement.exclusion_list.version if statement.exclusion_list else None,
+        created_at=now,
+        statement=payload,
+        salt=salt,
+        leaf=commitment(salt, payload),
+    )
+    session.add(entry)
+    session.flush()
+    return entry
+
+
+def next_leaf_index(session: Session) -> int:
+    """The number that the next leaf gets. Under the lock of publications."""
+    last = session.scalar(select(func.max(LogEntry.leaf_index)))
+    return 0 if last is None else last + 1
+
+
+def number_leaves(session: Session, key: SigningKey, now: datetime) -> None:
+    """Gives every waiting statement its leaf and its signature, in the order in which they came. Under the lock of publications."""
+    leaf_index = next_leaf_index(session)
+    waiting = select(LogEntry).where(LogEntry.leaf_index.is_(None)).order_by(LogEntry.id).limit(BATCH)
+    while entries := session.scalars(waiting.options(undefer(LogEntry.statement))).all():
+        for entry in entries:
+            entry.leaf_index, entry.envelope = leaf_index, key.sign(entry.statement, PAYLOAD_TYPE)
+            leaf_index += 1
+        session.flush()
+        _promise_mail(session, [entry.id for entry in entries], now)
+
+
+def _promise_mail(session: Session, entry_ids: Sequence[int], now: datetime) -> None:
+    """A receipt for each of these entries that is about a request of someone with a mail address."""
+    mailed = select(LogEntry.id).join(RightsRequest, LogEntry.request_id == RightsRequest.id).join(RightsRequest.account)
+    for entry_id in session.scalars(mailed.where(LogEntry.id.in_(entry_ids), Account.email != "").order_by(LogEntry.id)):
+        outbox.add(session, outbox.MAIL_RECEIPT, {"log_entry_id": entry_id}, now)
+
+
+def write_log(session: Session, files: LogFiles, key: SigningKey) -> None:
+    """Brings the log's files up to the committed leaves; changes nothing when they are. Raises LogAhead, demur.tlog errors, OSError."""
+    checkpoint = files.checkpoint(key.verifier)
+    size, known = checkpoint.size if checkpoint else 0, next_leaf_index(session)
+    if size > known:
+        raise LogAhead(f"the log promises {size} leaves, but the database knows {known}: restore a newer database")
+    while size < known or checkpoint is None:
+        leaves = select(LogEntry.leaf).where(LogEntry.leaf_index >= size).order_by(LogEntry.leaf_index).limit(BATCH)
+        checkpoint = files.append(session.scalars(leaves).all(), size, key)
+        size = checkpoint.size

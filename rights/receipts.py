@@ -1,0 +1,32 @@
+"""Receipts of what was stated: put together from the database and the log's files when somebody asks for them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from demur.receipts import Receipt
+from demur.tlog.reader import LogReader
+from models import LogEntry, RightsRequest
+
+
+def receipt(log: LogReader, entry: LogEntry) -> Receipt | None:
+    """The receipt of an entry by the log's newest checkpoint; None while that does not cover its leaf.
+
+    Raises what LogReader.checkpoint and TiledTree.inclusion_proof raise.
+    """
+    checkpoint = log.checkpoint() if entry.leaf_index is not None else None
+    if checkpoint is None or entry.leaf_index is None or entry.envelope is None or entry.leaf_index >= checkpoint.size:
+        return None
+    proof = tuple(log.tree(checkpoint).inclusion_proof(entry.leaf_index))
+    return Receipt(entry.envelope, entry.salt, entry.leaf_index, proof, str(checkpoint))
+
+
+def entry_by_public_id(session: Session, public_id: str) -> LogEntry | None:
+    """The entry that whoever holds its id may see."""
+    return session.scalar(select(LogEntry).where(LogEntry.public_id == public_id))
+
+
+def entries_of(session: Session, request: RightsRequest) -> Sequence[LogEntry]:
+    """What was stated about a request, oldest first."""
+    return session.scalars(select(LogEntry).where(LogEntry.request_id == request.id).order_by(LogEntry.id)).all()
