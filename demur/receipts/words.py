@@ -1,0 +1,53 @@
+"""What a receipt proves, in plain words, and what it does not. static/verify says the same in the browser, and a test compares them."""
+
+from demur.fields import rfc3339
+from demur.receipts.statement import LogKind, Statement
+
+_NOT = {
+    LogKind.OPT_OUT_FILED: "That a training run obeyed it: the list's receipt and a run's evidence show that.",
+    LogKind.OPT_OUT_LISTED: "That a training run obeyed the list: a run's evidence shows that. Nor that the opt-out still stands: it may have "
+    "been withdrawn since.",
+    LogKind.OPT_OUT_WITHDRAWN: "That no other opt-out of the same photos stands.",
+    LogKind.LIST_PUBLISHED: "That everyone's opt-out is in it, or that anybody trained by it.",
+    LogKind.RUN_RECORDED: "That the run's record is true: replaying the run shows that.",
+}
+
+
+def in_words(statement: Statement, leaf_index: int, log: str, size: int) -> tuple[str, str]:
+    """What is proved, and what not, by a receipt that verified with the checkpoint of ``log`` over ``size`` leaves."""
+    committed = f"It is leaf {leaf_index} of the log {log}, whose first {size} leaves are signed: the operator cannot deny or change it."
+    return f"The operator stated on {rfc3339(statement.at)} that {_stated(statement)}. {committed}", _NOT[statement.kind]
+
+
+def _stated(statement: Statement) -> str:
+    listed = statement.exclusion_list
+    version = f"version {listed.version} of the exclusion list {listed.list_id}" if listed else "no exclusion list"
+    match statement.kind:
+        case LogKind.OPT_OUT_FILED:
+            return f"under the reference {statement.reference} {_subjects(statement)} opted out"
+        case LogKind.OPT_OUT_LISTED:
+            return f"{version} excludes, by the request {statement.reference}, what it is about: {_subjects(statement, passive=False)}"
+        case LogKind.OPT_OUT_WITHDRAWN:
+            return f"the opt-out {statement.reference} was withdrawn for {_subjects(statement, passive=False)}"
+        case LogKind.LIST_PUBLISHED:
+            return f"{version} was published, with the root {listed.root if listed else ''}"
+        case LogKind.RUN_RECORDED:
+            return f"the record {statement.record_digest} of the run {statement.run_name} ({statement.run_id}) was verified; it obeyed {version}"
+
+
+def _subjects(statement: Statement, passive: bool = True) -> str:
+    """What an opt-out is about."""
+    parts = [
+        _counted(len(statement.photos), "photo", "photos", statement.photos),
+        _counted(len(statement.pictures), "looked-up picture", "looked-up pictures", statement.pictures),
+        *(f"all photos of {owner}, now and later" for owner in statement.owners),
+    ]
+    told = " and ".join(part for part in parts if part)
+    many = len(statement.photos) + len(statement.pictures) + 2 * len(statement.owners) > 1
+    return f"{told} {'were' if many else 'was'}" if passive else told
+
+
+def _counted(number: int, one: str, many: str, names: tuple[str, ...]) -> str:
+    if not number:
+        return ""
+    return f"the {one} {names[0]}" if number == 1 else f"{number} {many}"
