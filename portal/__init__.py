@@ -16,6 +16,7 @@ from portal import (
     formats,
     limits,
     lists,
+    log,
     lookup,
     opt_outs,
     pages,
@@ -74,7 +75,7 @@ def create_app(config: Config) -> Flask:
     cli.init_app(app)
     csrf = CSRFProtect(app)
     csrf.exempt(api.blueprint)
-    for area in (pages, auth, photos, lookup, opt_outs, requests, runs, lists, progress, api):
+    for area in (pages, auth, photos, lookup, opt_outs, requests, runs, lists, log, progress, api):
         app.register_blueprint(area.blueprint)
     limits.init_app(app, config)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

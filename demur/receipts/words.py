@@ -5,8 +5,7 @@ from demur.receipts.statement import LogKind, Statement
 
 _NOT = {
     LogKind.OPT_OUT_FILED: "That a training run obeyed it: the list's receipt and a run's evidence show that.",
-    LogKind.OPT_OUT_LISTED: "That a training run obeyed the list: a run's evidence shows that. Nor that the opt-out still stands: it may have "
-    "been withdrawn since.",
+    LogKind.OPT_OUT_LISTED: "That a training run obeyed the list: a run's evidence shows that. Nor that it was not withdrawn since.",
     LogKind.OPT_OUT_WITHDRAWN: "That no other opt-out of the same photos stands.",
     LogKind.LIST_PUBLISHED: "That everyone's opt-out is in it, or that anybody trained by it.",
     LogKind.RUN_RECORDED: "That the run's record is true: replaying the run shows that.",
@@ -24,30 +23,29 @@ def _stated(statement: Statement) -> str:
     version = f"version {listed.version} of the exclusion list {listed.list_id}" if listed else "no exclusion list"
     match statement.kind:
         case LogKind.OPT_OUT_FILED:
-            return f"under the reference {statement.reference} {_subjects(statement)} opted out"
+            return f"the opt-out {statement.reference} was filed for {_subjects(statement)}"
         case LogKind.OPT_OUT_LISTED:
-            return f"{version} excludes, by the request {statement.reference}, what it is about: {_subjects(statement, passive=False)}"
+            return f"{version} excludes what the opt-out {statement.reference} is about: {_subjects(statement)}"
         case LogKind.OPT_OUT_WITHDRAWN:
-            return f"the opt-out {statement.reference} was withdrawn for {_subjects(statement, passive=False)}"
+            return f"the opt-out {statement.reference} was withdrawn for {_subjects(statement)}"
         case LogKind.LIST_PUBLISHED:
             return f"{version} was published, with the root {listed.root if listed else ''}"
         case LogKind.RUN_RECORDED:
-            return f"the record {statement.record_digest} of the run {statement.run_name} ({statement.run_id}) was verified; it obeyed {version}"
+            run = f"the run {statement.run_name} ({statement.run_id})"
+            return f"the record {statement.record_digest} of {run} was verified; it obeyed {version}"
 
 
-def _subjects(statement: Statement, passive: bool = True) -> str:
+def _subjects(statement: Statement) -> str:
     """What an opt-out is about."""
-    parts = [
-        _counted(len(statement.photos), "photo", "photos", statement.photos),
-        _counted(len(statement.pictures), "looked-up picture", "looked-up pictures", statement.pictures),
+    parts = (
+        _counted("photo", statement.photos),
+        _counted("looked-up picture", statement.pictures),
         *(f"all photos of {owner}, now and later" for owner in statement.owners),
-    ]
-    told = " and ".join(part for part in parts if part)
-    many = len(statement.photos) + len(statement.pictures) + 2 * len(statement.owners) > 1
-    return f"{told} {'were' if many else 'was'}" if passive else told
+    )
+    return " and ".join(part for part in parts if part)
 
 
-def _counted(number: int, one: str, many: str, names: tuple[str, ...]) -> str:
-    if not number:
-        return ""
-    return f"the {one} {names[0]}" if number == 1 else f"{number} {many}"
+def _counted(word: str, names: tuple[str, ...]) -> str:
+    if len(names) == 1:
+        return f"the {word} {names[0]}"
+    return f"{len(names)} {word}s" if names else ""

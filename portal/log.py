@@ -1,0 +1,64 @@
+"""The transparency log as static files below /log/ (docs/formats/transparency-log.md), and its public key. Everything here is public."""
+
+from flask import Blueprint, Response, send_file
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
+from werkzeug.security import safe_join
+
+from demur.errors import DemurError
+from demur.exclusions.sources import DirectorySource
+from demur.signing import VerifyKey
+from demur.tlog.reader import CHECKPOINT_FILE, LogReader
+from portal.site import site
+from rights.keys import LOG_VERIFIER_FILE
+
+FOR_GOOD = "public, max-age=31536000, immutable"
+blueprint = Blueprint("log", __name__, url_prefix="/log")
+
+
+@blueprint.get("/checkpoint")
+def checkpoint() -> Response:
+    return _send(CHECKPOINT_FILE, "text/plain; charset=utf-8", "public, no-cache")
+
+
+@blueprint.get("/tile/<path:name>")
+def tile(name: str) -> Response:
+    """A tile of hashes or a bundle of leaves."""
+    return _send(f"tile/{name}", "application/octet-stream", FOR_GOOD)
+
+
+@blueprint.get("/key")
+def key() -> ResponseReturnValue:
+    """The log's verifier key. It proves nothing until it was compared with one from elsewhere."""
+    verifier = log_verifier()
+    if verifier is None:
+        raise NotFound
+    return Response(f"{verifier}\n", mimetype="text/plain")
+
+
+def log_verifier() -> VerifyKey | None:
+    """The public key of the log; None before the portal's keys were made."""
+    try:
+        return VerifyKey.load(site().config.keys_dir / LOG_VERIFIER_FILE)
+    except (OSError, DemurError):
+        return None
+
+
+def log_reader() -> LogReader | None:
+    """Reads this portal's log; None before its keys were made."""
+    verifier = log_verifier()
+    return LogReader(DirectorySource(site().config.log_dir).read, verifier) if verifier else None
+
+
+def _send(name: str, mimetype: str, cache: str) -> Response:
+    path = safe_join(str(site().config.log_dir.resolve()), name)
+    try:
+        if path is None or "/." in name:  # what is being written aside
+            raise NotFound
+        response = send_file(path, mimetype=mimetype, conditional=True)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NotFound from error
+    response.headers["Cache-Control"] = cache
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # anyone's monitor may read it, in a browser too
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
