@@ -4,6 +4,7 @@ from demur.exclusions.entries import BadEntry, Change, ChangeOp, Entry, KeyKind
 from demur.exclusions.head import Head
 from demur.exclusions.matching import Judgement
 from demur.exclusions.reader import ExclusionList
+from demur.exclusions.table import EntryTable
 from demur.exclusions.trusted import ListRefused
 from demur.exclusions.writer import Version, build_version, point_head, write_version
 
@@ -12,6 +13,7 @@ __all__ = [
     "Change",
     "ChangeOp",
     "Entry",
+    "EntryTable",
     "ExclusionList",
     "Head",
     "Judgement",

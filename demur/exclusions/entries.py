@@ -1,20 +1,12 @@
-"""Entries of an exclusion list: what they mean, their one byte form, and their Parquet form (docs/formats/exclusion-list.md)."""
+"""Entries of an exclusion list: what they mean, and their one byte form (docs/formats/exclusion-list.md)."""
 
 import hashlib
-import io
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from json.encoder import encode_basestring
-from typing import TypeVar, cast
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from demur.errors import DemurError
-from demur.tlog import merkle
 
 
 class KeyKind(StrEnum):
@@ -44,9 +36,6 @@ class UnknownWord(DemurError, ValueError):
 
 _KEY_FORM = {KeyKind.SHA256: re.compile("[0-9a-f]{64}"), KeyKind.PHASH: re.compile("[0-9a-f]{16}")}
 _PDQ_FORM = re.compile("[0-9a-f]{64}")
-ENTRY_SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("kind", "key", "pdq")])
-DELTA_SCHEMA = pa.schema([pa.field("op", pa.string(), nullable=False), *ENTRY_SCHEMA])
-_Word = TypeVar("_Word", bound=StrEnum)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -103,61 +92,3 @@ class FileDigest:
     @classmethod
     def of(cls, data: bytes) -> "FileDigest":
         return cls(hashlib.sha256(data).hexdigest(), len(data))
-
-
-def entries_root(entries: Iterable[Entry]) -> str:
-    """The Merkle root (hex) over entries that are in canonical order."""
-    return merkle.root(merkle.leaf_hash(entry.leaf) for entry in entries).hex()
-
-
-def count_kinds(entries: Iterable[Entry]) -> dict[KeyKind, int]:
-    """How many entries there are of each kind; kinds without entries are left out."""
-    return dict(sorted(Counter(entry.kind for entry in entries).items()))
-
-
-def entries_parquet(entries: Iterable[Entry]) -> bytes:
-    """Parquet bytes of entries, in the order given."""
-    rows = [(entry.kind.value, entry.key, entry.pdq) for entry in entries]
-    return _parquet(rows, ENTRY_SCHEMA)
-
-
-def delta_parquet(changes: Iterable[Change]) -> bytes:
-    """Parquet bytes of a delta, in the order given."""
-    rows = [(change.op.value, change.entry.kind.value, change.entry.key, change.entry.pdq) for change in changes]
-    return _parquet(rows, DELTA_SCHEMA)
-
-
-def read_entries(data: bytes) -> Iterator[Entry]:
-    """Entries of a Parquet file. Raises pa.ArrowException (not Parquet, other columns), UnknownWord, BadEntry."""
-    for kind, key, pdq in _rows(data, ENTRY_SCHEMA):
-        yield Entry(_word(KeyKind, kind), key, pdq)
-
-
-def read_delta(data: bytes) -> Iterator[Change]:
-    """Changes of a delta's Parquet file. Raises as `read_entries` does."""
-    for op, kind, key, pdq in _rows(data, DELTA_SCHEMA):
-        yield Change(_word(ChangeOp, op), Entry(_word(KeyKind, kind), key, pdq))
-
-
-def _parquet(rows: Sequence[tuple[str, ...]], schema: pa.Schema) -> bytes:
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    table = pa.Table.from_arrays([pa.array(column, pa.string()) for column in columns], schema=schema)
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()
-
-
-def _rows(data: bytes, schema: pa.Schema) -> Iterator[tuple[str, ...]]:
-    # Not pq.read_table: its threads may still be starting when a short program ends, and then abort it (pyarrow 26, about 1 in 60).
-    table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-    if table.schema.names != schema.names or table.schema.types != schema.types or any(column.null_count for column in table.columns):
-        raise pa.ArrowInvalid(f"the columns are not {', '.join(schema.names)} as text without gaps")
-    columns = [cast("list[str]", column.to_pylist()) for column in table.columns]
-    return zip(*columns, strict=True)
-
-
-def _word(words: type[_Word], text: str) -> _Word:
-    try:
-        return words(text)
-    except ValueError as error:
-        raise UnknownWord(repr(text)) from error

@@ -1,6 +1,6 @@
 """Which rows of a table an exclusion list's entries speak about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from demur.exclusions.entries import Entry, KeyKind
 from demur.exclusions.keycolumns import PERCEPTUAL_COLUMNS, TEXT_KINDS, BadKeyColumn, NoKeyColumn, perceptual_columns, text_column
 from demur.exclusions.keytable import KeyTable
 from demur.exclusions.near import NearTable
+from demur.exclusions.table import EntryTable
 
 
 @dataclass(frozen=True)
@@ -38,31 +39,20 @@ class Matcher:
 
     ORDER = (*TEXT_KINDS, KeyKind.PHASH)
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: EntryTable) -> None:
         self._entries = entries
-        kinds = list(KeyKind)
-        self._kinds = np.array([kinds.index(entry.kind) for entry in entries], dtype=np.int8)
-        self._positions = {kind: np.flatnonzero(self._kinds == kinds.index(kind)) for kind in kinds}
-        self._texts = {kind: self._key_table(kind) for kind in TEXT_KINDS if len(self._positions[kind])}
-        self._near = self._near_table() if len(self._positions[KeyKind.PHASH]) else None
-
-    def _key_table(self, kind: KeyKind) -> KeyTable:
-        return KeyTable(pa.array([entry.key for entry in self._of(kind)], pa.large_string()))
-
-    def _of(self, kind: KeyKind) -> list[Entry]:
-        return [self._entries[int(position)] for position in self._positions[kind]]
+        self._texts = {kind: KeyTable(entries.keys_of(kind)) for kind in TEXT_KINDS if kind in entries.counts}
+        self._near = self._near_table() if KeyKind.PHASH in entries.counts else None
 
     def _near_table(self) -> NearTable:
-        entries = self._of(KeyKind.PHASH)
-        phashes = np.array([int(entry.key, 16) for entry in entries], dtype=np.uint64)
-        pdqs = np.frombuffer(bytes.fromhex("".join(entry.pdq for entry in entries)), dtype="<u8").reshape(-1, 4)
-        return NearTable(phashes, pdqs)
+        phashes = np.array([int(key, 16) for key in self._entries.keys_of(KeyKind.PHASH).to_pylist()], dtype=np.uint64)
+        return NearTable(phashes, self._entries.pdqs.view("<u8"))
 
     def judge(self, table: pa.Table) -> Judgement:
         """Raises NoKeyColumn, BadKeyColumn."""
         matched, not_applied = self._match(table)
         kinds = np.full(len(matched), -1, dtype=np.int8)
-        kinds[matched >= 0] = self._kinds[matched[matched >= 0]]
+        kinds[matched >= 0] = self._entries.kinds[matched[matched >= 0]]
         return Judgement(kinds, not_applied)
 
     def explain(self, row: Mapping[str, Any]) -> Entry | None:
@@ -70,14 +60,14 @@ class Matcher:
         names = (*(kind.value for kind in TEXT_KINDS), *PERCEPTUAL_COLUMNS)
         table = pa.table({name: _single(name, row[name]) for name in names if name in row})
         matched, _ = self._match(table)
-        return self._entries[matched[0]] if matched[0] >= 0 else None
+        return self._entries[int(matched[0])] if matched[0] >= 0 else None
 
     def _match(self, table: pa.Table) -> tuple[NDArray[np.int64], tuple[KeyKind, ...]]:
         """The position of the entry that excludes each row, or -1, and the kinds without columns."""
         if not set(table.column_names) & {*(kind.value for kind in TEXT_KINDS), "phash"}:
             raise NoKeyColumn("no list can exclude anything from a table without a column uid, sha256, url, owner or phash")
         matched = np.full(len(table), -1, dtype=np.int64)
-        not_applied = [kind for kind in self.ORDER if len(self._positions[kind]) and not self._apply(kind, table, matched)]
+        not_applied = [kind for kind in self.ORDER if kind in self._entries.counts and not self._apply(kind, table, matched)]
         return matched, tuple(not_applied)
 
     def _apply(self, kind: KeyKind, table: pa.Table, matched: NDArray[np.int64]) -> bool:
@@ -86,7 +76,7 @@ class Matcher:
         if found is None:
             return False
         new = (found >= 0) & (matched < 0)
-        matched[new] = self._positions[kind][found[new]]
+        matched[new] = self._entries.span(kind).start + found[new]
         return True
 
     def _find_text(self, kind: KeyKind, table: pa.Table) -> NDArray[np.int32] | None:

@@ -15,6 +15,7 @@ from demur.exclusions.head import Head
 from demur.exclusions.matching import Judgement, Matcher
 from demur.exclusions.sources import Missing, Source, open_source
 from demur.exclusions.state import load_state, save_state
+from demur.exclusions.table import EntryTable
 from demur.exclusions.trusted import Trusted
 from demur.exclusions.writer import HEAD_FILE
 from demur.signing import VerifyKey
@@ -26,7 +27,7 @@ _MOST_DELTAS = 64  # beyond that many versions the whole newest version is the s
 @dataclass(frozen=True)
 class _Verified:
     head: Head
-    entries: tuple[Entry, ...]
+    entries: EntryTable
 
     @cached_property
     def matcher(self) -> Matcher:
@@ -70,7 +71,7 @@ class ExclusionList:
         return self._verified.head
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> EntryTable:
         """All entries in canonical order."""
         return self._verified.entries
 
@@ -94,17 +95,16 @@ class ExclusionList:
         self._verified = _Verified(head, entries)
         return True
 
-    def _advanced(self, newest: Head) -> tuple[Entry, ...]:
+    def _advanced(self, newest: Head) -> EntryTable:
         if newest.version - self.head.version > _MOST_DELTAS:
             raise Missing("too many versions behind for deltas")
-        entries, trusted = set(self.entries), Trusted.of(self.head)
+        entries, trusted = self.entries, Trusted.of(self.head)
         for version in range(self.head.version + 1, newest.version + 1):
             head = newest if version == newest.version else self._past_head(version)
             trusted = rules.follow(trusted, head)
-            rules.apply_delta(entries, rules.open_delta(_read(self._source, head, "delta"), head), version)
-        ordered = tuple(sorted(entries, key=lambda entry: entry.order))
-        rules.check_entries(ordered, newest)
-        return ordered
+            entries = rules.apply_delta(entries, rules.open_delta(_read(self._source, head, "delta"), head), version)
+        rules.check_entries(entries, newest)
+        return entries
 
     def _past_head(self, version: int) -> Head:
         head = rules.open_head(self._source.read(f"versions/{version}/{HEAD_FILE}", _HEAD_LIMIT), [self._key])

@@ -4,32 +4,22 @@ In order: signature, form, rollback, fork, expiry; then for the entries: digest,
 rule stops the run: the reader fails closed.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 from typing import TypeVar
 
 import pyarrow as pa
 
 from demur import signing
 from demur.errors import DemurError
-from demur.exclusions.entries import (
-    BadEntry,
-    Change,
-    ChangeOp,
-    Entry,
-    FileDigest,
-    UnknownWord,
-    count_kinds,
-    entries_root,
-    read_delta,
-    read_entries,
-)
+from demur.exclusions.delta import Delta, Misfit
+from demur.exclusions.entries import BadEntry, FileDigest, UnknownWord
 from demur.exclusions.head import PAYLOAD_TYPE, BadHead, Head, UnknownKind
+from demur.exclusions.table import BadOrder, EntryTable
 from demur.fields import rfc3339
 
-_Row = TypeVar("_Row")
+_Rows = TypeVar("_Rows")
 
 
 class ListRefused(DemurError):
@@ -138,42 +128,36 @@ def follow(before: Trusted, head: Head) -> Trusted:
     return Trusted.of(head)
 
 
-def open_entries(data: bytes, head: Head) -> tuple[Entry, ...]:
+def open_entries(data: bytes, head: Head) -> EntryTable:
     """The entries of a version from its Parquet bytes. Raises WrongDigest, BadListFormat, UnknownKeyKind, WrongCount, WrongRoot."""
     _check_digest(data, head.entries, "entries", head.version)
-    entries = tuple(_parsed(read_entries, data))
+    entries = _parsed(EntryTable.read, data)
     check_entries(entries, head)
     return entries
 
 
-def open_delta(data: bytes, head: Head) -> tuple[Change, ...]:
+def open_delta(data: bytes, head: Head) -> Delta:
     """The changes that made a version. Raises WrongDigest, BadListFormat, UnknownKeyKind, WrongCount."""
     _check_digest(data, head.delta, "delta", head.version)
-    changes = tuple(_parsed(read_delta, data))
-    added = sum(change.op is ChangeOp.ADD for change in changes)
-    if (added, len(changes) - added) != (head.added, head.removed):
+    delta = _parsed(Delta.read, data)
+    if (delta.added, delta.removed) != (head.added, head.removed):
         raise WrongCount(f"the delta of version {head.version} does not add {head.added} and remove {head.removed} entries")
-    return changes
+    return delta
 
 
-def apply_delta(entries: set[Entry], changes: tuple[Change, ...], version: int) -> None:
-    """Changes a set of entries in place. Raises Gap when an entry to add is there already, or one to remove is not."""
-    for change in changes:
-        if (change.entry in entries) == (change.op is ChangeOp.ADD):
-            raise Gap(f"the delta of version {version} does not fit the version before it")
-        if change.op is ChangeOp.ADD:
-            entries.add(change.entry)
-        else:
-            entries.remove(change.entry)
+def apply_delta(entries: EntryTable, delta: Delta, version: int) -> EntryTable:
+    """The entries after a delta. Raises Gap when an entry to add is there already, or one to remove is not."""
+    try:
+        return delta.applied(entries)
+    except Misfit as error:
+        raise Gap(f"the delta of version {version} does not fit the version before it: {error}") from error
 
 
-def check_entries(entries: tuple[Entry, ...], head: Head) -> None:
-    """Raises BadListFormat (order), WrongCount, WrongRoot."""
-    if any(first >= second for first, second in pairwise(entry.order for entry in entries)):
-        raise BadListFormat(f"the entries of version {head.version} are not in canonical order, each once")
-    if len(entries) != head.total or count_kinds(entries) != head.counts:
+def check_entries(entries: EntryTable, head: Head) -> None:
+    """Raises WrongCount, WrongRoot."""
+    if len(entries) != head.total or entries.counts != head.counts:
         raise WrongCount(f"version {head.version} of the list has {len(entries)} entries, but its head counts {head.total} or other kinds")
-    if entries_root(entries) != head.root:
+    if entries.root() != head.root:
         raise WrongRoot(f"the entries of version {head.version} are not those that were signed")
 
 
@@ -182,11 +166,13 @@ def _check_digest(data: bytes, expected: FileDigest, name: str, version: int) ->
         raise WrongDigest(f"the {name} file of version {version} is not the one that was signed: it was changed or cut short")
 
 
-def _parsed(read: Callable[[bytes], Iterator[_Row]], data: bytes) -> Iterator[_Row]:
+def _parsed(read: Callable[[bytes], _Rows], data: bytes) -> _Rows:
     try:
-        yield from read(data)
+        return read(data)
     except BadEntry as error:
         raise BadListFormat(f"the list holds a malformed entry: {error}") from error
+    except BadOrder as error:
+        raise BadListFormat(f"the list's Parquet file is not as it must be: {error}") from error
     except (pa.ArrowException, OSError) as error:
         raise BadListFormat(f"the list's Parquet file is unreadable: {error}") from error
     except UnknownWord as error:

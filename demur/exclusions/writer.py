@@ -1,23 +1,15 @@
 """Builds versions of an exclusion list (pure), and publishes them as files in an order that a crash cannot harm."""
 
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from demur.errors import DemurError
-from demur.exclusions.entries import (
-    Change,
-    ChangeOp,
-    Entry,
-    FileDigest,
-    count_kinds,
-    delta_parquet,
-    entries_parquet,
-    entries_root,
-)
+from demur.exclusions.delta import Delta
+from demur.exclusions.entries import FileDigest
 from demur.exclusions.head import NO_ROOT, PAYLOAD_TYPE, Head
+from demur.exclusions.table import EntryTable
 from demur.files import atomic_directory, atomic_write
 from demur.signing import SigningKey, peek_envelope
 
@@ -41,54 +33,47 @@ class Version:
     """A version ready to be signed and written: head, entries and delta in canonical order, and the two files' bytes."""
 
     head: Head
-    entries: tuple[Entry, ...]
-    delta: tuple[Change, ...]
+    entries: EntryTable
+    delta: Delta
     entries_file: bytes
     delta_file: bytes
 
 
 def build_version(
-    entries: Iterable[Entry],
+    entries: EntryTable,
     previous: Head | None,
-    previous_entries: Iterable[Entry],
+    previous_entries: EntryTable,
     *,
     list_id: str,
     published_at: datetime,
     expires_at: datetime,
     log_leaf_index: int | None = None,
 ) -> Version:
-    """The version after `previous` (None: the first one) with exactly these entries; duplicates collapse. Pure.
+    """The version after `previous` (None: the first one) with exactly these entries. Pure.
 
-    Times are UTC and lose fractions of a second. Raises VersionMismatch, BadEntry.
+    Times are UTC and lose fractions of a second. Raises VersionMismatch.
     """
-    old, new = set(previous_entries), set(entries)
-    _refuse_mismatch(previous, len(old), list_id, published_at, expires_at)
-    ordered = tuple(sorted(new, key=lambda entry: entry.order))
-    delta = _delta(old, new)
-    entries_file, delta_file = entries_parquet(ordered), delta_parquet(delta)
+    _refuse_mismatch(previous, len(previous_entries), list_id, published_at, expires_at)
+    delta = Delta.between(previous_entries, entries)
+    entries_file, delta_file = entries.parquet(), delta.parquet()
     previous_version = previous.version if previous else 0
     head = Head(
         list_id=list_id,
         version=previous_version + 1,
         previous_version=previous_version,
         previous_root=previous.root if previous else NO_ROOT,
-        root=entries_root(ordered),
-        total=len(ordered),
-        counts=count_kinds(ordered),
-        added=len(new - old),
-        removed=len(old - new),
+        root=entries.root(),
+        total=len(entries),
+        counts=entries.counts,
+        added=delta.added,
+        removed=delta.removed,
         published_at=published_at.astimezone(UTC).replace(microsecond=0),
         expires_at=expires_at.astimezone(UTC).replace(microsecond=0),
         entries=FileDigest.of(entries_file),
         delta=FileDigest.of(delta_file),
         log_leaf_index=log_leaf_index,
     )
-    return Version(head, ordered, delta, entries_file, delta_file)
-
-
-def _delta(old: set[Entry], new: set[Entry]) -> tuple[Change, ...]:
-    changes = [Change(ChangeOp.ADD, entry) for entry in new - old] + [Change(ChangeOp.REMOVE, entry) for entry in old - new]
-    return tuple(sorted(changes, key=lambda change: (change.entry.order, change.op)))
+    return Version(head, entries, delta, entries_file, delta_file)
 
 
 def _refuse_mismatch(previous: Head | None, old_total: int, list_id: str, published_at: datetime, expires_at: datetime) -> None:

@@ -13,8 +13,8 @@ from flask import Blueprint, Response, request, send_file
 from werkzeug.exceptions import NotFound
 
 from demur.exclusions import Entry
-from demur.exclusions.entries import read_entries
 from demur.exclusions.exports import write_csv, write_jsonl, write_uids
+from demur.exclusions.table import EntryTable
 from demur.exclusions.writer import version_directory
 from demur.files import atomic_file
 from models import ExclusionListVersion
@@ -97,7 +97,7 @@ def _export(version: int, name: str) -> Path:
     path = site().config.data_dir / "exports" / f"{version}.{name}"
     if not path.exists():
         os.makedirs(path.parent, exist_ok=True)
-        entries = read_entries((version_directory(site().config.list_dir, version) / "entries.parquet").read_bytes())
+        entries = EntryTable.read((version_directory(site().config.list_dir, version) / "entries.parquet").read_bytes())
         with atomic_file(path) as scratch, open(scratch, "w", encoding="utf-8", newline="") as out:
             EXPORTS[name](entries, out)
     return path

@@ -1,16 +1,21 @@
 """Real exclusion lists on disk and over HTTP, for tests of their readers."""
 
 import base64
+import io
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import strategies as st
+
 from demur.digests import canonical_json
-from demur.exclusions import Entry, Head, KeyKind, Version, build_version, point_head, write_version
+from demur.exclusions import Entry, EntryTable, Head, KeyKind, Version, build_version, point_head, write_version
 from demur.exclusions.head import PAYLOAD_TYPE
 from demur.signing import SigningKey
 
@@ -19,15 +24,41 @@ LIFETIME = timedelta(days=7)
 LIST_ID = "op.example/opt-outs"
 
 
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+def hexes(length: int) -> st.SearchStrategy[str]:
+    return st.text("0123456789abcdef", min_size=length, max_size=length)
+
+
+entries = st.one_of(
+    st.builds(Entry, st.sampled_from([KeyKind.UID, KeyKind.URL, KeyKind.OWNER]), texts),
+    st.builds(Entry, st.just(KeyKind.SHA256), hexes(64)),
+    st.builds(Entry, st.just(KeyKind.PHASH), hexes(16), hexes(64)),
+)
+
+
 def uids(*names: str) -> list[Entry]:
     return [Entry(KeyKind.UID, name) for name in names]
 
 
+def parquet(**columns: object) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def as_listed(entries: Sequence[Entry]) -> bytes:
+    """A file of entries that no honest writer makes: in the order given."""
+    columns = {name: pa.array([str(getattr(entry, name)) for entry in entries], pa.string()) for name in ("kind", "key", "pdq")}
+    return parquet(**columns)
+
+
 def build(entries: Iterable[Entry], previous: Version | None = None, published_at: datetime = NOW) -> Version:
     return build_version(
-        entries,
+        EntryTable.of(entries),
         previous.head if previous else None,
-        previous.entries if previous else (),
+        previous.entries if previous else EntryTable.of(()),
         list_id=LIST_ID,
         published_at=published_at,
         expires_at=published_at + LIFETIME,

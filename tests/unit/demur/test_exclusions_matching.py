@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from demur.exclusions import Entry, KeyKind
+from demur.exclusions import Entry, EntryTable, KeyKind
 from demur.exclusions.keycolumns import BadKeyColumn, NoKeyColumn
 from demur.exclusions.keytable import KeyTable
 from demur.exclusions.matching import Matcher
@@ -99,7 +99,7 @@ def test_each_kind_excludes_by_its_column_and_a_row_counts_once() -> None:
             "pdq_quality": pa.array([90, 90, 90, 90, 50, 49], pa.uint8()),
         }
     )
-    judgement = Matcher(ENTRIES).judge(table)
+    judgement = Matcher(EntryTable.of(ENTRIES)).judge(table)
     assert judgement.keep.to_pylist() == [False] * 5 + [True]
     assert judgement.dropped == dict.fromkeys(KeyKind, 1)
     assert judgement.not_applied == ()
@@ -118,26 +118,29 @@ def test_each_kind_excludes_by_its_column_and_a_row_counts_once() -> None:
     ],
 )
 def test_text_of_every_type_is_compared(column: Any) -> None:
-    assert Matcher(ENTRIES).judge(pa.table({"uid": column})).keep.to_pylist() == [False, True]
+    assert Matcher(EntryTable.of(ENTRIES)).judge(pa.table({"uid": column})).keep.to_pylist() == [False, True]
 
 
 def test_int64_phashes_have_the_same_bits() -> None:
     entry = Entry(KeyKind.PHASH, "f" * 16, PDQ.hex())
     table = pa.table({"phash": pa.array([-1], pa.int64()), "pdq": pa.array([PDQ]), "pdq_quality": [99]})
-    assert Matcher([entry]).judge(table).dropped == {KeyKind.PHASH: 1}
+    assert Matcher(EntryTable.of([entry])).judge(table).dropped == {KeyKind.PHASH: 1}
 
 
 def test_kinds_without_columns_are_told() -> None:
-    judgement = Matcher(ENTRIES).judge(pa.table({"uid": ["1"], "phash": pa.array([PHASH], pa.uint64())}))
+    judgement = Matcher(EntryTable.of(ENTRIES)).judge(pa.table({"uid": ["1"], "phash": pa.array([PHASH], pa.uint64())}))
     assert set(judgement.not_applied) == set(KeyKind) - {KeyKind.UID}
     assert judgement.keep.to_pylist() == [True]
 
 
 def test_empty_tables_and_empty_lists_keep_everything() -> None:
-    assert Matcher([]).judge(pa.table({"uid": ["7"]})).keep.to_pylist() == [True]
-    assert Matcher(ENTRIES).judge(pa.schema([("uid", pa.string()), ("owner", pa.string())]).empty_table()).keep.to_pylist() == []
+    assert Matcher(EntryTable.of([])).judge(pa.table({"uid": ["7"]})).keep.to_pylist() == [True]
+    assert (
+        Matcher(EntryTable.of(ENTRIES)).judge(pa.schema([("uid", pa.string()), ("owner", pa.string())]).empty_table()).keep.to_pylist()
+        == []
+    )
     empty = pa.schema([("phash", pa.uint64()), ("pdq", pa.binary(32)), ("pdq_quality", pa.uint8())]).empty_table()
-    assert Matcher(ENTRIES).judge(empty).dropped == {}
+    assert Matcher(EntryTable.of(ENTRIES)).judge(empty).dropped == {}
 
 
 @pytest.mark.parametrize(
@@ -154,16 +157,16 @@ def test_empty_tables_and_empty_lists_keep_everything() -> None:
 )
 def test_columns_that_cannot_be_compared_are_refused(table: pa.Table) -> None:
     with pytest.raises(BadKeyColumn):
-        Matcher(ENTRIES).judge(table)
+        Matcher(EntryTable.of(ENTRIES)).judge(table)
 
 
 def test_a_table_without_any_key_column_is_refused() -> None:
     with pytest.raises(NoKeyColumn):
-        Matcher(ENTRIES).judge(pa.table({"caption": ["x"]}))
+        Matcher(EntryTable.of(ENTRIES)).judge(pa.table({"caption": ["x"]}))
 
 
 def test_single_rows_are_explained() -> None:
-    matcher = Matcher(ENTRIES)
+    matcher = Matcher(EntryTable.of(ENTRIES))
     assert matcher.explain({"uid": "1", "owner": "bob", "caption": "x"}) == ENTRIES[0]
     assert matcher.explain({"phash": PHASH ^ 0x3FF, "pdq": PDQ, "pdq_quality": 50}) == ENTRIES[1]
     assert matcher.explain({"phash": PHASH ^ 0x7FF, "pdq": PDQ, "pdq_quality": 50}) is None

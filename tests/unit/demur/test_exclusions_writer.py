@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demur.exclusions import Entry, KeyKind, build_version, point_head, write_version
+from demur.exclusions import Entry, EntryTable, KeyKind, build_version, point_head, write_version
 from demur.exclusions.head import NO_ROOT, BadHead, Head
 from demur.exclusions.trusted import apply_delta, open_delta, open_entries
 from demur.exclusions.writer import VersionMismatch, VersionMissing, VersionPublished
@@ -27,9 +27,8 @@ def test_the_first_version_follows_on_the_empty_list() -> None:
 def test_a_version_and_its_delta_tell_the_same(before: set[str], after: set[str]) -> None:
     old = build(uids(*before))
     new = build(uids(*after), old)
-    entries = set(old.entries)
-    apply_delta(entries, open_delta(new.delta_file, new.head), 2)
-    assert sorted(entries) == list(new.entries) == list(open_entries(new.entries_file, new.head)) == uids(*sorted(after))
+    applied = apply_delta(old.entries, open_delta(new.delta_file, new.head), 2)
+    assert applied == new.entries == open_entries(new.entries_file, new.head) == EntryTable.of(uids(*after))
     assert (new.head.added, new.head.removed) == (len(after - before), len(before - after))
 
 
@@ -51,18 +50,18 @@ def test_times_are_utc_and_lose_their_fractions() -> None:
 
 
 def test_dates_and_predecessors_that_do_not_belong_together_are_refused() -> None:
-    first = build(uids("a"))
+    first, nothing = build(uids("a")), EntryTable.of(())
     times = {"published_at": NOW, "expires_at": NOW + LIFETIME}
     with pytest.raises(VersionMismatch):
-        build_version([], first.head, [], list_id=LIST_ID, **times)
+        build_version(nothing, first.head, nothing, list_id=LIST_ID, **times)
     with pytest.raises(VersionMismatch):
-        build_version([], None, uids("a"), list_id=LIST_ID, **times)
+        build_version(nothing, None, first.entries, list_id=LIST_ID, **times)
     with pytest.raises(VersionMismatch):
-        build_version([], first.head, first.entries, list_id="another", **times)
+        build_version(nothing, first.head, first.entries, list_id="another", **times)
     with pytest.raises(VersionMismatch):
-        build_version([], None, [], list_id=LIST_ID, published_at=NOW, expires_at=NOW)
+        build_version(nothing, None, nothing, list_id=LIST_ID, published_at=NOW, expires_at=NOW)
     with pytest.raises(VersionMismatch):
-        build_version([], None, [], list_id=LIST_ID, published_at=NOW.replace(tzinfo=None), expires_at=NOW)
+        build_version(nothing, None, nothing, list_id=LIST_ID, published_at=NOW.replace(tzinfo=None), expires_at=NOW)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,17 @@
 """The reader's rules, each broken once, and all of them under random histories and random damage."""
 
-import io
 import json
 from dataclasses import replace
 from datetime import timedelta
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from demur.errors import DemurError
 from demur.exclusions import ChangeOp, Entry, KeyKind
-from demur.exclusions.entries import Change, FileDigest, delta_parquet, entries_parquet
+from demur.exclusions.delta import Delta
+from demur.exclusions.entries import Change, FileDigest
 from demur.exclusions.trusted import (
     BadListFormat,
     BadSignature,
@@ -36,7 +34,7 @@ from demur.exclusions.trusted import (
     open_head,
 )
 from demur.signing import SigningKey
-from tests.support.exclusion_lists import LIFETIME, NOW, build, sign_fields, sign_head, uids
+from tests.support.exclusion_lists import LIFETIME, NOW, as_listed, build, parquet, sign_fields, sign_head, uids
 
 KEY = SigningKey.generate("op.example")
 FIRST = build([*uids("a", "b"), Entry(KeyKind.PHASH, "0" * 16, "f" * 64)])
@@ -102,9 +100,7 @@ def test_a_kind_of_key_from_the_future_is_refused_in_head_and_entries() -> None:
     fields["counts"] = {"iris": 3}
     with pytest.raises(UnknownKeyKind, match="iris"):
         open_head(sign_fields(fields, KEY), [KEY.verifier])
-    sink = io.BytesIO()
-    pq.write_table(pa.table({"kind": ["iris"], "key": ["a"], "pdq": [""]}), sink)
-    data = sink.getvalue()
+    data = parquet(kind=["iris"], key=["a"], pdq=[""])
     with pytest.raises(UnknownKeyKind, match="iris"):
         open_entries(data, replace(HEAD, entries=FileDigest.of(data)))
 
@@ -137,15 +133,15 @@ def test_deltas_must_chain() -> None:
 def test_a_delta_that_does_not_fit_is_refused() -> None:
     for change in (Change(ChangeOp.ADD, uids("a")[0]), Change(ChangeOp.REMOVE, uids("z")[0])):
         with pytest.raises(Gap):
-            apply_delta(set(FIRST.entries), (change,), 2)
-    data = delta_parquet([Change(ChangeOp.ADD, uids("z")[0])])
+            apply_delta(FIRST.entries, Delta.of([change]), 2)
+    data = Delta.of([Change(ChangeOp.ADD, uids("z")[0])]).parquet()
     with pytest.raises(WrongCount):
         open_delta(data, replace(HEAD, delta=FileDigest.of(data)))
 
 
 def test_entries_must_be_those_of_the_head() -> None:
     def signed(entries: list[Entry]) -> None:
-        data = entries_parquet(entries)
+        data = as_listed(entries)
         open_entries(data, replace(HEAD, entries=FileDigest.of(data)))
 
     honest = list(FIRST.entries)
@@ -183,12 +179,12 @@ def test_random_histories_are_followed_forwards_only(history: list[set[str]], da
 @given(histories)
 def test_deltas_lead_to_the_same_entries_as_the_whole_version(history: list[set[str]]) -> None:
     version = build(uids(*history[0]))
-    trusted, entries = Trusted.of(version.head), set(version.entries)
+    trusted, entries = Trusted.of(version.head), version.entries
     for names in history[1:]:
         version = build(uids(*names), version)
         trusted = follow(trusted, version.head)
-        apply_delta(entries, open_delta(version.delta_file, version.head), version.head.version)
-    assert sorted(entries) == list(open_entries(version.entries_file, version.head))
+        entries = apply_delta(entries, open_delta(version.delta_file, version.head), version.head.version)
+    assert entries == open_entries(version.entries_file, version.head)
 
 
 def test_every_refusal_is_a_demur_error() -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from demur.exclusions import Entry
-from demur.exclusions.entries import read_entries
+from demur.exclusions.table import EntryTable
 from demur.signing import SigningKey
 from demur.similarity.sandbox import Sandbox
 from demur.tlog.files import LogFiles
@@ -75,4 +75,4 @@ class Office:
         return self.publish(now)
 
     def entries(self, version: int) -> set[Entry]:
-        return set(read_entries((self.list_dir / "versions" / str(version) / "entries.parquet").read_bytes()))
+        return set(EntryTable.read((self.list_dir / "versions" / str(version) / "entries.parquet").read_bytes()))

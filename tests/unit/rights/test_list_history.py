@@ -10,7 +10,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from demur.exclusions import Entry, KeyKind
-from demur.exclusions.entries import read_delta, read_entries
+from demur.exclusions.delta import Delta
+from demur.exclusions.table import EntryTable
 from demur.signing import SigningKey
 from models import Base, ExclusionEntry, make_engine, make_sessions, writing
 from rights.lists import publish
@@ -70,8 +71,8 @@ class Played:
     def check_files(self, version: int) -> None:
         files = self.directory / "versions" / str(version)
         before, after = self.published[-2:]
-        assert set(read_entries((files / "entries.parquet").read_bytes())) == {Entry(KeyKind.UID, uid) for uid in after}
-        changes = {(change.op.value, change.entry.key) for change in read_delta((files / "delta.parquet").read_bytes())}
+        assert set(EntryTable.read((files / "entries.parquet").read_bytes())) == {Entry(KeyKind.UID, uid) for uid in after}
+        changes = {(change.op.value, change.entry.key) for change in Delta.read((files / "delta.parquet").read_bytes())}
         assert changes == {("add", uid) for uid in after - before} | {("remove", uid) for uid in before - after}
 
     def check_spans(self) -> None:

@@ -1,0 +1,129 @@
+"""Entries and deltas as Parquet: written in row groups, and read batch by batch into columns, so that no row becomes a Python object."""
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from demur.exclusions.entries import ChangeOp, Entry, KeyKind, UnknownWord
+
+ENTRY_SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("kind", "key", "pdq")])
+DELTA_SCHEMA = pa.schema([pa.field("op", pa.string(), nullable=False), *ENTRY_SCHEMA])
+KINDS, OPS = list(KeyKind), list(ChangeOp)
+PHASH = KINDS.index(KeyKind.PHASH)
+_KEY_LENGTH = np.array([{KeyKind.SHA256: 64, KeyKind.PHASH: 16}.get(kind, 0) for kind in KINDS])  # 0: any but none
+_IS_HEX = np.zeros(256, dtype=np.bool_)
+_IS_HEX[list(b"0123456789abcdef")] = True
+_BATCH, _GROUP = 1 << 16, 1 << 17  # rows
+
+
+@dataclass
+class Rows:
+    """Columns that grow batch by batch. The keys lie in one bytearray, which grows in place: two copies of them never exist."""
+
+    ops: "array[int]" = field(default_factory=lambda: array("b"))  # positions in ChangeOp; empty for entries
+    kinds: "array[int]" = field(default_factory=lambda: array("b"))  # positions in KeyKind
+    lengths: "array[int]" = field(default_factory=lambda: array("i"))
+    text: bytearray = field(default_factory=bytearray)
+    pdqs: bytearray = field(default_factory=bytearray)  # 32 bytes for each phash row
+
+    @property
+    def keys(self) -> pa.LargeStringArray:
+        offsets = np.zeros(len(self.lengths) + 1, dtype=np.int64)
+        np.cumsum(np.frombuffer(self.lengths, dtype=np.int32), out=offsets[1:])
+        return pa.LargeStringArray.from_buffers(len(self.lengths), pa.py_buffer(offsets), pa.py_buffer(self.text))
+
+
+def read_rows(data: bytes, schema: pa.Schema) -> Rows:
+    """The rows of a Parquet file of entries or of a delta. Raises pa.ArrowException (not Parquet, other columns), UnknownWord, BadEntry."""
+    rows = Rows()
+    for batch in _batches(data, schema):
+        if "op" in schema.names:
+            rows.ops.frombytes(_codes(batch.column("op"), OPS).tobytes())
+        kinds, keys, pdqs = _codes(batch.column("kind"), KINDS), batch.column("key"), batch.column("pdq")
+        _refuse_malformed(kinds, keys, pdqs)
+        rows.kinds.frombytes(kinds.tobytes())
+        rows.lengths.frombytes(_lengths(keys).tobytes())
+        rows.text += _text(keys).data
+        rows.pdqs += bytes.fromhex(bytes(_text(pdqs)).decode())
+    return rows
+
+
+def _batches(data: bytes, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    # Without threads: they may still be starting when a short program ends, and then abort it (pyarrow 26, about 1 in 60).
+    file = pq.ParquetFile(pa.BufferReader(data))
+    if file.schema_arrow.names != schema.names or file.schema_arrow.types != schema.types:
+        raise pa.ArrowInvalid(f"the columns are not {', '.join(schema.names)} as text")
+    for batch in file.iter_batches(_BATCH, use_threads=False):
+        batch.validate(full=True)  # Parquet readers do not look whether text is UTF-8
+        if any(column.null_count for column in batch.columns):
+            raise pa.ArrowInvalid("the columns have gaps")
+        yield batch
+
+
+def _codes(column: pa.StringArray, words: list[KeyKind] | list[ChangeOp]) -> NDArray[np.int8]:
+    encoded = column.dictionary_encode()
+    known = {word.value: code for code, word in enumerate(words)}
+    for text in encoded.dictionary.to_pylist():
+        if text not in known:
+            raise UnknownWord(repr(text))
+    codes = np.array([known[text] for text in encoded.dictionary.to_pylist()], dtype=np.int8)
+    return codes[encoded.indices.to_numpy()]
+
+
+def _refuse_malformed(kinds: NDArray[np.int8], keys: pa.StringArray, pdqs: pa.StringArray) -> None:
+    """Judges whole columns; only where something is wrong, row by row, as `Entry` names what it is. Raises BadEntry."""
+    demanded, found = _KEY_LENGTH[kinds], _lengths(keys)
+    by_length = np.where(demanded == 0, found > 0, found == demanded) & (_lengths(pdqs) == np.where(kinds == PHASH, 64, 0))
+    digests = keys.filter(pa.array(demanded > 0))
+    if not (by_length.all() and _IS_HEX[_text(digests)].all() and _IS_HEX[_text(pdqs)].all()):
+        for kind, key, pdq in zip(kinds, keys.to_pylist(), pdqs.to_pylist(), strict=True):
+            Entry(KINDS[kind], key, pdq)
+
+
+def _offsets(column: pa.StringArray) -> NDArray[np.int32]:
+    return np.frombuffer(column.buffers()[1], dtype=np.int32)[column.offset : column.offset + len(column) + 1]
+
+
+def _lengths(column: pa.StringArray) -> NDArray[np.int32]:
+    return np.diff(_offsets(column)) if len(column) else np.empty(0, dtype=np.int32)
+
+
+def _text(column: pa.StringArray) -> NDArray[np.uint8]:
+    data = column.buffers()[2]
+    if len(column) == 0 or data is None:
+        return np.empty(0, dtype=np.uint8)
+    return np.frombuffer(data, dtype=np.uint8)[_offsets(column)[0] : _offsets(column)[-1]]
+
+
+def write_rows(
+    ops: NDArray[np.int8] | None, kinds: NDArray[np.int8], offsets: NDArray[np.int64], text: NDArray[np.uint8], pdqs: NDArray[np.uint8]
+) -> bytes:
+    """Parquet bytes of entries (`ops` None) or of a delta. pdqs: (p, 32), one for each phash row."""
+    schema = ENTRY_SCHEMA if ops is None else DELTA_SCHEMA
+    sink = pa.BufferOutputStream()
+    hashes = np.concatenate([[0], np.cumsum(kinds == PHASH)])  # how many phash rows there are before each row
+    with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=["op", "kind", "pdq"]) as writer:
+        for start in range(0, len(kinds), _GROUP):
+            stop = min(start + _GROUP, len(kinds))
+            columns = [] if ops is None else [_words(ops[start:stop], OPS)]
+            columns += [_words(kinds[start:stop], KINDS), _slice(offsets[start : stop + 1], text)]
+            spelt = np.frombuffer(pdqs[hashes[start] : hashes[stop]].tobytes().hex().encode(), dtype=np.uint8)
+            columns.append(_slice(64 * (hashes[start : stop + 1] - hashes[start]), spelt))
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+    return sink.getvalue().to_pybytes()
+
+
+def _words(codes: NDArray[np.int8], words: list[KeyKind] | list[ChangeOp]) -> pa.StringArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array([word.value for word in words])).cast(pa.string())
+
+
+def _slice(offsets: NDArray[np.int64], text: NDArray[np.uint8]) -> pa.StringArray:
+    """A slice of large text as text with 32-bit offsets, which is what the format's column type is in Arrow."""
+    piece = text[offsets[0] : offsets[-1]]
+    places = (offsets - offsets[0]).astype(np.int32)
+    return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(places), pa.py_buffer(piece))

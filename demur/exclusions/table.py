@@ -1,0 +1,181 @@
+"""The entries of a version as columns in canonical order. Ten million take about the room of their keys; an `Entry` is made on demand."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self, overload
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from demur.errors import DemurError
+from demur.exclusions import leaves, ordering
+from demur.exclusions.entries import BadEntry, Entry, KeyKind
+from demur.exclusions.ordering import Columns
+from demur.exclusions.parquet import ENTRY_SCHEMA, KINDS, PHASH, Rows, read_rows, write_rows
+
+_NAMES = sorted(kind.value for kind in KINDS)  # by rank
+_RANKS = np.array([_NAMES.index(kind.value) for kind in KINDS], dtype=np.int8)
+_AT_ONCE = 1 << 16  # rows turned into Python objects at a time
+
+
+class BadOrder(DemurError, ValueError):
+    """Entries are not in canonical order, or one of them is there twice."""
+
+
+@dataclass(frozen=True, eq=False)
+class EntryTable(Sequence[Entry]):
+    """Entries in canonical order, each once.
+
+    kinds: (n,) position in KeyKind. keys: (n,) without nulls. pdqs: (p, 32) bytes, one row for each phash entry, in their order.
+    """
+
+    kinds: NDArray[np.int8]
+    keys: pa.LargeStringArray
+    pdqs: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Self:
+        """Sorts, and keeps each once. Raises BadEntry when a key is no Unicode text."""
+        listed = sorted(set(entries), key=lambda entry: entry.order)
+        try:
+            keys = pa.array([entry.key for entry in listed], pa.large_string())
+        except UnicodeEncodeError as error:
+            raise BadEntry(f"{error.object!r} holds a lone surrogate") from error
+        codes = {kind: code for code, kind in enumerate(KINDS)}
+        kinds = np.array([codes[entry.kind] for entry in listed], dtype=np.int8)
+        return cls(kinds, keys, _pdqs(bytes.fromhex("".join(entry.pdq for entry in listed))))
+
+    @classmethod
+    def read(cls, data: bytes) -> Self:
+        """Entries of a Parquet file. Raises pa.ArrowException (not Parquet, other columns), UnknownWord, BadEntry, BadOrder."""
+        return cls.from_rows(read_rows(data, ENTRY_SCHEMA))
+
+    @classmethod
+    def from_rows(cls, rows: Rows) -> Self:
+        """Raises BadOrder."""
+        table = cls(np.frombuffer(rows.kinds, dtype=np.int8), rows.keys, _pdqs(rows.pdqs))
+        if not ordering.in_order(table.columns):
+            raise BadOrder("the entries are not in canonical order, each once")
+        return table
+
+    def parquet(self) -> bytes:
+        """Parquet bytes of the entries."""
+        return write_rows(None, self.kinds, *ordering.text_buffers(self.keys), self.pdqs)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The entries as compiled code reads them."""
+        offsets, data = ordering.text_buffers(self.keys)
+        first = int(np.argmax(self.kinds == PHASH)) if len(self.pdqs) else 0
+        return Columns(_RANKS[self.kinds], offsets, data, self.pdqs, first, _RANKS[PHASH])
+
+    @cached_property
+    def counts(self) -> dict[KeyKind, int]:
+        """How many entries there are of each kind; kinds without entries are left out."""
+        numbers = zip(KINDS, np.bincount(self.kinds, minlength=len(KINDS)), strict=True)
+        return dict(sorted((kind, int(number)) for kind, number in numbers if number))
+
+    def span(self, kind: KeyKind) -> slice:
+        """Where the entries of a kind stand: together."""
+        start, stop = np.searchsorted(self.columns.ranks, [_RANKS[KINDS.index(kind)], _RANKS[KINDS.index(kind)] + 1])
+        return slice(int(start), int(stop))
+
+    def keys_of(self, kind: KeyKind) -> pa.LargeStringArray:
+        """The keys of a kind."""
+        return self.keys[self.span(kind)]
+
+    def root(self) -> str:
+        """The Merkle root, hex."""
+        return leaves.root(self.columns, _NAMES)
+
+    def where(self, wanted: NDArray[np.bool_]) -> Self:
+        """The entries that are wanted. (n,) bool."""
+        return type(self)(self.kinds[wanted], self.keys.filter(pa.array(wanted)), self.pdqs[wanted[self.span(KeyKind.PHASH)]])
+
+    def shared(self, other: "EntryTable") -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """For each entry of this table, and for each of the other one, whether both tables have it."""
+        here, there = np.zeros(len(self), dtype=np.bool_), np.zeros(len(other), dtype=np.bool_)
+        ordering.mark_shared(self.columns, other.columns, here, there)
+        return here, there
+
+    def places(self, asked: "EntryTable") -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """For each asked entry its position here, or that of the first one after it, and whether it is here."""
+        positions, found = np.empty(len(asked), dtype=np.int64), np.empty(len(asked), dtype=np.bool_)
+        ordering.locate(self.columns, asked.columns, positions, found)
+        return positions, found
+
+    def changed(self, changes: "EntryTable", adds: NDArray[np.bool_]) -> Self:
+        """A new table with some entries more and others less. (c,) bool: adds the entry, else removes it.
+
+        What is added must not be here, and what is removed must: see `places`.
+        """
+        positions, _ = self.places(changes)
+        size = len(self) + int(adds.sum()) - int((~adds).sum())
+        kept = np.ones(len(self), dtype=np.bool_)
+        kept[positions[~adds]] = False
+        stays = np.insert(kept, positions[adds], True)
+        kinds = np.insert(self.kinds, positions[adds], changes.kinds[adds])[stays]
+        start, hashes = self.span(KeyKind.PHASH).start, changes.span(KeyKind.PHASH)
+        new = adds[hashes]
+        pdqs = np.insert(self.pdqs, positions[hashes][new] - start, changes.pdqs[new], axis=0)
+        stays = np.insert(kept[self.span(KeyKind.PHASH)], positions[hashes][new] - start, True)
+        return type(self)(kinds, self._woven_keys(changes, positions, adds, size), pdqs[stays])
+
+    def _woven_keys(self, changes: "EntryTable", positions: NDArray[np.int64], adds: NDArray[np.bool_], size: int) -> pa.LargeStringArray:
+        lengths, own = np.diff(changes.columns.offsets), self.columns.offsets
+        gone = positions[~adds]
+        more = int(lengths[adds].sum()) - int((own[gone + 1] - own[gone]).sum())
+        offsets, data = np.empty(size + 1, dtype=np.int64), np.empty(int(own[-1] - own[0]) + more, dtype=np.uint8)
+        ordering.weave_keys(self.columns, changes.columns, positions, adds, offsets, data)
+        return pa.LargeStringArray.from_buffers(size, pa.py_buffer(offsets), pa.py_buffer(data))
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+
+    def __getitem__(self, index: int | slice) -> Entry | Self:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            return self.where(_marked(len(self), start, stop, step))
+        position = range(len(self))[index]
+        kind = KINDS[self.kinds[position]]
+        pdq = self.pdqs[position - self.columns.first].tobytes().hex() if kind is KeyKind.PHASH else ""
+        return Entry(kind, self.keys[position].as_py(), pdq)
+
+    def __iter__(self) -> Iterator[Entry]:
+        hashes = iter(self.pdqs)
+        for start in range(0, len(self), _AT_ONCE):
+            keys = self.keys.slice(start, _AT_ONCE).to_pylist()
+            for code, key in zip(self.kinds[start : start + _AT_ONCE], keys, strict=True):
+                yield Entry(KINDS[code], key, next(hashes).tobytes().hex() if code == PHASH else "")
+
+    def __contains__(self, entry: object) -> bool:
+        return isinstance(entry, Entry) and bool(self.places(EntryTable.of([entry]))[1][0])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, EntryTable):
+            return NotImplemented
+        same_kinds, same_pdqs = np.array_equal(self.kinds, other.kinds), np.array_equal(self.pdqs, other.pdqs)
+        return bool(same_kinds and same_pdqs and self.keys.equals(other.keys))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _pdqs(data: bytes | bytearray) -> NDArray[np.uint8]:
+    """(p, 32), read-only."""
+    rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, 32)
+    rows.flags.writeable = False
+    return rows
+
+
+def _marked(size: int, start: int, stop: int, step: int) -> NDArray[np.bool_]:
+    marks = np.zeros(size, dtype=np.bool_)
+    marks[start:stop:step] = True
+    return marks
