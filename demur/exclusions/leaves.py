@@ -18,20 +18,20 @@ _SHORT[list(b'"\\\b\f\n\r\t')] = list(b'"\\bfnrt')
 
 
 def root(entries: Columns, kinds: list[str]) -> str:
-    """The root (hex) over entries in canonical order; `kinds` are the names by rank."""
+    """The root (hex) over entries in canonical order; `kinds` are the names of KeyKind by position."""
     openings = np.zeros((len(kinds), 32), dtype=np.uint8)
     for opening, kind in zip(openings, kinds, strict=True):
         text = b'\x00["%s","' % kind.encode()
         opening[: len(text) + 1] = [len(text), *text]
 
     def subtree(start: int) -> bytes:
-        hashes = np.empty((min(_BLOCK, len(entries.ranks) - start), 8), dtype=np.uint32)
+        hashes = np.empty((min(_BLOCK, len(entries.kinds) - start), 8), dtype=np.uint32)
         _hash_leaves(entries, start, openings, hashes)
         tree_root(hashes)
         return hashes[0].astype(">u4").tobytes()
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return merkle.root(pool.map(subtree, range(0, len(entries.ranks), _BLOCK))).hex()
+        return merkle.root(pool.map(subtree, range(0, len(entries.kinds), _BLOCK))).hex()
 
 
 @compiled
@@ -42,7 +42,7 @@ def _hash_leaves(entries: Columns, start: int, openings: NDArray[np.uint8], hash
         longest = max(longest, entries.offsets[start + row + 1] - entries.offsets[start + row])
     message, schedule = np.empty(6 * longest + 256, dtype=np.uint8), np.empty(64, dtype=np.uint32)
     for row in range(len(hashes)):
-        opening = openings[entries.ranks[start + row]]
+        opening = openings[entries.kinds[start + row]]
         message[: opening[0]] = opening[1 : opening[0] + 1]
         end = _write_leaf(entries, start + row, message, int(opening[0]))
         digest(message, end, schedule, hashes[row])
@@ -55,7 +55,7 @@ def _write_leaf(entries: Columns, entry: int, message: NDArray[np.uint8], at: in
         at = _write_byte(entries.data[place], message, at)
     message[at], message[at + 1], message[at + 2] = 0x22, 0x2C, 0x22
     at += 3
-    if entries.ranks[entry] == entries.phash:
+    if entries.kinds[entry] == entries.phash:
         for byte in entries.pdqs[entry - entries.first]:
             message[at], message[at + 1] = _HEX[byte >> 4], _HEX[byte & 15]
             at += 2

@@ -12,12 +12,13 @@ from demur.similarity.kernels import compiled
 class Columns(NamedTuple):
     """Entries as plain arrays. Entry i has the key data[offsets[i]:offsets[i + 1]]; a phash entry i has the pdq in row i - first."""
 
-    ranks: NDArray[np.int8]  # (n,) place of the kind in canonical order
+    kinds: NDArray[np.int8]  # (n,) position in KeyKind
     offsets: NDArray[np.int64]  # (n + 1,)
     data: NDArray[np.uint8]
     pdqs: NDArray[np.uint8]  # (p, 32)
     first: int  # position of the first phash entry
-    phash: int  # the rank of phash entries
+    phash: int  # the position of phash in KeyKind
+    ranks: NDArray[np.int8]  # place of each kind in canonical order, by its position in KeyKind
 
 
 def text_buffers(column: pa.LargeStringArray) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
@@ -43,10 +44,10 @@ def _compare_bytes(a: NDArray[np.uint8], a_start: int, a_stop: int, b: NDArray[n
 @compiled
 def compare(a: Columns, i: int, b: Columns, j: int) -> int:
     """Below, at or above 0 as entry i of `a` comes before, is, or comes after entry j of `b`. The order of UTF-8 is that of code points."""
-    if a.ranks[i] != b.ranks[j]:
-        return int(a.ranks[i]) - int(b.ranks[j])
+    if a.kinds[i] != b.kinds[j]:
+        return -1 if a.ranks[a.kinds[i]] < b.ranks[b.kinds[j]] else 1
     found = _compare_bytes(a.data, a.offsets[i], a.offsets[i + 1], b.data, b.offsets[j], b.offsets[j + 1])
-    if found == 0 and a.ranks[i] == a.phash:
+    if found == 0 and a.kinds[i] == a.phash:
         return _compare_bytes(a.pdqs[i - a.first], 0, 32, b.pdqs[j - b.first], 0, 32)
     return found
 
@@ -54,7 +55,7 @@ def compare(a: Columns, i: int, b: Columns, j: int) -> int:
 @compiled
 def in_order(entries: Columns) -> bool:
     """Whether every entry comes after the one before it."""
-    for entry in range(1, len(entries.ranks)):  # noqa: SIM110 — compiled code has no all()
+    for entry in range(1, len(entries.kinds)):  # noqa: SIM110 — compiled code has no all()
         if compare(entries, entry - 1, entries, entry) >= 0:
             return False
     return True
@@ -64,7 +65,7 @@ def in_order(entries: Columns) -> bool:
 def mark_shared(a: Columns, b: Columns, in_both_a: NDArray[np.bool_], in_both_b: NDArray[np.bool_]) -> None:
     """Sets, for each entry of either table, whether the other one has it, too."""
     i = j = 0
-    while i < len(a.ranks) and j < len(b.ranks):
+    while i < len(a.kinds) and j < len(b.kinds):
         order = compare(a, i, b, j)
         if order == 0:
             in_both_a[i] = in_both_b[j] = True
@@ -75,8 +76,8 @@ def mark_shared(a: Columns, b: Columns, in_both_a: NDArray[np.bool_], in_both_b:
 @compiled
 def locate(entries: Columns, asked: Columns, positions: NDArray[np.int64], found: NDArray[np.bool_]) -> None:
     """For each asked entry its position among `entries`, or that of the first one after it, and whether it is there."""
-    for question in range(len(asked.ranks)):
-        low, high = 0, len(entries.ranks)
+    for question in range(len(asked.kinds)):
+        low, high = 0, len(entries.kinds)
         while low < high:
             middle = (low + high) // 2
             if compare(entries, middle, asked, question) < 0:
@@ -84,7 +85,7 @@ def locate(entries: Columns, asked: Columns, positions: NDArray[np.int64], found
             else:
                 high = middle
         positions[question] = low
-        found[question] = low < len(entries.ranks) and compare(entries, low, asked, question) == 0
+        found[question] = low < len(entries.kinds) and compare(entries, low, asked, question) == 0
 
 
 @compiled
@@ -99,7 +100,7 @@ def weave_keys(
     """Writes the keys of `old` with each change made at its position: added before it, or the entry there left out."""
     at = count = size = 0
     for change in range(len(positions) + 1):
-        stop = positions[change] if change < len(positions) else len(old.ranks)
+        stop = positions[change] if change < len(positions) else len(old.kinds)
         run = old.offsets[stop] - old.offsets[at]
         data[size : size + run] = old.data[old.offsets[at] : old.offsets[stop]]
         for entry in range(at, stop):

@@ -27,15 +27,13 @@ class Rows:
 
     ops: "array[int]" = field(default_factory=lambda: array("b"))  # positions in ChangeOp; empty for entries
     kinds: "array[int]" = field(default_factory=lambda: array("b"))  # positions in KeyKind
-    lengths: "array[int]" = field(default_factory=lambda: array("i"))
+    offsets: "array[int]" = field(default_factory=lambda: array("q", [0]))
     text: bytearray = field(default_factory=bytearray)
     pdqs: bytearray = field(default_factory=bytearray)  # 32 bytes for each phash row
 
     @property
     def keys(self) -> pa.LargeStringArray:
-        offsets = np.zeros(len(self.lengths) + 1, dtype=np.int64)
-        np.cumsum(np.frombuffer(self.lengths, dtype=np.int32), out=offsets[1:])
-        return pa.LargeStringArray.from_buffers(len(self.lengths), pa.py_buffer(offsets), pa.py_buffer(self.text))
+        return pa.LargeStringArray.from_buffers(len(self.kinds), pa.py_buffer(self.offsets), pa.py_buffer(self.text))
 
 
 def read_rows(data: bytes, schema: pa.Schema) -> Rows:
@@ -47,7 +45,7 @@ def read_rows(data: bytes, schema: pa.Schema) -> Rows:
         kinds, keys, pdqs = _codes(batch.column("kind"), KINDS), batch.column("key"), batch.column("pdq")
         _refuse_malformed(kinds, keys, pdqs)
         rows.kinds.frombytes(kinds.tobytes())
-        rows.lengths.frombytes(_lengths(keys).tobytes())
+        rows.offsets.frombytes((len(rows.text) + np.cumsum(_lengths(keys), dtype=np.int64)).tobytes())
         rows.text += _text(keys).data
         rows.pdqs += bytes.fromhex(bytes(_text(pdqs)).decode())
     return rows

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self, overload
+from typing import Self, TypeVar, overload
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,8 @@ from demur.exclusions.entries import BadEntry, Entry, KeyKind
 from demur.exclusions.ordering import Columns
 from demur.exclusions.parquet import ENTRY_SCHEMA, KINDS, PHASH, Rows, read_rows, write_rows
 
-_NAMES = sorted(kind.value for kind in KINDS)  # by rank
-_RANKS = np.array([_NAMES.index(kind.value) for kind in KINDS], dtype=np.int8)
+_RANKS = np.array([sorted(KINDS).index(kind) for kind in KINDS], dtype=np.int8)
+Scalar = TypeVar("Scalar", bound=np.generic)
 _AT_ONCE = 1 << 16  # rows turned into Python objects at a time
 
 
@@ -69,18 +69,18 @@ class EntryTable(Sequence[Entry]):
         """The entries as compiled code reads them."""
         offsets, data = ordering.text_buffers(self.keys)
         first = int(np.argmax(self.kinds == PHASH)) if len(self.pdqs) else 0
-        return Columns(_RANKS[self.kinds], offsets, data, self.pdqs, first, _RANKS[PHASH])
+        return Columns(_read_only(self.kinds), offsets, data, _read_only(self.pdqs), first, PHASH, _RANKS)
 
     @cached_property
     def counts(self) -> dict[KeyKind, int]:
         """How many entries there are of each kind; kinds without entries are left out."""
-        numbers = zip(KINDS, np.bincount(self.kinds, minlength=len(KINDS)), strict=True)
-        return dict(sorted((kind, int(number)) for kind, number in numbers if number))
+        numbers = ((kind, int(np.count_nonzero(self.kinds == code))) for code, kind in enumerate(KINDS))
+        return dict(sorted((kind, number) for kind, number in numbers if number))
 
     def span(self, kind: KeyKind) -> slice:
         """Where the entries of a kind stand: together."""
-        start, stop = np.searchsorted(self.columns.ranks, [_RANKS[KINDS.index(kind)], _RANKS[KINDS.index(kind)] + 1])
-        return slice(int(start), int(stop))
+        start = sum(number for other, number in self.counts.items() if other < kind)
+        return slice(start, start + self.counts.get(kind, 0))
 
     def keys_of(self, kind: KeyKind) -> pa.LargeStringArray:
         """The keys of a kind."""
@@ -88,7 +88,7 @@ class EntryTable(Sequence[Entry]):
 
     def root(self) -> str:
         """The Merkle root, hex."""
-        return leaves.root(self.columns, _NAMES)
+        return leaves.root(self.columns, [kind.value for kind in KINDS])
 
     def where(self, wanted: NDArray[np.bool_]) -> Self:
         """The entries that are wanted. (n,) bool."""
@@ -169,10 +169,14 @@ class EntryTable(Sequence[Entry]):
 
 
 def _pdqs(data: bytes | bytearray) -> NDArray[np.uint8]:
-    """(p, 32), read-only."""
-    rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, 32)
-    rows.flags.writeable = False
-    return rows
+    return np.frombuffer(data, dtype=np.uint8).reshape(-1, 32)
+
+
+def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    """A view, so that compiled code meets one type of array and is compiled once."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _marked(size: int, start: int, stop: int, step: int) -> NDArray[np.bool_]:
