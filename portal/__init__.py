@@ -75,6 +75,7 @@ def create_app(config: Config) -> Flask:
     cli.init_app(app)
     csrf = CSRFProtect(app)
     csrf.exempt(api.blueprint)
+    csrf.exempt(log.cosign)
     for area in (pages, auth, photos, lookup, opt_outs, requests, runs, lists, log, progress, api):
         app.register_blueprint(area.blueprint)
     limits.init_app(app, config)

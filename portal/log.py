@@ -1,6 +1,6 @@
 """The transparency log as static files below /log/ (docs/formats/transparency-log.md), and its public key. Everything here is public."""
 
-from flask import Blueprint, Response, send_file
+from flask import Blueprint, Response, request, send_file
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
@@ -8,10 +8,13 @@ from werkzeug.security import safe_join
 from demur.errors import DemurError
 from demur.exclusions.sources import DirectorySource
 from demur.signing import VerifyKey
+from demur.tlog.files import LogFiles, LogMovedOn
 from demur.tlog.reader import CHECKPOINT_FILE, LogReader
 from portal.site import site
 from rights.keys import LOG_VERIFIER_FILE
+from rights.log import add_cosignatures, known_witnesses
 
+MAX_NOTE_BYTES = 64_000
 FOR_GOOD = "public, max-age=31536000, immutable"
 blueprint = Blueprint("log", __name__, url_prefix="/log")
 
@@ -25,6 +28,21 @@ def checkpoint() -> Response:
 def tile(name: str) -> Response:
     """A tile of hashes or a bundle of leaves."""
     return _send(f"tile/{name}", "application/octet-stream", FOR_GOOD)
+
+
+@blueprint.post("/cosignatures")
+def cosign() -> ResponseReturnValue:
+    """Takes a checkpoint that a known witness cosigned; its signature is all that counts, so nobody needs to sign in."""
+    request.max_content_length = MAX_NOTE_BYTES
+    verifier = log_verifier()
+    if verifier is None:
+        raise NotFound
+    try:
+        text = request.get_data().decode()
+        added = add_cosignatures(LogFiles(site().config.log_dir), verifier, known_witnesses(site().config.keys_dir), text)
+    except (DemurError, UnicodeDecodeError) as error:
+        return Response(f"{error}\n", 409 if isinstance(error, LogMovedOn) else 400, mimetype="text/plain")
+    return Response(f"{added}\n", mimetype="text/plain")
 
 
 @blueprint.get("/key")

@@ -10,7 +10,9 @@
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, undefer
@@ -18,12 +20,18 @@ from sqlalchemy.orm import Session, undefer
 from demur.errors import DemurError
 from demur.receipts import Statement, commitment
 from demur.receipts.statement import PAYLOAD_TYPE, SALT_BYTES
-from demur.signing import SigningKey
+from demur.signing import SigningKey, VerifyKey
+from demur.tlog.checkpoint import LogCheckpoint, WitnessKey
 from demur.tlog.files import LogFiles
 from models import Account, LogEntry, RightsRequest
 from rights import outbox
 
 BATCH = 4096  # leaves numbered, or written, at a time
+WITNESSES_DIR = "witnesses"  # inside the keys directory
+
+
+class UnknownWitness(DemurError):
+    """The checkpoint carries no cosignature by a witness that the operator knows."""
 
 
 class LogAhead(DemurError):
@@ -83,3 +91,23 @@ def write_log(session: Session, files: LogFiles, key: SigningKey) -> None:
         leaves = select(LogEntry.leaf).where(LogEntry.leaf_index >= size).order_by(LogEntry.leaf_index).limit(BATCH)
         checkpoint = files.append(session.scalars(leaves).all(), size, key)
         size = checkpoint.size
+
+
+def known_witnesses(keys_dir: Path) -> list[WitnessKey]:
+    """The witnesses whose cosignatures are served: every .vkey file in the keys directory's ``witnesses``. Raises BadKey."""
+    return [WitnessKey.load(path) for path in sorted((keys_dir / WITNESSES_DIR).glob("*.vkey"))]
+
+
+def add_cosignatures(files: LogFiles, key: VerifyKey, witnesses: Sequence[WitnessKey], text: str) -> int:
+    """Adds the cosignatures of known witnesses to the newest checkpoint, and returns how many there were.
+
+    Raises LogCheckpoint.open's errors, BadSignature, UnknownWitness, demur.tlog.files.LogMovedOn, OSError.
+    """
+    checkpoint = LogCheckpoint.open(text, key)
+    lines = [(line, witness) for line in checkpoint.signatures for witness in witnesses if line.by(witness)]
+    if not lines:
+        raise UnknownWitness("no cosignature of it is by a witness that is known here")
+    for _, witness in lines:
+        checkpoint.seen_at(witness)
+    files.cosign(replace(checkpoint, signatures=tuple(line for line, _ in lines)), key)
+    return len(lines)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from demur.errors import DemurError
 from demur.exclusions.trusted import ListRefused
 from demur.signing import SigningError
+from demur.tlog.witness import LogForked, LogRolledBack
 
 REFUSED = 3
 FILE = click.Path(path_type=Path)
@@ -25,7 +26,7 @@ class Refusing(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (ListRefused, SigningError) as error:
+        except (ListRefused, SigningError, LogForked, LogRolledBack) as error:
             self._say(f"Refused ({type(error).__name__}): {error}", ctx, REFUSED)
         except DemurError as error:
             self._say(f"Error: {error}", ctx, 1)

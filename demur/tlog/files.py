@@ -25,6 +25,10 @@ class LogBroken(DemurError):
     """The log's files are not what its checkpoint says: nothing may be added before they are restored."""
 
 
+class LogMovedOn(DemurError):
+    """The cosigned tree is not the newest any more."""
+
+
 class LogFiles:
     """The files of one log. Appending processes wait for each other."""
 
@@ -51,6 +55,15 @@ class LogFiles:
             if not fresh and before.signatures:
                 return before
             return self._extend(before, fresh, key)
+
+    def cosign(self, cosigned: LogCheckpoint, key: VerifyKey) -> None:
+        """Adds signatures, which the caller has verified, to the newest checkpoint. Raises LogMovedOn, OSError."""
+        with self._alone():
+            newest = self.checkpoint(key)
+            if newest is None or (newest.size, newest.root) != (cosigned.size, cosigned.root):
+                raise LogMovedOn(f"the log has another tree than the one of {cosigned.size} leaves by now; witness it again")
+            own = [line for line in cosigned.signatures if not line.by(key)]
+            atomic_write(self.directory / CHECKPOINT_FILE, str(newest.merged(own)).encode())
 
     def _extend(self, before: LogCheckpoint, fresh: list[bytes], key: SigningKey) -> LogCheckpoint:
         size = before.size + len(fresh)
