@@ -1,6 +1,7 @@
 """Copies a manifest of any kind without its excluded rows. The copy appears whole or not at all."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from demur.exclusions.reader import ExclusionList
@@ -15,7 +16,7 @@ _Filter = Callable[[Path, Path, ExclusionList, FilterReport, Progress], None]
 _FILTERS: dict[str, _Filter] = {
     ".parquet": filter_parquet,
     ".csv": filter_csv,
-    ".tsv": filter_csv,
+    ".tsv": partial(filter_csv, delimiter="\t"),
     ".jsonl": filter_jsonl,
     ".ndjson": filter_jsonl,
     ".tar": filter_webdataset,

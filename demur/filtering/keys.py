@@ -8,15 +8,25 @@ from demur.exclusions.keycolumns import PERCEPTUAL_COLUMNS, TEXT_KINDS, NoKeyCol
 from demur.manifests.columns import convert
 from demur.manifests.schema import ALIASES
 
+Names = Mapping[str, str]
+"""Our name of a column → the manifest's."""
+NO_NAMES: Names = {}
 KEY_COLUMNS = (*(kind.value for kind in TEXT_KINDS), *PERCEPTUAL_COLUMNS)
 
 
-def key_columns(names: Iterable[str], where: str) -> dict[str, str]:
-    """Our name → the manifest's, for the key columns that it has; a row without a uid is named by its path. Raises NoKeyColumn."""
-    by_lower = {name.lower(): name for name in reversed(list(names))}
+def key_columns(names: Iterable[str], where: str, given: Names = NO_NAMES) -> dict[str, str]:
+    """Our name → the manifest's, for the key columns that it has; a row without a uid is named by its path.
+
+    What is `given` in the same form stands instead of what would be found. Raises NoKeyColumn, also when a given column is not there.
+    """
+    names = list(names)
+    missing = sorted(set(given.values()) - set(names))
+    if missing:
+        raise NoKeyColumn(f"{where} has no column {missing[0]}")
+    by_lower = {name.lower(): name for name in reversed(names)}
     aliases = {ours: ALIASES[ours] for ours in KEY_COLUMNS} | {"uid": (*ALIASES["uid"], *ALIASES["path"])}
     found = {ours: [by_lower[name] for name in theirs if name in by_lower] for ours, theirs in aliases.items()}
-    columns = {ours: theirs[0] for ours, theirs in found.items() if theirs}
+    columns = {ours: theirs[0] for ours, theirs in found.items() if theirs} | dict(given)
     if not columns:
         raise NoKeyColumn(f"{where} has no column by which a list excludes: no uid, key, id, path, sha256, url, owner or phash")
     return columns
@@ -27,9 +37,9 @@ def keyed_table(columns: dict[str, pa.Array]) -> pa.Table:
     return pa.table({name: convert(name, column)[0] for name, column in columns.items()})
 
 
-def record_table(records: Sequence[Mapping[str, object]], where: str) -> pa.Table:
+def record_table(records: Sequence[Mapping[str, object]], where: str, given: Names = NO_NAMES) -> pa.Table:
     """The key columns of records that came as objects; what is missing in a record is null. Raises NoKeyColumn."""
-    columns = key_columns(dict.fromkeys(name for record in records for name in record), where)
+    columns = key_columns(dict.fromkeys(name for record in records for name in record), where, given)
     return keyed_table({ours: _column([record.get(theirs) for record in records]) for ours, theirs in columns.items()})
 
 

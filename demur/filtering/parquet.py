@@ -7,18 +7,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from demur.exclusions.reader import ExclusionList
-from demur.filtering.keys import key_columns, keyed_table
+from demur.filtering.keys import NO_NAMES, Names, key_columns, keyed_table
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 
 _READ_ROWS = 1 << 16
 _GROUP_ROWS = 1 << 17
 
 
-def filter_parquet(source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> None:
-    """Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError."""
+def filter_parquet(
+    source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress, given: Names = NO_NAMES
+) -> None:
+    """`given`: see key_columns. Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError."""
     try:
         with pq.ParquetFile(source, memory_map=True) as file:
-            columns = key_columns(file.schema_arrow.names, str(source))
+            columns = key_columns(file.schema_arrow.names, str(source), given)
             with pq.ParquetWriter(target, file.schema_arrow, compression=_compression(file.metadata)) as writer:
                 for group in _groups(_kept(file, columns, exclusions, report, progress)):
                     writer.write_table(group)
