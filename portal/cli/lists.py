@@ -7,13 +7,15 @@ import click
 from flask.cli import with_appcontext
 
 from demur.signing import SigningKey
+from demur.tlog.files import LogFiles
 from models import ExclusionListVersion
 from portal.cli.output import json_option, plainly, show, show_rows
 from portal.lists import KEY_FILE, list_verifier
 from portal.site import now, site
 from rights.consumers import Consumer
 from rights.consumers import consumers as list_consumers
-from rights.lists import newest_version, sync_head
+from rights.keys import LOG_KEY_FILE
+from rights.lists import make_public, newest_version
 from rights.lists import publish as publish_list
 
 
@@ -30,12 +32,12 @@ def lists() -> None:
 def publish(force: bool, as_json: bool) -> None:
     """Publish a new version now, if its entries changed or the newest one is about to expire."""
     config = site().config
-    key = SigningKey.load(config.keys_dir / KEY_FILE)
+    key, log_key = SigningKey.load(config.keys_dir / KEY_FILE), SigningKey.load(config.keys_dir / LOG_KEY_FILE)
     lifetime = timedelta(days=config.list_lifetime_days)
     with site().writing.begin() as session:
-        version = publish_list(session, config.list_dir, key, list_id=config.list_name, lifetime=lifetime, now=now(), force=force)
+        version = publish_list(session, config.list_dir, key, log_key, list_id=config.list_name, lifetime=lifetime, now=now(), force=force)
     with site().reading.begin() as session:
-        sync_head(session, config.list_dir)
+        make_public(session, config.list_dir, LogFiles(config.log_dir), log_key)
     if version is None:
         click.echo("{}" if as_json else "nothing changed, so there is no new version")
     else:
