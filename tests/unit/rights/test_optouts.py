@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from demur.exclusions import KeyKind
-from models import ExclusionListVersion, OptOut, Outbox, RequestState, RightsRequest
+from demur.receipts import LogKind
+from models import ExclusionListVersion, LogEntry, OptOut, Outbox, RequestState, RightsRequest
 from rights.optouts import Everything, NothingToOptOut, Photos
 from rights.photo import PhotoNotFound
 from rights.photos import get_photo
@@ -41,12 +42,12 @@ def test_a_photo_and_its_copies_leave_training(office: Office):
     assert state(office, filing) is RequestState.FULFILLED
 
 
-def test_filing_is_one_request_with_one_outbox_row(office: Office):
+def test_filing_is_one_request_that_promises_its_search_and_its_receipt(office: Office):
     office.file(office.account("ada"), Photos(("ada-0", "ada-1", "ada-0")))
     with office.sessions() as session:
         assert len(session.scalars(select(OptOut)).all()) == 2
-        row = session.scalars(select(Outbox)).one()
-        assert row.topic == "propagate_opt_outs"
+        assert {row.topic for row in session.scalars(select(Outbox))} == {"propagate_opt_outs", "publish_list"}
+        assert session.scalars(select(LogEntry)).one().kind is LogKind.OPT_OUT_FILED
 
 
 def test_what_is_opted_out_already_is_skipped_and_said_so(office: Office):
