@@ -22,10 +22,12 @@ from portal import (
     pages,
     photos,
     progress,
+    receipts,
     requests,
     runs,
     security,
     uploads,
+    verify,
 )
 from portal.assets import versioned
 from portal.auth import member, provider
@@ -43,8 +45,8 @@ class Portal(PortalLogging, Flask):
     request_class = security.PortalRequest
 
     def get_send_file_max_age(self, filename: str | None) -> int | None:
-        """The modules that take fingerprints import each other by plain name, and must never be of two versions: always asked for."""
-        return 0 if filename and filename.startswith("hash/") else super().get_send_file_max_age(filename)
+        """Modules that import each other by plain name must never be of two versions: always asked for."""
+        return 0 if filename and filename.startswith(("hash/", "verify/")) else super().get_send_file_max_age(filename)
 
 
 def create_app(config: Config) -> Flask:
@@ -76,7 +78,8 @@ def create_app(config: Config) -> Flask:
     csrf = CSRFProtect(app)
     csrf.exempt(api.blueprint)
     csrf.exempt(log.cosign)
-    for area in (pages, auth, photos, lookup, opt_outs, requests, runs, lists, log, progress, api):
+    csrf.exempt(verify.blueprint)  # changes nothing, so it needs no token, and who opens it no session
+    for area in (pages, auth, photos, lookup, opt_outs, requests, runs, lists, log, receipts, verify, progress, api):
         app.register_blueprint(area.blueprint)
     limits.init_app(app, config)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -14,6 +14,7 @@ from demur.errors import DemurError
 from demur.similarity.sandbox import SandboxBusy, SandboxCannotStart
 from portal.auth.provider import ProviderUnreachable, SignInRefused
 from portal.limits import is_stranger, retry_after
+from portal.receipts import NotYetInTheLog
 from portal.selection import MOST_PICTURES, TooManyChosen
 from portal.uploads import TooManyUploads, may_bring_pictures
 from rights.catalogues import IndexIncomplete
@@ -84,6 +85,9 @@ BY_ERROR: dict[type[Exception], Problem] = {
         "Looking up is not possible right now",
         "Part of what we would search is missing, and we will not say no to a picture that we did not look for. Your opt-outs are safe.",
         again=True,
+    ),
+    NotYetInTheLog: Problem(
+        503, "The transparency log does not hold it yet", "Its receipt is ready in a second or two. Please try again.", again=True
     ),
     OperationalError: Problem(503, "We are busy for a moment", "The database does not answer. Nothing was changed.", again=True),
 }
