@@ -4,6 +4,7 @@ Format: docs/formats/exclusion-list.md.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,11 +12,13 @@ from demur.digests import NotCanonical, canonical_json
 from demur.errors import DemurError
 from demur.exclusions.entries import Entry, KeyKind
 from demur.exclusions.head import Head
+from demur.exclusions.table import EntryTable
 from demur.fields import count, fields, text
 from demur.tlog import merkle
 from demur.tlog.merkle import ProofRefused
 
 FORMAT = "demur-entry-proof/1"
+_BLOCK = 256  # leaves of one subtree
 _FIELDS = {"format", "list_id", "version", "entry", "leaf_index", "path"}
 
 
@@ -71,3 +74,25 @@ class EntryProof:
         if set(told) != _FIELDS or told["format"] != FORMAT or proof.to_json() != spelled:
             raise BadEntryProof(f"this is not an entry proof of the format {FORMAT}")
         return proof
+
+
+class EntryProver:
+    """Makes proofs for one version. Made once, it keeps 32 bytes for each block of entries; a proof then hashes one block."""
+
+    def __init__(self, head: Head, entries: EntryTable) -> None:
+        self._head, self._entries = head, entries
+        self._blocks = merkle.levels(list(entries.subtree_roots(_BLOCK))) if len(entries) else [[]]
+
+    def prove(self, candidates: Iterable[Entry]) -> EntryProof | None:
+        """The proof for the first of these entries, in canonical order, that the version holds; None when it holds none."""
+        asked = EntryTable.of(candidates)
+        positions, found = self._entries.places(asked)
+        first = next((int(position) for position, there in zip(positions, found, strict=True) if there), None)
+        return None if first is None else self._proof(first)
+
+    def _proof(self, position: int) -> EntryProof:
+        block, inside = divmod(position, _BLOCK)
+        places = range(block * _BLOCK, min((block + 1) * _BLOCK, len(self._entries)))
+        leaves = [merkle.leaf_hash(self._entries[place].leaf) for place in places]
+        path = merkle.path_in(merkle.levels(leaves), inside) + merkle.path_in(self._blocks, block)
+        return EntryProof(self._head.list_id, self._head.version, self._entries[position], position, tuple(path))

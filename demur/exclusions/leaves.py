@@ -1,6 +1,7 @@
 """The Merkle root over millions of entries: leaves and tree are made in compiled code, on all cores, in bounded memory."""
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -19,19 +20,24 @@ _SHORT[list(b'"\\\b\f\n\r\t')] = list(b'"\\bfnrt')
 
 def root(entries: Columns, kinds: list[str]) -> str:
     """The root (hex) over entries in canonical order; `kinds` are the names of KeyKind by position."""
+    return merkle.root(subtree_roots(entries, kinds, _BLOCK)).hex()
+
+
+def subtree_roots(entries: Columns, kinds: list[str], block: int) -> Iterator[bytes]:
+    """The roots over aligned blocks of entries, `block` being a power of two; the last one may be smaller."""
     openings = np.zeros((len(kinds), 32), dtype=np.uint8)
     for opening, kind in zip(openings, kinds, strict=True):
         text = b'\x00["%s","' % kind.encode()
         opening[: len(text) + 1] = [len(text), *text]
 
     def subtree(start: int) -> bytes:
-        hashes = np.empty((min(_BLOCK, len(entries.kinds) - start), 8), dtype=np.uint32)
+        hashes = np.empty((min(block, len(entries.kinds) - start), 8), dtype=np.uint32)
         _hash_leaves(entries, start, openings, hashes)
         tree_root(hashes)
         return hashes[0].astype(">u4").tobytes()
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return merkle.root(pool.map(subtree, range(0, len(entries.kinds), _BLOCK))).hex()
+        yield from pool.map(subtree, range(0, len(entries.kinds), block))
 
 
 @compiled

@@ -71,6 +71,23 @@ def inclusion_proof(hashes: Sequence[bytes], index: int) -> list[bytes]:
     return [root(hashes[start:stop]) for start, stop in inclusion_ranges(index, len(hashes))]
 
 
+def levels(hashes: Sequence[bytes]) -> list[list[bytes]]:
+    """The whole tree over at least one leaf hash, level by level up to the root: what many proofs take. An odd last hash is carried up."""
+    tree = [list(hashes)]
+    while len(below := tree[-1]) > 1:
+        pairs = [node_hash(below[place], below[place + 1]) for place in range(0, len(below) - 1, 2)]
+        tree.append(pairs + below[len(pairs) * 2 :])
+    return tree
+
+
+def path_in(tree: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
+    """The audit path of a leaf in a tree of `levels`: the same as `inclusion_proof`. Raises IndexError."""
+    if not 0 <= index < len(tree[0]):
+        raise IndexError(f"no leaf {index} in a tree of {len(tree[0])}")
+    places = ((hashes, (index >> height) ^ 1) for height, hashes in enumerate(tree))
+    return [hashes[sibling] for hashes, sibling in places if sibling < len(hashes)]
+
+
 def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], expected_root: bytes) -> None:
     """Returns when the leaf hash is at `index` of the tree of `size` leaves (RFC 9162, 2.1.3.2). Raises ProofRefused."""
     if not 0 <= index < size:
