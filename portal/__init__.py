@@ -29,6 +29,7 @@ from portal import (
     uploads,
     verify,
 )
+from portal.api import url_queries
 from portal.assets import versioned
 from portal.auth import member, provider
 from portal.even_answers import evenly
@@ -77,9 +78,10 @@ def create_app(config: Config) -> Flask:
     cli.init_app(app)
     csrf = CSRFProtect(app)
     csrf.exempt(api.blueprint)
+    csrf.exempt(url_queries.blueprint)
     csrf.exempt(log.cosign)
     csrf.exempt(verify.blueprint)  # changes nothing, so it needs no token, and who opens it no session
-    for area in (pages, auth, photos, lookup, opt_outs, requests, runs, lists, log, receipts, verify, progress, api):
+    for area in (pages, auth, photos, lookup, opt_outs, requests, runs, lists, log, receipts, verify, progress, api, url_queries):
         app.register_blueprint(area.blueprint)
     limits.init_app(app, config)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

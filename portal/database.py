@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from portal.site import site
 
 # Computes for seconds and changes nothing: it must not hold SQLite's one write lock meanwhile.
-READING_POSTS = frozenset({"lookup.search", "api.look_up", "opt_outs.check", "verify.check"})
+READING_POSTS = frozenset({"lookup.search", "api.look_up", "opt_outs.check", "verify.check", "api_v2.query_urls"})
 # The provider sends people back by GET, and that makes an account or links an identity.
 WRITING_GETS = frozenset({"auth.callback"})
 

@@ -91,9 +91,12 @@ def put_back(uid: str) -> ResponseReturnValue:
 @login_required
 def decide(uid: str, match: int) -> ResponseReturnValue:
     """The person says whether one of their photos is a copy of one that they opted out."""
-    accepts = request.form.get("answer") == "accept"
+    accepts, decider = request.form.get("answer") == "accept", Decider.member(account())
     try:
-        (accept_proposal if accepts else decline_proposal)(db(), Decider.member(account()), match, now())
+        if accepts:
+            accept_proposal(db(), site().catalogues, decider, match, now())
+        else:
+            decline_proposal(db(), decider, match, now())
     except ProposalNotFound as refused:
         flash(f"{refused}.".capitalize(), "problem")
     else:

@@ -4,7 +4,7 @@ In this order, so that whoever finds a manifest registered finds it in the index
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +25,10 @@ SILENT_AFTER = timedelta(minutes=10)  # an import that notes no progress for so 
 
 class ManifestNameTaken(DemurError):
     """A manifest of this name is registered, or is being imported right now."""
+
+
+class NoSuchManifest(DemurError):
+    """No manifest of this name is registered."""
 
 
 def import_and_register(
@@ -75,6 +79,22 @@ def propagate_into_newer(session: Session, searched: set[int], now: datetime) ->
     """
     for manifest_id in sorted(registered_ids(session) - searched):
         outbox.add(session, PROPAGATE_MANIFEST, {"manifest_id": manifest_id}, now)
+
+
+def propagate_again(session: Session, names: Sequence[str], now: datetime) -> list[str]:
+    """Promises to carry the standing opt-outs into these manifests once more, or into all, and returns their names.
+
+    It writes what a newer version of the program would have written, and nothing twice. Raises NoSuchManifest.
+    """
+    registered = select(Manifest).where(Manifest.state == ManifestState.REGISTERED).order_by(Manifest.id)
+    manifests = {manifest.name: manifest for manifest in session.scalars(registered)}
+    for name in names:
+        if name not in manifests:
+            raise NoSuchManifest(f"there is no registered manifest named {name}")
+    chosen = list(dict.fromkeys(names)) or list(manifests)
+    for name in chosen:
+        outbox.add(session, PROPAGATE_MANIFEST, {"manifest_id": manifests[name].id}, now)
+    return chosen
 
 
 def _announce(session: Session, name: str, catalogue: str, now: datetime) -> Manifest:

@@ -19,10 +19,8 @@ from models import ExclusionEntry, OptOut, OptOutMatch, OptOutScope
 from rights import audit
 from rights.hashes import Hashes
 from rights.locks import lock_entries_shared
-from rights.propagation_plan import Plan, Subject, plan_propagation
+from rights.propagation_plan import FoundRow, Place, Plan, Subject, plan_propagation
 from rights.reach import Finding
-
-Place = tuple[int, int]  # manifest id, row position
 
 
 def apply_propagation(
@@ -79,6 +77,7 @@ class _Written:
     """What was written before of some opt-outs, and what is to be added."""
 
     rows: dict[int, dict[Place, bool]] = field(default_factory=lambda: defaultdict(dict))  # whether confirmed under another owner
+    accepted: dict[int, set[Place]] = field(default_factory=lambda: defaultdict(set))  # proposals that a person took
     entries: dict[int, set[Entry]] = field(default_factory=lambda: defaultdict(set))
     new_rows: list[dict[str, Any]] = field(default_factory=list)
     new_entries: list[dict[str, Any]] = field(default_factory=list)
@@ -88,10 +87,13 @@ class _Written:
         written, ids = cls(), [opt_out.id for opt_out in opt_outs]
         owners = {opt_out.id: opt_out.owner for opt_out in opt_outs}
         match, entry = OptOutMatch, ExclusionEntry
-        rows = select(match.opt_out_id, match.manifest_id, match.position, match.kind, match.owner).where(match.opt_out_id.in_(ids))
-        for opt_out_id, manifest_id, position, kind, owner in session.execute(rows):
+        columns = (match.opt_out_id, match.manifest_id, match.position, match.kind, match.owner, match.accepted_at)
+        rows = session.execute(select(*columns).where(match.opt_out_id.in_(ids)))
+        for opt_out_id, manifest_id, position, kind, owner, accepted_at in rows:
             elsewhere = kind == MatchKind.CONFIRMED and owner != owners[opt_out_id]
             written.rows[opt_out_id][manifest_id, position] = elsewhere
+            if accepted_at is not None:
+                written.accepted[opt_out_id].add((manifest_id, position))
         entries = select(entry.opt_out_id, entry.kind, entry.key, entry.pdq).where(entry.opt_out_id.in_(ids))
         for opt_out_id, kind, key, pdq in session.execute(entries):
             written.entries[opt_out_id].add(Entry(KeyKind(kind), key, pdq))
@@ -99,14 +101,15 @@ class _Written:
 
     def subject(self, opt_out: OptOut, finding: Finding) -> Subject:
         """The opt-out as the plan sees it; near duplicates that were found again count once."""
-        again = {(row.manifest_id, row.position) for row in finding.rows}
+        again = {row.place for row in finding.rows}
         others = sum(elsewhere and place not in again for place, elsewhere in self.rows[opt_out.id].items())
-        return Subject(opt_out.scope, opt_out.owner, opt_out.subject, opt_out.held or finding.countless, others)
+        held, accepted = opt_out.held or finding.countless, frozenset(self.accepted[opt_out.id])
+        return Subject(opt_out.scope, opt_out.owner, opt_out.subject, held, others, accepted)
 
     def add(self, opt_out_id: int, plan: Plan) -> None:
         for row in plan.rows:
-            if (row.manifest_id, row.position) not in self.rows[opt_out_id]:
-                self.new_rows.append({"opt_out_id": opt_out_id, **asdict(row)})
+            if row.place not in self.rows[opt_out_id]:
+                self.new_rows.append({"opt_out_id": opt_out_id, **_columns(row)})
         for entry in plan.entries:
             if entry not in self.entries[opt_out_id]:
                 values = {"kind": entry.kind, "key": entry.key, "pdq": entry.pdq, "ended": False}
@@ -116,3 +119,10 @@ class _Written:
         for table, rows in ((OptOutMatch, self.new_rows), (ExclusionEntry, self.new_entries)):
             if rows:
                 session.execute(insert(table), rows)
+
+
+def _columns(row: FoundRow) -> dict[str, Any]:
+    """What is remembered of a row; its url is in its catalogue."""
+    columns = asdict(row)
+    del columns["url"]
+    return columns

@@ -5,15 +5,24 @@
   limit. Such an opt-out is *held*: its near duplicates under other owners become proposals, and the list does not name its phash,
   by which every reader would exclude them all.
 - A proposed one waits for a person.
+
+A row that goes is listed by its uid and, for manifests that are only a list of addresses yet, by its url. Both are taken from the manifest
+that the operator imported: no member can name an address.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from demur.exclusions import Entry, KeyKind
 from demur.similarity.rules import MatchKind
 from models import OptOutScope
 from rights.hashes import Hashes
+
+Place = tuple[int, int]  # manifest id, row position
+
+LONGEST_URL = 2000
+"""Bytes of a url that is listed. PostgreSQL refuses to index a text of more than 2,700 bytes."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +30,7 @@ class Subject:
     """What an opt-out is about. ``key`` is the uid of a photo, the SHA-256 of a picture, empty for an owner.
 
     ``held``: it passed the limit before, or has more copies than are told of. ``others``: near duplicates under other owners that earlier
-    propagations confirmed.
+    propagations confirmed. ``accepted``: where a person accepted a proposal.
     """
 
     scope: OptOutScope
@@ -29,6 +38,7 @@ class Subject:
     key: str
     held: bool = False
     others: int = 0
+    accepted: frozenset[Place] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,11 @@ class FoundRow:
     kind: MatchKind
     phash_distance: int | None = None
     pdq_distance: int | None = None
+    url: str | None = None  # as the manifest spells it
+
+    @property
+    def place(self) -> Place:
+        return self.manifest_id, self.position
 
 
 @dataclass(frozen=True)
@@ -66,19 +81,37 @@ def plan_propagation(subject: Subject, pictures: Sequence[Hashes], found: Sequen
     if held:
         rows = [replace(row, kind=MatchKind.PROPOSED) if _confirmed_elsewhere(subject, row) else row for row in rows]
     entries = [*_own_entries(subject), *(entry for picture in pictures for entry in picture.entries(near=not held))]
-    entries += [Entry(KeyKind.UID, row.uid) for row in rows if row.kind is not MatchKind.PROPOSED]
+    gone = [row for row in rows if row.kind is not MatchKind.PROPOSED or row.place in subject.accepted]
+    entries += [entry for row in gone for entry in row_entries(row.uid, row.url)]
     return Plan(held, tuple(rows), tuple(sorted(set(entries))))
+
+
+def row_entries(uid: str, url: str | None) -> list[Entry]:
+    """The entries that exclude one manifest row."""
+    entries = [Entry(KeyKind.UID, uid)]
+    if url and _names_one_picture(url):
+        entries.append(Entry(KeyKind.URL, url))
+    return entries
+
+
+def _names_one_picture(url: str) -> bool:
+    """A relative address (``images/0001.jpg``) names another picture in another manifest, so only whole ones are listed."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.scheme and parts.netloc) and len(url.encode()) <= LONGEST_URL and url.isprintable()
 
 
 _CLOSENESS = list(MatchKind)
 
 
 def _closest(found: Sequence[FoundRow]) -> list[FoundRow]:
-    best: dict[tuple[int, int], FoundRow] = {}
+    best: dict[Place, FoundRow] = {}
     for row in found:
-        known = best.get((row.manifest_id, row.position))
+        known = best.get(row.place)
         if known is None or _closeness(row) < _closeness(known):
-            best[row.manifest_id, row.position] = row
+            best[row.place] = row
     return [best[place] for place in sorted(best)]
 
 

@@ -8,11 +8,13 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
-from demur.exclusions import KeyKind
+from demur.exclusions import Entry
 from demur.similarity.rules import MatchKind
 from models import Account, ExclusionEntry, Manifest, OptOut, OptOutMatch
 from rights import audit, outbox
+from rights.catalogues import Catalogues
 from rights.locks import lock_entries_shared
+from rights.propagation_plan import row_entries
 
 
 class ProposalNotFound(DemurError):
@@ -62,16 +64,14 @@ def proposals_for(session: Session, decider: Decider, uid: str | None = None) ->
     ]
 
 
-def accept_proposal(session: Session, decider: Decider, match_id: int, now: datetime) -> str:
+def accept_proposal(session: Session, catalogues: Catalogues, decider: Decider, match_id: int, now: datetime) -> str:
     """Takes the proposed row out of training, too, and returns its uid. Raises ProposalNotFound."""
     lock_entries_shared(session)
     match = _locked(session, decider, match_id)
     match.accepted_at = now
-    listed = select(ExclusionEntry.id).where(
-        ExclusionEntry.opt_out_id == match.opt_out_id, ExclusionEntry.kind == KeyKind.UID, ExclusionEntry.key == match.uid
-    )
-    if session.scalar(listed) is None:
-        session.add(ExclusionEntry(opt_out_id=match.opt_out_id, kind=KeyKind.UID, key=match.uid))
+    catalogue = catalogues.opened(session.get_one(Manifest, match.manifest_id))
+    for entry in row_entries(match.uid, catalogue.take([match.position], ["url"])["url"][0].as_py()):
+        _list(session, match.opt_out_id, entry)
     session.flush()
     audit.record(session, decider.actor, "proposal.accepted", f"match {match.id}", {}, now)
     outbox.add_publication(session, now)
@@ -84,6 +84,15 @@ def decline_proposal(session: Session, decider: Decider, match_id: int, now: dat
     match.declined_at = now
     audit.record(session, decider.actor, "proposal.declined", f"match {match.id}", {}, now)
     return match.uid
+
+
+def _list(session: Session, opt_out_id: int, entry: Entry) -> None:
+    """Unless the opt-out names it already."""
+    listed = select(ExclusionEntry.id).where(
+        ExclusionEntry.opt_out_id == opt_out_id, ExclusionEntry.kind == entry.kind, ExclusionEntry.key == entry.key
+    )
+    if session.scalar(listed) is None:
+        session.add(ExclusionEntry(opt_out_id=opt_out_id, kind=entry.kind, key=entry.key))
 
 
 def _locked(session: Session, decider: Decider, match_id: int) -> OptOutMatch:

@@ -87,9 +87,9 @@ def _of_owners(registered: Registered, opt_outs: Sequence[OptOut], findings: dic
         finding = findings[opt_out.id]
         for manifest, catalogue in registered:
             for positions in batched(catalogue.owner_rows(opt_out.owner), TAKEN):
-                uids = catalogue.take(positions, ["uid"])["uid"].to_pylist()
-                for position, uid, hashes in zip(positions, uids, hashes_of_rows(catalogue, positions, sandbox, {}), strict=True):
-                    finding.rows.append(FoundRow(manifest.id, position, uid, opt_out.owner, MatchKind.EXACT))
+                rows = catalogue.take(positions, ["uid", "url"]).to_pylist()
+                for position, row, hashes in zip(positions, rows, hashes_of_rows(catalogue, positions, sandbox, {}), strict=True):
+                    finding.rows.append(FoundRow(manifest.id, position, row["uid"], opt_out.owner, MatchKind.EXACT, url=row["url"]))
                     finding.pictures.append(replace(hashes, variants=()))  # an owner may have a hundred thousand
                     yield finding, hashes
 
@@ -100,11 +100,11 @@ def _find_uids(where: Registered, photos: Sequence[tuple[OptOut, Hashes]], findi
     for manifest, catalogue in where:
         positions = catalogue.find_uids([opt_out.subject for opt_out, _ in photos])
         there = [(opt_out, int(position)) for (opt_out, _), position in zip(photos, positions, strict=True) if position >= 0]
-        owners = catalogue.take([position for _, position in there], ["owner"])["owner"].to_pylist()
+        rows = catalogue.take([position for _, position in there], ["owner", "url"]).to_pylist()
         hashes = hashes_of_rows(catalogue, [position for _, position in there], sandbox, decoded)
-        for (opt_out, position), owner, one in zip(there, owners, hashes, strict=True):
+        for (opt_out, position), row, one in zip(there, rows, hashes, strict=True):
             finding = findings[opt_out.id]
-            finding.rows.append(FoundRow(manifest.id, position, opt_out.subject, owner, MatchKind.EXACT))
+            finding.rows.append(FoundRow(manifest.id, position, opt_out.subject, row["owner"], MatchKind.EXACT, url=row["url"]))
             finding.pictures.append(one)
 
 
@@ -133,7 +133,7 @@ def _find_pictures(catalogues: Catalogues, where: Registered, pictures: Iterable
 
 
 def _add_rows(manifest_id: int, catalogue: Catalogue, reached: Sequence[tuple[Finding, Match]]) -> None:
-    rows = catalogue.take([match.position for _, match in reached], ["uid", "owner"]).to_pylist()
+    rows = catalogue.take([match.position for _, match in reached], ["uid", "owner", "url"]).to_pylist()
     for (finding, match), row in zip(reached, rows, strict=True):
-        distances = (None, None) if match.kind is MatchKind.EXACT else (match.phash_distance, match.pdq_distance)
-        finding.rows.append(FoundRow(manifest_id, match.position, row["uid"], row["owner"], match.kind, *distances))
+        phash, pdq = (None, None) if match.kind is MatchKind.EXACT else (match.phash_distance, match.pdq_distance)
+        finding.rows.append(FoundRow(manifest_id, match.position, row["uid"], row["owner"], match.kind, phash, pdq, row["url"]))

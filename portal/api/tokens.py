@@ -12,11 +12,15 @@ from rights.tokens import Scope, ScopeMissing, UnknownToken
 
 def require(scope: Scope) -> ApiToken:
     """The request's token, which has this scope. Raises Unauthorized, Forbidden."""
-    held = _held()
-    if held is None:
+    return require_key(_held(), scope)
+
+
+def require_key(key: str | None, scope: Scope) -> ApiToken:
+    """The token whose text is ``key``, which has this scope. Raises Unauthorized, Forbidden."""
+    if key is None:
         raise Unauthorized("a bearer token is needed", www_authenticate=WWWAuthenticate("bearer"))
     try:
-        return _verified(held, scope)
+        return _verified(key, scope)
     except UnknownToken as error:
         raise Unauthorized(str(error), www_authenticate=WWWAuthenticate("bearer", {"error": "invalid_token"})) from error
     except ScopeMissing as error:

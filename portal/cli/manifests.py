@@ -11,7 +11,7 @@ from demur.manifests import rebuild_tables
 from models import Manifest, ManifestState
 from portal.cli.output import bar, json_option, plainly, show, show_rows
 from portal.site import now, site
-from rights.imports import import_and_register
+from rights.imports import import_and_register, propagate_again
 from rights.indexing import index_catalogue
 
 
@@ -66,6 +66,17 @@ def rebuild(name: str, as_json: bool) -> None:
     if as_json:
         show(_facts(manifest), as_json)
     click.echo(f"{name} is rebuilt; restart the portal and its workers so that they open the new tables", err=as_json)
+
+
+@manifests.command()
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@with_appcontext
+@plainly
+def propagate(names: tuple[str, ...]) -> None:
+    """Have the worker carry the standing opt-outs into these manifests once more, or into all: after an update that lists more of them."""
+    with site().writing.begin() as session:
+        chosen = propagate_again(session, names, now())
+    click.echo(f"the worker carries the standing opt-outs into {', '.join(chosen) or 'no manifest: none is registered'}")
 
 
 @manifests.command("list")

@@ -1,18 +1,13 @@
 """``flask proposals``: rows that may show an opted-out photo, for the operator to decide."""
 
-from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
 
 import click
 from flask.cli import with_appcontext
-from sqlalchemy.orm import Session
 
 from portal.cli.output import json_option, plainly, show_rows
 from portal.site import now, site
-from rights.proposals import OPERATOR, Decider, accept_proposal, decline_proposal, proposals_for
-
-Decide = Callable[[Session, Decider, int, datetime], str]
+from rights.proposals import OPERATOR, accept_proposal, decline_proposal, proposals_for
 
 
 @click.group("proposals")
@@ -35,7 +30,10 @@ def list_proposals(as_json: bool) -> None:
 @plainly
 def accept(matches: tuple[int, ...]) -> None:
     """Take these rows out of training, too: all of them, or none if one cannot be decided."""
-    _decide(accept_proposal, matches, "taken out")
+    with site().writing.begin() as session:
+        for match in matches:
+            accept_proposal(session, site().catalogues, OPERATOR, match, now())
+    click.echo(f"{len(matches)} taken out")
 
 
 @proposals.command()
@@ -44,11 +42,7 @@ def accept(matches: tuple[int, ...]) -> None:
 @plainly
 def decline(matches: tuple[int, ...]) -> None:
     """Leave these rows alone, for good: all of them, or none if one cannot be decided."""
-    _decide(decline_proposal, matches, "left as they are")
-
-
-def _decide(decide: Decide, matches: tuple[int, ...], what: str) -> None:
     with site().writing.begin() as session:
         for match in matches:
-            decide(session, OPERATOR, match, now())
-    click.echo(f"{len(matches)} {what}")
+            decline_proposal(session, OPERATOR, match, now())
+    click.echo(f"{len(matches)} left as they are")

@@ -3,16 +3,16 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 import rights.catalogues
 import rights.reach
-from demur.exclusions import KeyKind
+from demur.exclusions import Entry, KeyKind
 from demur.manifests import import_manifest
 from demur.similarity.rules import MatchKind
-from models import OptOut, OptOutMatch, Outbox
+from models import ExclusionEntry, ManifestState, OptOut, OptOutMatch, Outbox
 from rights.hashes import Hashes
-from rights.imports import PROPAGATE_MANIFEST, propagate_into_newer, registered_ids
+from rights.imports import PROPAGATE_MANIFEST, NoSuchManifest, propagate_again, propagate_into_newer, registered_ids
 from rights.indexing import index_catalogue
 from rights.optouts import Everything, Photos
 from rights.owned import find_owned
@@ -146,6 +146,30 @@ def test_a_manifest_registered_while_an_opt_out_is_propagated_is_searched_again(
     propagate_manifest(office, late)
     office.publish(LATER)
     assert "dan-9" in uids(office, 1)
+
+
+def test_propagating_again_lists_addresses_that_were_not_listed_before(office: Office):
+    """As after an update from a version that listed rows by their uid alone."""
+    office.file(office.account("ada"), Photos(("ada-2",)))
+    office.propagate()
+    with office.sessions.begin() as session:
+        session.execute(delete(ExclusionEntry).where(ExclusionEntry.kind == KeyKind.URL))
+    office.publish()
+    with office.sessions.begin() as session:
+        assert propagate_again(session, [], LATER) == ["generated"]
+        promised = session.scalars(select(Outbox).where(Outbox.topic == PROPAGATE_MANIFEST)).one()
+    for _ in range(2):
+        propagate_manifest(office, promised.payload["manifest_id"])
+    office.publish(LATER)
+    assert office.entries(2) - office.entries(1) == {Entry(KeyKind.URL, "https://photos.example/ada-2")}
+
+
+def test_only_registered_manifests_are_propagated_again(office: Office):
+    with office.sessions.begin() as session:
+        make_manifest(session, name="half", state=ManifestState.IMPORTING)
+        assert propagate_again(session, ["generated", "generated"], LATER) == ["generated"]
+        with pytest.raises(NoSuchManifest):
+            propagate_again(session, ["half"], LATER)
 
 
 def test_the_same_uid_in_another_manifest_may_be_another_persons_photo(office: Office, tmp_path):

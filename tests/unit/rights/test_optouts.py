@@ -39,6 +39,7 @@ def test_a_photo_and_its_copies_leave_training(office: Office):
     excluded = keys(office, 1, KeyKind.UID)
     assert {"ada-0", "ben-exact", "ben-recompressed", "cleo-mirrored"} <= excluded
     assert not excluded & {"ada-1", "ben-0", "cleo-0"}
+    assert keys(office, 1, KeyKind.URL) == {f"https://photos.example/{uid}" for uid in excluded}, "for lists of addresses, too"
     assert state(office, filing) is RequestState.FULFILLED
 
 
@@ -130,6 +131,7 @@ def test_a_photo_is_put_back_and_the_rest_of_its_request_stands(office: Office):
         withdraw_photo(session, ada, "ada-1", LATER)
     office.carry(LATER)
     assert keys(office, 2, KeyKind.UID) == {"ada-2"}
+    assert keys(office, 2, KeyKind.URL) == {"https://photos.example/ada-2"}
     assert state(office, filing) is RequestState.FULFILLED
 
 
@@ -195,6 +197,7 @@ def test_an_opt_out_with_too_many_copies_elsewhere_is_held(office: Office):
     office.carry()
     assert keys(office, 1, KeyKind.UID) == {"ada-0", "ben-exact"}, "exact rows always go"
     assert not keys(office, 1, KeyKind.PHASH), "readers would exclude the held ones by their looks"
+    assert keys(office, 1, KeyKind.URL) == {"https://photos.example/ada-0", "https://photos.example/ben-exact"}
     with office.sessions() as session:
         held = session.scalars(select(OptOut)).one()
         assert held.held

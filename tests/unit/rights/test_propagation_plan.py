@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from demur.exclusions import Entry, KeyKind
 from demur.similarity.rules import MatchKind
 from models import OptOutScope
 from rights.hashes import Hashes
-from rights.propagation_plan import FoundRow, Plan, Subject, plan_propagation
+from rights.propagation_plan import FoundRow, Plan, Subject, plan_propagation, row_entries
 
 PICTURE = Hashes(sha256="a" * 64, phash="b" * 16, pdq="c" * 64, pdq_quality=90)
 
@@ -24,7 +25,7 @@ rows = st.builds(
     kind=kinds,
     phash_distance=st.integers(0, 10),
     pdq_distance=st.integers(0, 80),
-).map(lambda row: replace(row, uid=f"{row.manifest_id}-{row.position}"))
+).map(lambda row: replace(row, uid=f"{row.manifest_id}-{row.position}", url=f"https://photos.example/{row.manifest_id}-{row.position}"))
 founds = st.lists(rows, max_size=30).map(lambda found: [replace(row, owner=owner_of(row)) for row in found])
 
 
@@ -50,6 +51,7 @@ def test_the_rules(subject: Subject, found: list[FoundRow], limit: int):
     assert plan.held == (subject.held or len(elsewhere) > limit)
     gone = listed(plan, KeyKind.UID) - ({"ada-0"} if subject.scope is OptOutScope.PHOTO else set())
     assert gone == exact | (confirmed - elsewhere if plan.held else confirmed), "proposals wait for a person"
+    assert listed(plan, KeyKind.URL) == {f"https://photos.example/{uid}" for uid in gone}
     assert bool(listed(plan, KeyKind.PHASH)) is not plan.held, "a phash in the list would exclude what is held"
     assert listed(plan, KeyKind.SHA256) == {PICTURE.sha256}
 
@@ -75,6 +77,40 @@ def test_earlier_near_duplicates_count_towards_the_limit():
     row = FoundRow(1, 4, "1-4", "ben", MatchKind.CONFIRMED, 2, 8)
     assert not plan_propagation(Subject(OptOutScope.PHOTO, "ada", "ada-0", others=1), [PICTURE], [row], 2).held
     assert plan_propagation(Subject(OptOutScope.PHOTO, "ada", "ada-0", others=2), [PICTURE], [row], 2).held
+
+
+def test_a_proposal_that_a_person_accepted_goes_however_it_is_found_again():
+    row = FoundRow(1, 4, "1-4", "ben", MatchKind.CONFIRMED, 2, 8, "https://photos.example/1-4")
+    by_row = {Entry(KeyKind.UID, "1-4"), Entry(KeyKind.URL, "https://photos.example/1-4")}
+    held = Subject(OptOutScope.PHOTO, "ada", "ada-0", held=True)
+    assert not by_row & set(plan_propagation(held, [PICTURE], [row], 10).entries)
+    accepted = replace(held, accepted=frozenset({(1, 4)}))
+    assert by_row <= set(plan_propagation(accepted, [PICTURE], [row], 10).entries)
+
+
+@pytest.mark.parametrize("url", ["https://photos.example/a b?x=ü", "http://photos.example:8080/", "s3://bucket/0001.jpg"])
+def test_a_whole_address_is_listed_as_the_manifest_spells_it(url: str):
+    assert row_entries("1-4", url) == [Entry(KeyKind.UID, "1-4"), Entry(KeyKind.URL, url)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "",
+        " ",
+        "images/0001.jpg",
+        "/images/0001.jpg",
+        "0001.jpg",
+        "data:image/png;base64,AAAA",
+        "http://[",
+        "https://a/\0",
+        "https://a/\n",
+        "https://photos.example/" + "x" * 2000,
+    ],
+)
+def test_what_may_name_several_pictures_or_cannot_be_kept_is_not(url: str | None):
+    assert row_entries("1-4", url) == [Entry(KeyKind.UID, "1-4")]
 
 
 def test_a_photo_in_no_manifest_is_listed_by_its_uid():

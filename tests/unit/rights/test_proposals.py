@@ -3,13 +3,17 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
+from demur.exclusions import KeyKind
 from demur.similarity.rules import MatchKind
 from models import ExclusionEntry, OptOutMatch
 from rights.optouts import Photos
 from rights.photos import get_photo
+from rights.propagation import apply_propagation
+from rights.propagation_plan import FoundRow, row_entries
 from rights.proposals import OPERATOR, Decider, ProposalNotFound, accept_proposal, decline_proposal, proposals_for
+from rights.reach import Finding
 from rights.withdrawals import withdraw_photo
 from tests.factories import NOW
 from tests.unit.rights.office import Office
@@ -26,9 +30,11 @@ def proposal(office: Office):
     office.carry()
     with office.sessions.begin() as session:
         opt_out_id = session.scalars(select(ExclusionEntry.opt_out_id)).first()
+        [(_, catalogue)] = office.catalogues.registered(session)
         found = {"manifest_id": office.manifest_id, "kind": MatchKind.PROPOSED, "phash_distance": 8, "pdq_distance": 60}
-        session.add(OptOutMatch(opt_out_id=opt_out_id, position=1000, uid="ada-5", owner="ada", **found))
-        session.add(OptOutMatch(opt_out_id=opt_out_id, position=1001, uid="ben-5", owner="ben", **found))
+        for uid, owner in (("ada-5", "ada"), ("ben-5", "ben")):
+            position = int(catalogue.find_uids([uid])[0])
+            session.add(OptOutMatch(opt_out_id=opt_out_id, position=position, uid=uid, owner=owner, **found))
     assert filing.filed == 1
     with office.sessions() as session:
         return ada, proposals_for(session, ADA, "ada-5")[0]
@@ -45,13 +51,13 @@ def test_only_ones_own_rows_are_proposed(office: Office, proposal):
 def test_an_accepted_one_leaves_training_and_comes_back_with_its_opt_out(office: Office, proposal):
     ada, one = proposal
     with office.sessions.begin() as session:
-        assert accept_proposal(session, Decider.member(ada), one.match_id, LATER) == "ada-5"
+        assert accept_proposal(session, office.catalogues, Decider.member(ada), one.match_id, LATER) == "ada-5"
     with office.sessions() as session:
         accepted = get_photo(session, office.catalogues, office.runs, ["ada"], "ada-5")
     assert accepted.listed_since is None, "its opt-out is in the list since version 1, this photo is not yet"
     version = office.publish(LATER)
     assert version is not None
-    assert version.added == 1
+    assert office.entries(2) - office.entries(1) == set(row_entries("ada-5", "https://photos.example/ada-5"))
     with office.sessions.begin() as session:
         photo = get_photo(session, office.catalogues, office.runs, ["ada"], "ada-5")
         assert photo.opt_out is not None
@@ -70,14 +76,14 @@ def test_a_declined_one_stays_and_is_not_asked_again(office: Office, proposal):
     with office.sessions.begin() as session:
         assert proposals_for(session, ADA) == []
         with pytest.raises(ProposalNotFound):
-            accept_proposal(session, Decider.member(ada), one.match_id, LATER)
+            accept_proposal(session, office.catalogues, Decider.member(ada), one.match_id, LATER)
 
 
 def test_nobody_else_decides(office: Office, proposal):
     _, one = proposal
     ben = office.account("ben")
     with office.sessions.begin() as session, pytest.raises(ProposalNotFound):
-        accept_proposal(session, Decider.member(ben), one.match_id, LATER)
+        accept_proposal(session, office.catalogues, Decider.member(ben), one.match_id, LATER)
 
 
 def test_the_operator_decides_about_the_photos_of_others(office: Office, proposal):
@@ -85,9 +91,25 @@ def test_the_operator_decides_about_the_photos_of_others(office: Office, proposa
         waiting = {one.uid: one for one in proposals_for(session, OPERATOR)}
         assert set(waiting) == {"ada-5", "ben-5"}, "the cropped copy of ada-0 is sure enough to go by itself"
         assert waiting["ben-5"].owner == "ben"
-        assert accept_proposal(session, OPERATOR, waiting["ben-5"].match_id, LATER) == "ben-5"
+        assert accept_proposal(session, office.catalogues, OPERATOR, waiting["ben-5"].match_id, LATER) == "ben-5"
         decline_proposal(session, OPERATOR, waiting["ada-5"].match_id, LATER)
         assert proposals_for(session, OPERATOR) == []
     version = office.publish(LATER)
     assert version is not None
-    assert version.added == 1
+    assert office.entries(2) - office.entries(1) == set(row_entries("ben-5", "https://photos.example/ben-5"))
+
+
+def test_propagating_again_lists_an_accepted_one_in_full(office: Office, proposal):
+    """It was accepted when rows were listed by their uid alone."""
+    _, one = proposal
+    with office.sessions.begin() as session:
+        accept_proposal(session, office.catalogues, OPERATOR, one.match_id, LATER)
+    with office.sessions.begin() as session:
+        match = session.get_one(OptOutMatch, one.match_id)
+        session.execute(delete(ExclusionEntry).where(ExclusionEntry.kind == KeyKind.URL))
+    row = FoundRow(match.manifest_id, match.position, "ada-5", "ada", MatchKind.PROPOSED, 8, 60, "https://photos.example/ada-5")
+    with office.sessions.begin() as session:
+        findings = {match.opt_out_id: Finding(rows=[row])}
+        apply_propagation(session, findings, fan_out_limit=1000, now=LATER, complete=False)
+    assert office.publish(LATER) is not None
+    assert set(row_entries("ada-5", "https://photos.example/ada-5")) <= office.entries(2)
