@@ -7,8 +7,10 @@ from demur.errors import DemurError
 from demur.signing import SigningKey, VerifyKey
 from models import ExclusionListVersion
 from portal.database import db
+from portal.log import log_verifier
 from portal.site import site
 from rights.lists import newest_version
+from rights.receipts import entries_of_versions
 
 SHOWN = 20
 KEY_FILE = "list.pem"
@@ -25,7 +27,15 @@ blueprint = Blueprint("lists", __name__)
 @blueprint.get("/exclusion-list")
 def page() -> str:
     versions = db().scalars(select(ExclusionListVersion).order_by(ExclusionListVersion.version.desc()).limit(SHOWN)).all()
-    return render_template("lists/page.html", newest=newest_version(db()), versions=versions, kinds=KINDS, key=list_verifier())
+    return render_template(
+        "lists/page.html",
+        newest=newest_version(db()),
+        versions=versions,
+        receipts=entries_of_versions(db(), [one.version for one in versions]),
+        kinds=KINDS,
+        key=list_verifier(),
+        log_key=log_verifier(),
+    )
 
 
 def list_verifier() -> VerifyKey | None:

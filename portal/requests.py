@@ -9,10 +9,12 @@ from werkzeug.exceptions import NotFound
 from models import ExclusionListVersion, RightsRequest
 from portal.auth.member import account
 from portal.database import db
+from portal.receipts import TITLES
 from portal.request_story import LAWS, answer_by, left_out_by, photo_uids, told
 from portal.site import now, site
 from rights.photo import Photo, PhotoNotFound
 from rights.photos import get_photos
+from rights.receipts import entries_of
 from rights.withdrawals import NothingToWithdraw, withdraw_request
 
 SHOWN = 24  # photos shown on a request's page
@@ -39,6 +41,8 @@ def one(public_id: str) -> str:
         photos=_photos(found),
         law=LAWS[found.regime],
         due=answer_by(found),
+        receipts=entries_of(db(), found),
+        titles=TITLES,
     )
 
 

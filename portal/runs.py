@@ -13,6 +13,7 @@ from portal.charts import loss_curves
 from portal.database import db
 from portal.progress import training, under_way
 from portal.site import now, site
+from rights.receipts import entry_of_run
 from rights.runs import queue_run, trusted_signers
 
 UNFINISHED = frozenset({RunState.QUEUED, RunState.TRAINING})
@@ -46,6 +47,7 @@ def one(public_id: str) -> str:
         run=run,
         samples=site().runs.samples(run),
         signers=trusted_signers(site().config.keys_dir),
+        receipt=entry_of_run(db(), run),
         curves=loss_curves(site().runs.losses(run)),
         work=[training(run)] if run.state in UNFINISHED else [],
     )

@@ -1,13 +1,13 @@
 """Receipts of what was stated: put together from the database and the log's files when somebody asks for them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from demur.receipts import Receipt
+from demur.receipts import LogKind, Receipt
 from demur.tlog.reader import LogReader
-from models import LogEntry, RightsRequest
+from models import LogEntry, RightsRequest, TrainingRun
 
 
 def receipt(log: LogReader, entry: LogEntry) -> Receipt | None:
@@ -30,3 +30,14 @@ def entry_by_public_id(session: Session, public_id: str) -> LogEntry | None:
 def entries_of(session: Session, request: RightsRequest) -> Sequence[LogEntry]:
     """What was stated about a request, oldest first."""
     return session.scalars(select(LogEntry).where(LogEntry.request_id == request.id).order_by(LogEntry.id)).all()
+
+
+def entry_of_run(session: Session, run: TrainingRun) -> LogEntry | None:
+    """The statement that the run was recorded; None before it was, and for runs from before there was a log."""
+    return session.scalar(select(LogEntry).where(LogEntry.run_id == run.id, LogEntry.kind == LogKind.RUN_RECORDED))
+
+
+def entries_of_versions(session: Session, versions: Iterable[int]) -> dict[int, LogEntry]:
+    """By version: the statement that it was published. Versions from before there was a log have none."""
+    published = select(LogEntry).where(LogEntry.kind == LogKind.LIST_PUBLISHED, LogEntry.list_version.in_(list(versions)))
+    return {entry.list_version: entry for entry in session.scalars(published) if entry.list_version is not None}
