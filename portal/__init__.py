@@ -13,6 +13,7 @@ from portal import (
     cli,
     database,
     errors,
+    evidence,
     formats,
     limits,
     lists,
@@ -81,7 +82,7 @@ def create_app(config: Config) -> Flask:
     csrf.exempt(url_queries.blueprint)
     csrf.exempt(log.cosign)
     csrf.exempt(verify.blueprint)  # changes nothing, so it needs no token, and who opens it no session
-    for area in (pages, auth, photos, lookup, opt_outs, requests, runs, lists, log, receipts, verify, progress, api, url_queries):
+    for area in (pages, auth, photos, lookup, opt_outs, requests, runs, lists, log, receipts, evidence, verify, progress, api, url_queries):
         app.register_blueprint(area.blueprint)
     limits.init_app(app, config)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from demur.runs import AbsenceProof
 from demur.runs.proofs import key_digest
 from models import TrainingRun
 from portal.database import db
 from portal.site import site
 from rights.photo import Photo
-from rights.runs import absence_proof
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ def neighbours(photo: Photo) -> dict[str, Neighbours]:
 
 
 def _neighbours(run: TrainingRun, uid: str) -> Neighbours:
-    proof = AbsenceProof.from_json(absence_proof(site().runs, run, uid))
+    proof = site().runs.consumed_tree(run).absence_proof(uid)
     return Neighbours(
         before=_shown(proof.before.digest) if proof.before else "",
         own=_shown(key_digest(proof.run_id, uid)),

@@ -6,7 +6,7 @@ from flask_login import login_required
 from sqlalchemy import select
 from werkzeug.exceptions import NotFound
 
-from demur.runs import UidConsumed
+from demur.runs import InclusionProof
 from models import TrainingRun
 from portal import pictures
 from portal.auth.member import account
@@ -15,11 +15,12 @@ from portal.filters import STATUSES, read_filter, write_filter
 from portal.neighbours import neighbours
 from portal.progress import under_way
 from portal.site import now, site
+from rights.evidence import run_lines
 from rights.history import photo_history
 from rights.owned import find_owned
 from rights.photos import get_photo, list_photos
 from rights.proposals import Decider, ProposalNotFound, accept_proposal, decline_proposal, proposals_for
-from rights.runs import NotRecorded, absence_proof
+from rights.runs import NotRecorded, consumption_proof, recorded_runs
 from rights.withdrawals import CoveredByEverything, NothingToWithdraw, withdraw_photo
 
 PER_PAGE = 48
@@ -53,6 +54,7 @@ def one(uid: str) -> str:
         "photos/one.html",
         photo=photo,
         history=photo_history(db(), photo),
+        lines=run_lines(photo, recorded_runs(db())),
         neighbours=neighbours(photo),
         proposals=proposals_for(db(), Decider.member(account()), uid),
         moving=bool(photo.opt_outs) and photo.listed_since is None,
@@ -62,17 +64,18 @@ def one(uid: str) -> str:
 @blueprint.get("/photos/<uid:uid>/proof/<run>.json")
 @login_required
 def proof(uid: str, run: str) -> Response:
-    """The absence proof, for the person's own photos: a proof names its photo."""
+    """The proof that a run used one of the person's own photos, or did not: a proof names its photo."""
     find_owned(db(), site().catalogues, account().owners, [uid])
     found = db().scalar(select(TrainingRun).where(TrainingRun.public_id == run))
     if found is None:
         raise NotFound
     try:
-        text = absence_proof(site().runs, found, uid)
-    except (NotRecorded, UidConsumed) as error:
+        proof = consumption_proof(site().runs, found, uid)
+    except NotRecorded as error:
         raise NotFound from error
-    headers = {"Content-Disposition": f'attachment; filename="absence-{found.public_id}.json"'}
-    return Response(text, mimetype="application/json", headers=headers)
+    word = "used" if isinstance(proof, InclusionProof) else "absence"
+    headers = {"Content-Disposition": f'attachment; filename="{word}-{found.public_id}.json"'}
+    return Response(proof.to_json(), mimetype="application/json", headers=headers)
 
 
 @blueprint.post("/photos/<uid:uid>/put-back")

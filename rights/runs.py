@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from demur.errors import DemurError
 from demur.files import atomic_directory
 from demur.receipts.statement import run_recorded
-from demur.runs import ConsumedTree, RunRecord
+from demur.runs import AbsenceProof, ConsumedTree, InclusionProof, RunRecord
 from demur.signing import VerifyKey
 from models import ExclusionListVersion, Manifest, ManifestState, RunState, TrainingRun, TrainingRunManifest, new_public_id
 from rights import audit, log, outbox
@@ -119,11 +119,11 @@ def record_run(
     return run
 
 
-def absence_proof(artefacts: RunArtefacts, run: TrainingRun, uid: str) -> str:
-    """The proof, as JSON, that a recorded run did not consume a sample. Raises NotRecorded, demur.runs.UidConsumed."""
+def consumption_proof(artefacts: RunArtefacts, run: TrainingRun, uid: str) -> InclusionProof | AbsenceProof:
+    """The proof that a recorded run consumed a sample, or that it did not. Raises NotRecorded."""
     if run.state is not RunState.RECORDED:
         raise NotRecorded(f"{run.name} has no verified record yet")
-    return artefacts.consumed_tree(run).absence_proof(uid).to_json()
+    return artefacts.consumed_tree(run).proof(uid)
 
 
 def trusted_signers(keys_dir: Path) -> list[VerifyKey]:

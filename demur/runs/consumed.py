@@ -120,6 +120,10 @@ class ConsumedTree:
         after = self._proven(position) if position < self.size else None
         return AbsenceProof(self.run_id, uid, before, after)
 
+    def proof(self, uid: str) -> InclusionProof | AbsenceProof:
+        """Whether the run consumed the sample, proved."""
+        return self.inclusion_proof(uid) if self.find([uid])[0] >= 0 else self.absence_proof(uid)
+
     def _proven(self, leaf_index: int) -> ProvenLeaf:
         block, inside = divmod(leaf_index, _BLOCK)
         leaves = _leaf_hashes(self._digests[block * _BLOCK : (block + 1) * _BLOCK].tobytes())

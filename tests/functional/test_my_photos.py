@@ -64,14 +64,15 @@ def test_the_four_facts_stand_side_by_side(ada: Visitor, portal: TestedPortal):
     assert page.index("Run 1</a> trained on it.") < page.index("You opted it out.") < page.index("Run 2</a> did not use it.")
 
 
-def test_the_proof_of_absence_is_the_owners_to_download(ada: Visitor, portal: TestedPortal):
+def test_the_proof_of_absence_or_use_is_the_owners_to_download(ada: Visitor, portal: TestedPortal):
     opt_out(ada, "ada-1")
     portal.settle()
     run = portal.record_run("Run 2", ["ada-2", "ben-0"])
     proof = ada.get(f"/photos/ada-1/proof/{run.public_id}.json")
     assert proof.mimetype == "application/json"
     assert proof.get_json()["uid"] == "ada-1"
-    assert ada.get(f"/photos/ada-2/proof/{run.public_id}.json").status_code == 404
+    used = ada.get(f"/photos/ada-2/proof/{run.public_id}.json").get_json()
+    assert (used["format"], used["uid"]) == ("demur-inclusion-proof/1", "ada-2")
     assert portal.member(BEN).get(f"/photos/ada-1/proof/{run.public_id}.json").status_code == 404
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from demur.runs import AbsenceProof, UidConsumed
+from demur.runs import AbsenceProof, InclusionProof
 from demur.signing import SigningKey, UnknownKey
 from models import Outbox, RunState, TrainingRun
 from rights import runs
 from rights.optouts import Photos
-from rights.runs import absence_proof, queue_run, record_run, recorded_runs, trusted_signers
+from rights.runs import consumption_proof, queue_run, record_run, recorded_runs, trusted_signers
 from tests.factories import NOW
 from tests.unit.rights.office import Office
 from tests.unit.rights.records import SIGNER, write_record
@@ -99,19 +99,21 @@ def test_a_failed_run_is_queued_again_under_its_name(office: Office):
         assert len(session.scalars(select(Outbox)).all()) == 2
 
 
-def test_absence_is_proved_to_someone_who_has_only_the_record(office: Office, tmp_path: Path):
+def test_use_and_absence_are_proved_to_someone_who_has_only_the_record(office: Office, tmp_path: Path):
     run = take_in(office, write_record(tmp_path / "sent", ["ada-0", "ben-0"]))
-    proof = AbsenceProof.from_json(absence_proof(office.runs, run, "ada-1"))
+    proof = consumption_proof(office.runs, run, "ada-1")
+    assert isinstance(proof, AbsenceProof)
     proof.verify(run.consumed_root or "", 2, "r-1", "ada-1")
-    with pytest.raises(UidConsumed):
-        absence_proof(office.runs, run, "ada-0")
+    used = consumption_proof(office.runs, run, "ada-0")
+    assert isinstance(used, InclusionProof)
+    used.verify(run.consumed_root or "", 2, "r-1", "ada-0")
 
 
 def test_nothing_is_proved_of_a_run_without_a_record(office: Office):
     with office.sessions.begin() as session:
         run = queue_run(session, "Run 1", "tests", NOW)
         with pytest.raises(runs.NotRecorded):
-            absence_proof(office.runs, run, "ada-1")
+            consumption_proof(office.runs, run, "ada-1")
 
 
 def test_trusted_signers_are_files(tmp_path: Path):

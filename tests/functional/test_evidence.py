@@ -1,0 +1,143 @@
+"""What a person can take away: for each photo and run one honest sentence, and a bundle that proves it without the portal."""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from demur.cli import main
+from demur.signing import SigningKey, VerifyKey
+from rights.evidence import RunWord, run_word
+from rights.keys import LOG_KEY_FILE
+from tests.support.portals import ADA, BEN, TestedPortal, Visitor, import_for_members, portal_for_tests
+
+
+@pytest.fixture(scope="module")
+def catalogues(photos_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return import_for_members(photos_dir, tmp_path_factory.mktemp("members"))
+
+
+@pytest.fixture
+def portal(tmp_path: Path, database_url: str, catalogues: Path) -> Iterator[TestedPortal]:
+    with portal_for_tests(tmp_path / "data", database_url, catalogues) as portal:
+        yield portal
+
+
+@pytest.fixture
+def ada(portal: TestedPortal) -> Visitor:
+    """Two runs: one before she opted ada-1 out, which used it, and one after, which did not."""
+    portal.record_run("Run 1", ["ada-1", "ada-2", "ben-0"])
+    ada = portal.member(ADA)
+    ada.get("/photos")
+    ada.post("/opt-outs/check", {"uid": "ada-1"})
+    ada.post("/opt-outs", {"uid": "ada-1"})
+    portal.settle()
+    portal.record_run("Run 2", ["ada-2", "ben-0"])
+    portal.settle()
+    return ada
+
+
+def verify(tmp_path: Path, portal: TestedPortal, data: bytes) -> list[dict[str, str]]:
+    file = tmp_path / "evidence.zip"
+    file.write_bytes(data)
+    keys = [SigningKey.load(portal.config.keys_dir / name).verifier for name in ("list.pem", LOG_KEY_FILE, "run-signer.pem")]
+    arguments = [part for key in keys for part in ("--key", str(key))]
+    result = CliRunner().invoke(main, ["verify", str(file), *arguments, "--json"])
+    assert result.exit_code in (0, 3), result.output
+    return json.loads(result.stdout)["files"]
+
+
+def names(data: bytes) -> list[str]:
+    return zipfile.ZipFile(io.BytesIO(data)).namelist()
+
+
+@pytest.mark.parametrize(
+    ("consumed", "obeyed", "since", "word"),
+    [
+        (True, None, None, RunWord.CONTAINS),
+        (True, 3, 2, RunWord.CONTAINS),
+        (False, 2, 2, RunWord.ABSENT),
+        (False, 3, 2, RunWord.ABSENT),
+        (False, 1, 2, RunWord.UNUSED),
+        (False, None, 2, RunWord.UNUSED),
+        (False, 3, None, RunWord.UNUSED),
+    ],
+)
+def test_of_each_run_one_sentence_holds(consumed: bool, obeyed: int | None, since: int | None, word: RunWord):
+    assert run_word(consumed, obeyed, since) is word
+
+
+def test_a_photos_page_says_of_each_run_what_is_true(ada: Visitor):
+    page = " ".join(ada.get("/photos/ada-1").text.split())
+    assert "Run 1</a> was trained on it before and still contains it, until it is withdrawn." in page
+    assert "Absent from <a" in page
+    assert "Run 2</a>, which had to leave it out." in page
+    assert 'In the <a href="/exclusion-list">exclusion list</a> since version 1.' in page
+
+
+def test_a_photos_bundle_verifies_offline_and_holds_every_kind_of_proof(ada: Visitor, portal: TestedPortal, tmp_path: Path):
+    bundle = ada.get("/photos/ada-1/evidence.zip")
+    assert bundle.mimetype == "application/zip"
+    kinds = {name.split("/")[0] for name in names(bundle.data)}
+    assert kinds == {"README.txt", "keys.txt", "receipts", "exclusion-list", "runs"}
+    findings = verify(tmp_path, portal, bundle.data)
+    assert not [finding for finding in findings if finding["refusal"]]
+    proved = " ".join(finding["proves"] for finding in findings)
+    for words in (
+        "was filed for the photo ada-1",
+        "version 1 of the exclusion list demur-demo excludes what the opt-out",
+        "excludes every sample whose uid is ada-1",
+        "The run Run 1 consumed the sample ada-1",
+        "The sample ada-1 is not among the 2 samples that the record of the run Run 2 commits to",
+        "of the run Run 2 (Run 2-id) was verified; it obeyed version 1",
+    ):
+        assert words in proved
+
+
+def test_the_whole_bundle_has_a_proof_for_each_photo_and_run(ada: Visitor, portal: TestedPortal, tmp_path: Path):
+    bundle = ada.get("/evidence/bundle.zip").data
+    mine = {name.rsplit("/", 1)[1] for name in names(bundle) if "/used-" in name or "/absent-" in name}
+    assert len([name for name in names(bundle) if "/used-" in name or "/absent-" in name]) == 2 * len({name[-12:] for name in mine})
+    assert not [finding for finding in verify(tmp_path, portal, bundle) if finding["refusal"]]
+    assert b"ben-0" not in zipfile.ZipFile(io.BytesIO(bundle)).read("README.txt")
+
+
+def test_a_changed_bundle_is_refused_wherever_it_was_changed(ada: Visitor, portal: TestedPortal, tmp_path: Path):
+    honest = zipfile.ZipFile(io.BytesIO(ada.get("/photos/ada-1/evidence.zip").data))
+    files = {name: honest.read(name) for name in honest.namelist()}
+    for name in files:
+        if name in ("README.txt", "keys.txt"):
+            continue
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as changed:
+            for other, data in files.items():
+                middle = len(data) // 2
+                changed.writestr(other, data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :] if other == name else data)
+        refused = [finding["file"] for finding in verify(tmp_path, portal, out.getvalue()) if finding["refusal"]]
+        assert any(file.endswith(name) for file in refused), name
+
+
+def test_a_bundle_that_is_cut_short_ends_in_one_sentence(ada: Visitor, tmp_path: Path):
+    file = tmp_path / "cut.zip"
+    file.write_bytes(ada.get("/photos/ada-1/evidence.zip").data[:-30])
+    key = SigningKey.generate("any").verifier
+    result = CliRunner().invoke(main, ["verify", str(file), "--key", str(key)])
+    assert result.exit_code == 1
+    assert (result.stderr.count("\n"), "is not a whole zip file" in result.stderr) == (1, True)
+
+
+def test_evidence_is_its_owners_alone(ada: Visitor, portal: TestedPortal):
+    assert portal.member(BEN).get("/photos/ada-1/evidence.zip").status_code == 404
+    for path in ("/evidence", "/evidence/bundle.zip", "/photos/ada-1/evidence.zip"):
+        assert portal.visitor().get(path).status_code in (302, 401)
+
+
+def test_the_page_sums_up_each_run_and_names_the_keys(ada: Visitor, portal: TestedPortal):
+    page = ada.get("/evidence").text
+    assert page.index("Run 2") < page.index("Run 1"), "the newest first"
+    assert str(VerifyKey.load(portal.config.keys_dir / "log.vkey")) in page
+    assert "/evidence/bundle.zip" in page
