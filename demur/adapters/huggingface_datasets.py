@@ -1,0 +1,70 @@
+"""Hugging Face `datasets` without their excluded rows, map-style and streaming."""
+
+import hashlib
+from typing import TypeVar
+
+import pyarrow as pa
+from datasets import Dataset, Image, IterableDataset
+
+from demur import __version__
+from demur.adapters.judging import judge_rows, tell
+from demur.digests import canonical_json
+from demur.exclusions import ExclusionList
+from demur.filtering.report import FilterReport
+
+_ROWS, _PICTURES = 10_000, 64  # at once; pictures are held in memory
+_Set = TypeVar("_Set", Dataset, IterableDataset)
+
+
+def without_excluded(dataset: _Set, exclusions: ExclusionList, *, pictures: str | None = None, num_proc: int | None = None) -> _Set:
+    """The data set without the rows that the list excludes; a streaming one is filtered as it is read.
+
+    Args:
+        pictures: a column of pictures (of the feature Image, or their files' bytes): they are compared with the list by their digest, and
+            by how they look in all eight orientations. Costs a decode a picture.
+        num_proc: processes, for a map-style data set.
+
+    A map-style data set is cached under a digest of its own fingerprint and the list's root: the same list is not applied twice, and a
+    list with other entries is applied anew.
+
+    Raises NoKeyColumn, BadKeyColumn; a streaming data set raises them when it is read.
+    """
+    judge = _Judge(exclusions, pictures)
+    options = {"batched": True, "batch_size": _PICTURES if pictures else _ROWS}
+    if isinstance(dataset, IterableDataset):
+        formatting = dataset._formatting  # it has no public name
+        return dataset.with_format("arrow").filter(judge, **options).with_format(formatting.format_type if formatting else None)
+    judge(dataset.with_format("arrow")[:0])  # tells what cannot be applied, also where the rest comes out of the cache
+    new_fingerprint = _fingerprint(dataset, exclusions, pictures)
+    kept = dataset.with_format("arrow").filter(judge, **options, num_proc=num_proc, new_fingerprint=new_fingerprint, desc="Exclusion list")
+    before = dataset.format
+    return kept.with_format(before["type"], before["columns"], before["output_all_columns"], **before["format_kwargs"])
+
+
+class _Judge:
+    """The function given to `filter`; travels to other processes."""
+
+    def __init__(self, exclusions: ExclusionList, pictures: str | None) -> None:
+        self._exclusions, self._pictures, self._told = exclusions, pictures, False
+
+    def __call__(self, batch: pa.Table) -> pa.BooleanArray:
+        pictures = None if self._pictures is None else _files(batch[self._pictures])
+        judgement = judge_rows(
+            batch.column_names, lambda name: batch[name].combine_chunks(), pictures, self._exclusions, FilterReport(), "the data set"
+        )
+        if not self._told:
+            tell(judgement.not_applied, self._exclusions, "the data set")
+            self._told = True
+        return judgement.keep
+
+
+def _files(column: pa.ChunkedArray) -> list[bytes]:
+    """The pictures' files; b"" where there is none."""
+    if pa.types.is_struct(column.type):
+        column = Image().embed_storage(column.combine_chunks()).field("bytes")
+    return [file or b"" for file in column.to_pylist()]
+
+
+def _fingerprint(dataset: Dataset, exclusions: ExclusionList, pictures: str | None) -> str:
+    parts = ["demur", __version__, dataset._fingerprint, exclusions.head.list_id, exclusions.head.root, pictures]
+    return hashlib.sha256(canonical_json(parts)).hexdigest()[:32]  # datasets makes a file name of it, and takes no long ones

@@ -1,0 +1,94 @@
+"""A sampler for plain torch that yields only the indices which the list keeps."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch.utils.data import Sampler
+
+from demur.adapters.judging import judge_rows, tell
+from demur.errors import DemurError
+from demur.exclusions import ExclusionList
+from demur.filtering.report import FilterReport
+from demur.vectors import DeletionVectors
+from demur.vectors.bitmaps import array_of
+
+_AT_ONCE = 1 << 16
+
+
+class PositionOutside(DemurError, ValueError):
+    """A position to leave out lies beyond the data set: it belongs to another one."""
+
+
+class KeptSampler(Sampler[int]):
+    """Yields the kept indices of a map-style data set, in another order at each epoch; each of `world` processes gets its own share.
+
+    Shares are of equal length: of an epoch's last indices, fewer than `world` stay out. The order follows from `seed` and the epoch that
+    `set_epoch` named, so that all processes agree on it. Memory: 8 bytes for each kept index, and as much again while it shuffles.
+    """
+
+    def __init__(self, kept: torch.Tensor, *, shuffle: bool = True, seed: int = 0, rank: int = 0, world: int = 1) -> None:
+        """kept: (k,) int64."""
+        self.kept, self.epoch = kept, 0
+        self._shuffle, self._seed, self._rank, self._world = shuffle, seed, rank, world
+
+    @classmethod
+    def by_columns(cls, batches: Iterable[pa.RecordBatch], exclusions: ExclusionList, **options: Any) -> Self:
+        """Judges a table that describes the data set's items in their order, a batch at a time, as `ParquetFile.iter_batches` gives it.
+
+        Raises NoKeyColumn, BadKeyColumn.
+        """
+        report, kept = FilterReport(), [np.empty(0, dtype=np.int64)]
+        for batch in batches:
+            start, judgement = report.rows, judge_rows(batch.schema.names, batch.column, None, exclusions, report, "the table")
+            kept.append(start + np.flatnonzero(report.add(judgement)))
+        tell(report.not_applied, exclusions, "the table")
+        return cls(torch.from_numpy(np.concatenate(kept)), **options)
+
+    @classmethod
+    def by_uids(cls, uids: Iterable[str], exclusions: ExclusionList, **options: Any) -> Self:
+        """Judges the uids of the data set's items in their order."""
+        parts = iter(uids)
+        batches = (pa.record_batch({"uid": pa.array(part, pa.string())}) for part in iter(lambda: list(islice(parts, _AT_ONCE)), []))
+        return cls.by_columns(batches, exclusions, **options)
+
+    @classmethod
+    def by_vectors(cls, vectors: DeletionVectors, shards: Mapping[str, int], **options: Any) -> Self:
+        """No key is looked at: the data set's items are the rows of these shards, one shard after another; shard → number of its rows.
+
+        Raises UnknownShard, OtherRows, BadBitmap (demur.vectors).
+        """
+        start, kept = 0, [np.empty(0, dtype=np.int64)]
+        for shard, rows in shards.items():
+            vectors.check_length(shard, rows)
+            kept.append(start + array_of(vectors.kept(shard)).astype(np.int64))
+            start += rows
+        return cls(torch.from_numpy(np.concatenate(kept)), **options)
+
+    @classmethod
+    def without(cls, positions: Iterable[int], size: int, **options: Any) -> Self:
+        """All indices below `size` but these positions. Raises PositionOutside."""
+        gone = np.fromiter(positions, dtype=np.int64)
+        outside = gone[(gone < 0) | (gone >= size)]
+        if len(outside):
+            raise PositionOutside(f"position {outside[0]} is to be left out of {size:,} items: it belongs to another data set")
+        kept = np.ones(size, dtype=np.bool_)
+        kept[gone] = False
+        return cls(torch.from_numpy(np.flatnonzero(kept)), **options)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Before an epoch begins; the same number gives the same order."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.kept) // self._world
+
+    def __iter__(self) -> Iterator[int]:
+        order = torch.arange(len(self.kept))
+        if self._shuffle:
+            order = torch.randperm(len(self.kept), generator=torch.Generator().manual_seed(self._seed + self.epoch))
+        for part in order[: len(self) * self._world][self._rank :: self._world].split(_AT_ONCE):  # type: ignore[no-untyped-call]
+            yield from self.kept[part].tolist()
