@@ -22,8 +22,8 @@ class BadKeyColumn(DemurError):
     """A column that entries speak about has a type that cannot be compared with them."""
 
 
-def text_column(table: pa.Table, kind: KeyKind) -> pa.LargeStringArray | None:
-    """The column of a kind as large_string, or None when the table has none; digests in lower case. Raises BadKeyColumn."""
+def text_column(table: pa.Table, kind: KeyKind) -> pa.StringArray | pa.LargeStringArray | None:
+    """The column of a kind as one array of text, or None when the table has none; digests in lower case. Raises BadKeyColumn."""
     column = _column(table, kind.value)
     if column is None:
         return None
@@ -31,7 +31,8 @@ def text_column(table: pa.Table, kind: KeyKind) -> pa.LargeStringArray | None:
         column = column.cast(column.type.value_type)
     if not (_is_text(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
         raise BadKeyColumn(f"the column {kind.value} holds {column.type}, which cannot be compared with the list's text keys")
-    text = column.cast(pa.large_string()).combine_chunks()  # large first: 32-bit offsets would end at 2 GiB of text
+    one_array = column.num_chunks == 1 and pa.types.is_string(column.type)
+    text = column.chunk(0) if one_array else column.cast(pa.large_string()).combine_chunks()  # 32-bit offsets end at 2 GiB of text
     return pc.ascii_lower(text) if kind is KeyKind.SHA256 else text
 
 

@@ -1,103 +1,102 @@
-"""An exact hash table from text keys to entry positions, probed for whole Arrow columns at once without making Python strings."""
+"""An exact hash table from text keys to their positions, asked for whole Arrow columns at once without making Python strings.
+
+Ten million keys fit into no cache, so the table is made to wait little: a slot holds half of a key's digest beside the key's position, so
+that next to nothing but true matches touch the keys; and texts are looked up in blocks, step by step, where each step asks the memory for
+what the next one reads, so that the answers overlap.
+"""
 
 import secrets
 
-import numba
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT = np.uint64(29)
-_BYTE = np.uint64(8)
+from demur.exclusions.texts import Secret, Texts, digest, high, prefetch_at, same, texts
+from demur.similarity.kernels import compiled, prefetch
+
+_BLOCK = 128  # texts looked up together: few enough for what was asked for to be in the cache still when it is read
+_SLOTS_A_KEY = 2
+_HALF = np.uint64(0xFFFFFFFF)
 
 
 class KeyTable:
-    """Text keys, each once. Lookups compare every byte, so a match is never a collision; the seed keeps crafted keys from being slow."""
+    """Text keys, each once. Lookups compare every byte, so a match is never a collision; the secret keeps crafted keys from being slow."""
 
     def __init__(self, keys: pa.LargeStringArray) -> None:
-        self._offsets, self._data = _buffers(keys)
-        self._seed = np.uint64(secrets.randbits(64))
-        capacity = 1 << max(4, (2 * len(keys)).bit_length())
-        self._slots = np.full(capacity, -1, dtype=np.int32)
-        _fill(self._slots, self._offsets, self._data, self._seed)
+        """Fewer than 2³² keys, without nulls. They are not copied; the table takes 16 bytes a key besides."""
+        self._column, self._keys = keys, texts(keys)
+        self._secret: Secret = tuple(np.uint64(secrets.randbits(64)) for _ in range(4))  # type: ignore[assignment]
+        self._slots = np.zeros(max(16, _SLOTS_A_KEY * len(keys)), dtype=np.uint64)
+        _fill(self._slots, self._keys, self._secret)
 
-    def find(self, column: pa.LargeStringArray) -> NDArray[np.int32]:
-        """The position of each value among the keys, or -1, also for nulls. (n,) int32."""
-        offsets, data = _buffers(column)
-        found = np.empty(len(column), dtype=np.int32)
-        _probe(self._slots, self._offsets, self._data, self._seed, offsets, data, found)
+    def find(self, column: pa.StringArray | pa.LargeStringArray) -> NDArray[np.int64]:
+        """The position of each value among the keys, or -1, also for nulls. (n,) int64."""
+        found = np.empty(len(column), dtype=np.int64)
+        _find(self._slots, self._keys, self._secret, texts(column), found)
         if column.null_count:
             found[column.is_null().to_numpy(zero_copy_only=False)] = -1
         return found
 
 
-def _buffers(column: pa.LargeStringArray) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    _, offsets, data = column.buffers()
-    if offsets is None or offsets.size == 0:
-        return np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.uint8)
-    text = np.frombuffer(data, dtype=np.uint8) if data is not None else np.empty(0, dtype=np.uint8)
-    return np.frombuffer(offsets, dtype=np.int64)[column.offset : column.offset + len(column) + 1], text
+@compiled
+def _fill(slots: NDArray[np.uint64], keys: Texts, secret: Secret) -> None:
+    """A slot is 0 while it is free, else it has the lower half of the key's digest on top, and below it the key's position plus 1."""
+    offsets, base = keys
+    digests, size = np.empty(_BLOCK, dtype=np.uint64), np.uint64(len(slots))
+    for first in range(0, len(offsets) - 1, _BLOCK):
+        count = min(_BLOCK, len(offsets) - 1 - first)
+        for key in range(count):
+            digests[key] = digest(base + np.uint64(offsets[first + key]), base + np.uint64(offsets[first + key + 1]), secret)
+            prefetch(slots, high(digests[key], size))
+        for key in range(count):
+            slot = high(digests[key], size)
+            while slots[slot]:
+                slot = _after(slot, size)
+            slots[slot] = (digests[key] << np.uint64(32)) | np.uint64(first + key + 1)
 
 
-@numba.njit(cache=True)
-def _mix(data: NDArray[np.uint8], start: int, stop: int, seed: np.uint64) -> np.uint64:
-    state = seed ^ np.uint64(stop - start)
-    at = start
-    while at + 8 <= stop:
-        word = np.uint64(0)
-        for byte in range(8):
-            word |= np.uint64(data[at + byte]) << (np.uint64(byte) * _BYTE)
-        state = (state ^ word) * _MULTIPLIER
-        state ^= state >> _SHIFT
-        at += 8
-    while at < stop:
-        state = (state ^ np.uint64(data[at])) * _MULTIPLIER
-        at += 1
-    state ^= state >> _SHIFT
-    return state * _MULTIPLIER
+@compiled
+def _find(slots: NDArray[np.uint64], keys: Texts, secret: Secret, asked: Texts, found: NDArray[np.int64]) -> None:
+    key_offsets, key_base = keys
+    offsets, base = asked
+    digests, places, size = np.empty(_BLOCK, dtype=np.uint64), np.empty(_BLOCK, dtype=np.uint64), np.uint64(len(slots))
+    for first in range(0, len(found), _BLOCK):
+        count = min(_BLOCK, len(found) - first)
+        for text in range(count):
+            digests[text] = digest(base + np.uint64(offsets[first + text]), base + np.uint64(offsets[first + text + 1]), secret)
+            places[text] = high(digests[text], size)
+            prefetch(slots, places[text])
+        for text in range(count):
+            slot = places[text]
+            while not _may_hold(slots[slot], digests[text]):
+                slot = _after(slot, size)
+            places[text], found[first + text] = slot, _key(slots[slot])
+            prefetch(key_offsets, max(found[first + text], 0))
+        for text in range(count):
+            prefetch_at(key_base + np.uint64(key_offsets[max(found[first + text], 0)]))
+        for text in range(count):
+            start, stop = base + np.uint64(offsets[first + text]), base + np.uint64(offsets[first + text + 1])
+            slot, key = places[text], found[first + text]
+            while key >= 0 and not same(key_base + np.uint64(key_offsets[key]), key_base + np.uint64(key_offsets[key + 1]), start, stop):
+                slot = _after(slot, size)
+                while not _may_hold(slots[slot], digests[text]):
+                    slot = _after(slot, size)
+                key = _key(slots[slot])
+            found[first + text] = key
 
 
-@numba.njit(cache=True)
-def _equal(a: NDArray[np.uint8], a_start: int, a_stop: int, b: NDArray[np.uint8], b_start: int, b_stop: int) -> bool:
-    if a_stop - a_start != b_stop - b_start:
-        return False
-    step = 0
-    while step < a_stop - a_start and a[a_start + step] == b[b_start + step]:
-        step += 1
-    return step == a_stop - a_start
+@compiled
+def _after(slot: np.uint64, size: np.uint64) -> np.uint64:
+    return slot + np.uint64(1) if slot + np.uint64(1) < size else np.uint64(0)
 
 
-@numba.njit(cache=True)
-def _fill(slots: NDArray[np.int32], offsets: NDArray[np.int64], data: NDArray[np.uint8], seed: np.uint64) -> None:
-    top = np.uint64(len(slots) - 1)
-    for key in range(len(offsets) - 1):
-        digest = _mix(data, offsets[key], offsets[key + 1], seed)
-        slot = (digest ^ (digest >> np.uint64(32))) & top
-        while slots[slot] >= 0:
-            slot = (slot + np.uint64(1)) & top
-        slots[slot] = key
+@compiled
+def _may_hold(content: np.uint64, digest: np.uint64) -> bool:
+    """Whether a search ends at a slot: it is free, or holds the same half of a digest."""
+    return content == 0 or content >> np.uint64(32) == digest & _HALF
 
 
-@numba.njit(cache=True)
-def _probe(
-    slots: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    data: NDArray[np.uint8],
-    seed: np.uint64,
-    asked_offsets: NDArray[np.int64],
-    asked: NDArray[np.uint8],
-    found: NDArray[np.int32],
-) -> None:
-    top = np.uint64(len(slots) - 1)
-    for row in range(len(asked_offsets) - 1):
-        start, stop = asked_offsets[row], asked_offsets[row + 1]
-        digest = _mix(asked, start, stop, seed)
-        slot = (digest ^ (digest >> np.uint64(32))) & top
-        found[row] = -1
-        while slots[slot] >= 0:
-            key = slots[slot]
-            if _equal(data, offsets[key], offsets[key + 1], asked, start, stop):
-                found[row] = key
-                break
-            slot = (slot + np.uint64(1)) & top
+@compiled
+def _key(content: np.uint64) -> np.int64:
+    """The position of a slot's key, or -1 when it is free."""
+    return np.int64(content & _HALF) - 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from demur.exclusions.keycolumns import PERCEPTUAL_COLUMNS, TEXT_KINDS, BadKeyCo
 from demur.exclusions.keytable import KeyTable
 from demur.exclusions.near import NearTable
 from demur.exclusions.table import EntryTable
+from demur.exclusions.texts import hex_words
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Judgement:
     kinds: NDArray[np.int8]  # (n,) position in KeyKind of what excludes the row, -1 = nothing does
     not_applied: tuple[KeyKind, ...]  # kinds of which the list has entries, but for which the table has no columns
 
-    @property
+    @cached_property
     def keep(self) -> pa.BooleanArray:
         """(n,) without nulls, True = keep."""
         return pa.array(self.kinds < 0)
@@ -45,8 +47,7 @@ class Matcher:
         self._near = self._near_table() if KeyKind.PHASH in entries.counts else None
 
     def _near_table(self) -> NearTable:
-        phashes = np.array([int(key, 16) for key in self._entries.keys_of(KeyKind.PHASH).to_pylist()], dtype=np.uint64)
-        return NearTable(phashes, self._entries.pdqs.view("<u8"))
+        return NearTable(hex_words(self._entries.keys_of(KeyKind.PHASH)), self._entries.pdqs.view("<u8"))
 
     def judge(self, table: pa.Table) -> Judgement:
         """Raises NoKeyColumn, BadKeyColumn."""
@@ -79,7 +80,7 @@ class Matcher:
         matched[new] = self._entries.span(kind).start + found[new]
         return True
 
-    def _find_text(self, kind: KeyKind, table: pa.Table) -> NDArray[np.int32] | None:
+    def _find_text(self, kind: KeyKind, table: pa.Table) -> NDArray[np.int64] | None:
         column = text_column(table, kind)
         return None if column is None else self._texts[kind].find(column)
 

@@ -47,7 +47,7 @@ popcount = cast(Callable[[np.uint64], int], _popcount)
 """How many bits of a word are set, by the one instruction that the processor has for it (many words at once under AVX-512)."""
 
 
-prefetch = cast(Callable[[NDArray[np.uint64], int], None], _prefetch)
+prefetch = cast(Callable[[NDArray[Any], int | np.integer[Any]], None], _prefetch)
 """Starts to load the cache line with entry `index` of an array, and waits for nothing."""
 
 

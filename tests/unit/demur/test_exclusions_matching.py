@@ -35,6 +35,22 @@ def test_key_tables_find_many_keys() -> None:
     assert np.all(table.find(pa.array([f"https://photos.example/{number}.png" for number in range(1000)], pa.large_string())) == -1)
 
 
+@pytest.mark.parametrize("size", [2, 1000])
+def test_keys_whose_digests_are_the_same_are_told_apart(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr("secrets.randbits", lambda bits: 0)  # without its secrets, the digest of eight zeros and anything after them is 0
+    texts = pa.array([f"\0\0\0\0\0\0\0\0{number:08}" for number in range(2 * size)], pa.large_string())
+    found = KeyTable(texts.slice(0, size)).find(texts)
+    assert found.tolist() == [*range(size), *[-1] * size]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_texts_of_every_length_are_found(kind: pa.DataType) -> None:
+    texts = ["é" * (length // 2) + "x" * (length % 2) for length in range(1, 70)]
+    others = [text[:-1] + "y" for text in texts]
+    table = KeyTable(pa.array(texts, pa.large_string()))
+    assert table.find(pa.array([*others, None, "", *texts], kind)).tolist() == [*[-1] * (len(others) + 2), *range(len(texts))]
+
+
 def perceptual(phashes: NDArray[np.uint64], pdqs: NDArray[np.uint8], qualities: NDArray[np.uint8]) -> pa.Table:
     pdq = pa.array([row.tobytes() for row in pdqs], pa.binary(32))
     return pa.table({"phash": phashes, "pdq": pdq, "pdq_quality": qualities})
