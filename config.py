@@ -85,6 +85,10 @@ class Config(BaseSettings):
         return self.data_dir / "exclusion-list"
 
     @property
+    def vectors_dir(self) -> Path:
+        return self.data_dir / "deletion-vectors"
+
+    @property
     def log_dir(self) -> Path:
         return self.data_dir / "log"
 

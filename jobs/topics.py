@@ -7,6 +7,7 @@ from jobs.propagate_manifest import propagate_manifest
 from jobs.propagate_opt_outs import propagate_opt_outs
 from jobs.publish_list import publish_list
 from jobs.train_run import train_run
+from jobs.update_vectors import update_vectors
 from jobs.workplace import Work, Workplace
 from rights import imports, optouts, outbox, runs
 
@@ -25,6 +26,7 @@ TOPICS = {
     optouts.PROPAGATE_OPT_OUTS: Topic(PROPAGATE, propagate_opt_outs),
     imports.PROPAGATE_MANIFEST: Topic(PROPAGATE, propagate_manifest),
     outbox.PUBLISH_LIST: Topic(PROPAGATE, publish_list),
+    outbox.UPDATE_VECTORS: Topic(PROPAGATE, update_vectors),
     runs.TRAIN_RUN: Topic(MODEL, train_run),
 }
 

@@ -60,13 +60,13 @@ class Catalogues:
         if not where or not queries:
             return [[] for _ in queries]
         places = {manifest.catalogue: (manifest, catalogue) for manifest, catalogue in where}
-        index = self._complete(where)
+        index = self.complete_index(where)
         catalogues = {name: catalogue for name, (_, catalogue) in places.items()}
         found = find_matches(index, catalogues, queries, most=MOST_COPIES, most_exact=most_exact)
         return [[(*places[match.source], match) for match in matches] for matches in found]
 
-    def _complete(self, where: Registered) -> SimilarityIndex:
-        """The newest generation, which holds all these manifests: an import adds to the index before it registers."""
+    def complete_index(self, where: Registered) -> SimilarityIndex:
+        """The newest generation, which holds all these manifests: an import adds to the index before it registers. Raises IndexIncomplete."""
         try:
             index = self._index = self._index.refreshed() if self._index else SimilarityIndex.open(self.similarity_dir)
         except SegmentError as error:

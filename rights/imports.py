@@ -122,6 +122,7 @@ def _register(session: Session, manifest_id: int, catalogue: str, report: Import
     manifest.stage = ""
     audit.record(session, audit.OPERATOR, "manifest.registered", manifest.public_id, {"digest": report.digest}, now)
     outbox.add(session, PROPAGATE_MANIFEST, {"manifest_id": manifest.id}, now)
+    outbox.add(session, outbox.UPDATE_VECTORS, {}, now)
     return manifest
 
 

@@ -15,6 +15,7 @@ from models import Outbox
 
 PUBLISH_LIST = "publish_list"
 MAIL_RECEIPT = "mail_receipt"
+UPDATE_VECTORS = "update_vectors"
 PUBLISH_DELAY = timedelta(seconds=1)  # opt-outs of the same moment share a version
 RETRY_BASE_S = 2
 RETRY_LIMIT_S = 300

@@ -10,7 +10,7 @@ from pyroaring import BitMap
 
 from demur.errors import DemurError
 from demur.manifests import Catalogue
-from demur.manifests.pictures import suffix
+from demur.manifests.pictures import has_pictures, suffix
 from demur.vectors.bitmaps import MOST, pieces
 from demur.vectors.finding import Progress
 
@@ -49,9 +49,14 @@ def by_shard(catalogue: Catalogue, positions: BitMap, progress: Progress) -> dic
     return grouping.finished()
 
 
-def scale(shard: str) -> int:
-    """What the catalogue's column `row` is divided by to give the place: of a tar it is an offset, always of a whole block."""
-    return TAR_BLOCK if suffix(shard) == ".tar" else 1
+def step(shard: str) -> int:
+    """What the catalogue's column `row` is divided by to give the place: in a tar `row` is an offset, always of a whole block.
+
+    0 for a picture that is a shard of its own: its one place is 0, whatever `row` says.
+    """
+    if suffix(shard) == ".tar":
+        return TAR_BLOCK
+    return 0 if has_pictures(shard) else 1
 
 
 class _Grouping:
@@ -66,8 +71,8 @@ class _Grouping:
         names = encoded.dictionary.to_pylist()
         which = encoded.indices.to_numpy()
         numbers = np.array([self._numbers.setdefault(name, len(self._numbers)) for name in names], dtype=np.uint64)
-        scales = np.array([scale(name) for name in names], dtype=np.int64)
-        places, rest = np.divmod(rows, scales[which])
+        steps = np.array([step(name) for name in names], dtype=np.int64)[which]
+        places, rest = np.divmod(np.where(steps, rows, 0), np.maximum(steps, 1))
         if rest.any() or (places >= MOST).any():
             raise PlaceTooFar("a row's place in its shard is no whole block, or lies beyond four billion")
         self._waiting.append(numbers[which] << np.uint64(32) | places.astype(np.uint64))

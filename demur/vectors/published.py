@@ -61,7 +61,7 @@ class PublishedList:
                 trusted = list_rules.follow(trusted, head)
                 data = DirectorySource(self.directory).read(f"versions/{version}/delta.parquet", head.delta.size)
                 changes = changes.then(list_rules.open_delta(data, head))
-        except (Missing, list_rules.Gap):
+        except (Missing, list_rules.Gap, list_rules.UnknownKey):
             return None
         return changes if trusted == Trusted.of(self.head) else None
 

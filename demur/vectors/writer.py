@@ -83,11 +83,9 @@ class VectorsDirectory:
             file.unlink()
         kept = [VectorsHead.parse(peek_envelope(file.read_bytes())[1]) for file in [*heads[-KEPT_VERSIONS:], self.path / HEAD_FILE]]
         named = {file_name(file.sha256) for head in kept for file in (head.shards, head.deletions)}
-        for path in self.path.iterdir():
-            if path.name.startswith(".scratch-"):
-                shutil.rmtree(path)
-            elif path.suffix == ".parquet" and path.name not in named:
-                path.unlink()
+        for path in (*self.path.iterdir(), *(self.path / HEADS).iterdir()):
+            if path.name.startswith(".") or (path.suffix == ".parquet" and path.name not in named):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def newest_head(path: Path, key: VerifyKey) -> VectorsHead | None:

@@ -6,8 +6,8 @@ Bearer tokens come from ``flask token create``; the platform's webhook is authen
 
 from flask import Blueprint
 
-from portal.api import acknowledgements, description, events, exclusion_list, lookups, training_runs
+from portal.api import acknowledgements, deletion_vectors, description, events, exclusion_list, lookups, training_runs
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
-for part in (exclusion_list, acknowledgements, training_runs, events, lookups, description):
+for part in (exclusion_list, deletion_vectors, acknowledgements, training_runs, events, lookups, description):
     part.add_routes(blueprint)

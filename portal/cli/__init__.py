@@ -10,8 +10,9 @@ from portal.cli.manifests import manifests
 from portal.cli.proposals import proposals
 from portal.cli.runs import runs
 from portal.cli.tokens import tokens
+from portal.cli.vectors import vectors
 
 
 def init_app(app: Flask) -> None:
-    for group in (database, index, keys, lists, manifests, proposals, runs, tokens):
+    for group in (database, index, keys, lists, manifests, proposals, runs, tokens, vectors):
         app.cli.add_command(group)

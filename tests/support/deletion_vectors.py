@@ -111,7 +111,7 @@ class Publisher:
         )
 
     def judged(self, entries: Iterable[Entry]) -> dict[str, set[int]]:
-        """By the plain definition: every row is judged by the whole list; the places of the excluded ones, by shard."""
+        """By the plain definition: every row of Parquet shards is judged by the whole list; the places of the excluded ones, by shard."""
         table = pa.Table.from_batches(list(self.catalogue.batches()))
         excluded = table.filter(pa.array(Matcher(EntryTable.of(entries)).judge(table).kinds >= 0))
         places: dict[str, set[int]] = {}

@@ -1,0 +1,16 @@
+from demur.signing import SigningKey
+from jobs.publish_list import repair_public
+from jobs.workplace import Work, Workplace, now
+from rights.keys import LIST_KEY_FILE
+from rights.vectors import VectorsOffice
+
+
+def update_vectors(workplace: Workplace, work: Work) -> None:
+    """Brings every registered manifest's deletion vectors to the newest version of the list; what an earlier attempt did stays done."""
+    config = workplace.config
+    repair_public(workplace)  # the version that promised this may be committed, but not yet be public
+    key = SigningKey.load(config.keys_dir / LIST_KEY_FILE)
+    office = VectorsOffice(workplace.reading, workplace.catalogues, config.list_dir, config.vectors_dir, key)
+    office.update(now(), lambda done, total, stage: work.pause())
+    with workplace.effect(work):
+        pass  # the files are the effect; the row is done once they are durable

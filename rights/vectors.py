@@ -1,0 +1,107 @@
+"""Deletion vectors of the registered manifests, made after each publication and registration (docs/formats/deletion-vector.md).
+
+They are derived: from the catalogues, the index over them, and the published list, and can be made anew from these at any time.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from demur.errors import DemurError
+from demur.exclusions.sources import Missing
+from demur.manifests import Catalogue
+from demur.runs import ManifestReference
+from demur.signing import SigningKey, VerifyKey
+from demur.vectors.finding import Rows
+from demur.vectors.published import ListMoved, PublishedList
+from demur.vectors.reader import manifest_directory
+from demur.vectors.updating import Derivation
+from demur.vectors.writer import newest_head
+from models import Manifest
+from rights.catalogues import Catalogues
+
+Progress = Callable[[int, int, str], None]
+
+
+class ManifestUnknown(DemurError):
+    """No manifest of this name is registered."""
+
+
+@dataclass(frozen=True)
+class ManifestVectors:
+    """A registered manifest and its vectors. `version` is the list's, 0 while there are none; `path` is below the vectors' base."""
+
+    manifest: str
+    path: str
+    rows: int
+    version: int
+    deleted: int
+
+
+@dataclass(frozen=True)
+class VectorsOffice:
+    """Where vectors are made from, and where they lie: ``directory`` holds one directory a manifest."""
+
+    sessions: sessionmaker[Session]
+    catalogues: Catalogues
+    list_dir: Path
+    directory: Path
+    key: SigningKey
+
+    def update(self, now: datetime, progress: Progress, *, names: Collection[str] = (), afresh: bool = False) -> list[str]:
+        """Brings the vectors of all registered manifests, or of these, to the newest published version, and names those that were not.
+
+        ``afresh``: from nothing, also where they are of that version. Each manifest's readers see the old vectors or the new ones, whole.
+        Raises ManifestUnknown, IndexIncomplete, demur errors, OSError.
+        """
+        with self.sessions() as session:
+            registered = _chosen(self.catalogues.registered(session), names)
+        changed: dict[str, None] = {}
+        while published := self._published(now):
+            try:
+                for manifest, catalogue in registered:
+                    if self._update(manifest, catalogue, published, progress, afresh and manifest.name not in changed):
+                        changed[manifest.name] = None
+                break
+            except ListMoved:
+                continue
+        return list(changed)
+
+    def _published(self, now: datetime) -> PublishedList | None:
+        try:
+            return PublishedList.open(self.list_dir, self.key.verifier, now)
+        except Missing:  # there is no version yet
+            return None
+
+    def _update(self, manifest: Manifest, catalogue: Catalogue, published: PublishedList, progress: Progress, afresh: bool) -> bool:
+        index = self.catalogues.complete_index([(manifest, catalogue)])
+        derivation = Derivation(
+            ManifestReference(manifest.name, catalogue.digest, catalogue.rows),
+            Rows(catalogue, index, manifest.catalogue),
+            published,
+            self.key,
+            lambda done, total, stage: progress(done, total, f"{manifest.name}, {stage}"),
+        )
+        return derivation.update(self.directory / manifest_directory(manifest.name), afresh=afresh)
+
+
+def vectors_state(session: Session, catalogues: Catalogues, directory: Path, key: VerifyKey) -> list[ManifestVectors]:
+    """Every registered manifest's vectors, oldest manifest first. Raises OSError."""
+    return [_state(manifest, directory, key) for manifest, _ in catalogues.registered(session)]
+
+
+def _state(manifest: Manifest, directory: Path, key: VerifyKey) -> ManifestVectors:
+    path = manifest_directory(manifest.name)
+    head = newest_head(directory / path, key)
+    version, deleted = (head.list.version, head.deleted) if head else (0, 0)
+    return ManifestVectors(manifest.name, path, manifest.rows, version, deleted)
+
+
+def _chosen(registered: list[tuple[Manifest, Catalogue]], names: Collection[str]) -> list[tuple[Manifest, Catalogue]]:
+    unknown = set(names) - {manifest.name for manifest, _ in registered}
+    if unknown:
+        raise ManifestUnknown(f"there is no registered manifest named {min(unknown)}")
+    return [(manifest, catalogue) for manifest, catalogue in registered if not names or manifest.name in names]
