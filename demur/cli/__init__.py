@@ -12,6 +12,7 @@ from demur.cli.index import index_group
 from demur.cli.keys import keys_group
 from demur.cli.lists import filter_command, list_group
 from demur.cli.output import Refusing
+from demur.cli.vectors import vectors_group
 from demur.cli.verify import verify_command
 from demur.cli.witness import witness_command
 
@@ -22,5 +23,5 @@ def main() -> None:
     """Filter training manifests by a signed exclusion list, find copies of pictures, and verify what was published and trained."""
 
 
-for command in (filter_command, verify_command, witness_command, list_group, keys_group, hash_command, index_group):
+for command in (filter_command, verify_command, witness_command, list_group, vectors_group, keys_group, hash_command, index_group):
     main.add_command(command)

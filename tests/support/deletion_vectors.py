@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -98,14 +99,14 @@ class Publisher:
         self.versions.append(publish(self.list_dir, self.key, entries, self.versions[-1] if self.versions else None))
         return self.versions[-1]
 
-    def derive(self, *, afresh: bool = False, into: Path | None = None) -> bool:
-        return self.derivation().update(into or self.manifest_dir, afresh=afresh)
+    def derive(self, *, afresh: bool = False, into: Path | None = None, now: datetime = NOW) -> bool:
+        return self.derivation(now).update(into or self.manifest_dir, afresh=afresh)
 
-    def derivation(self) -> Derivation:
+    def derivation(self, now: datetime = NOW) -> Derivation:
         return Derivation(
             ManifestReference(self.catalogue.name, self.catalogue.digest, self.catalogue.rows),
             Rows(self.catalogue, self.index, self.catalogue.name),
-            PublishedList.open(self.list_dir, self.key.verifier, NOW),
+            PublishedList.open(self.list_dir, self.key.verifier, now),
             self.key,
             lambda done, total, stage: None,
         )
