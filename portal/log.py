@@ -21,7 +21,7 @@ blueprint = Blueprint("log", __name__, url_prefix="/log")
 
 @blueprint.get("/checkpoint")
 def checkpoint() -> Response:
-    return _send(CHECKPOINT_FILE, "text/plain; charset=utf-8", "public, no-cache")
+    return _send(CHECKPOINT_FILE, "text/plain", "public, no-cache")
 
 
 @blueprint.get("/tile/<path:name>")

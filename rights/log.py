@@ -10,19 +10,22 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, undefer
 
 from demur.errors import DemurError
 from demur.receipts import Statement, commitment
 from demur.receipts.statement import PAYLOAD_TYPE, SALT_BYTES
 from demur.signing import SigningKey, VerifyKey
+from demur.tlog import merkle
 from demur.tlog.checkpoint import LogCheckpoint, WitnessKey
 from demur.tlog.files import LogFiles
+from demur.tlog.reader import LogReader
+from demur.tlog.tiles import read_leaves
 from models import Account, LogEntry, RightsRequest
 from rights import outbox
 
@@ -32,6 +35,10 @@ WITNESSES_DIR = "witnesses"  # inside the keys directory
 
 class UnknownWitness(DemurError):
     """The checkpoint carries no cosignature by a witness that the operator knows."""
+
+
+class LogDiffers(DemurError):
+    """The log's files, its checkpoint and the database do not belong together."""
 
 
 class LogAhead(DemurError):
@@ -111,3 +118,33 @@ def add_cosignatures(files: LogFiles, key: VerifyKey, witnesses: Sequence[Witnes
         checkpoint.seen_at(witness)
     files.cosign(replace(checkpoint, signatures=tuple(line for line, _ in lines)), key)
     return len(lines)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The log's newest checkpoint, which fits its files and the database; ``waiting`` statements have no promised leaf yet."""
+
+    checkpoint: LogCheckpoint
+    waiting: int
+
+
+def compare_log(session: Session, files: LogFiles, key: VerifyKey) -> Compared:
+    """Reads every leaf of the log's files, and holds them against the checkpoint and the database.
+
+    Raises LogCheckpoint.open's errors, LogDiffers, LogAhead, BadTile, Missing, OSError.
+    """
+    checkpoint = files.checkpoint(key)
+    if checkpoint is None:
+        raise LogDiffers("the log has no checkpoint yet; the first publication writes it")
+    if checkpoint.size > next_leaf_index(session):
+        raise LogAhead(f"the log promises {checkpoint.size} leaves, but the database knows {next_leaf_index(session)}")
+    known = select(LogEntry.leaf).where(LogEntry.leaf_index < checkpoint.size).order_by(LogEntry.leaf_index)
+    leaves = session.scalars(known.execution_options(yield_per=BATCH))
+    for number, (ours, theirs) in enumerate(zip(leaves, read_leaves(files.read, checkpoint.size), strict=True)):
+        if ours != theirs:
+            raise LogDiffers(f"leaf {number} of the log is not the one that the database knows")
+    of_leaves = merkle.root(map(merkle.leaf_hash, read_leaves(files.read, checkpoint.size)))
+    if {of_leaves, LogReader(files.read, key).tree(checkpoint).root()} != {checkpoint.root}:
+        raise LogDiffers("the log's files do not have the root that its checkpoint signs")
+    waiting = select(func.count()).where(or_(LogEntry.leaf_index.is_(None), LogEntry.leaf_index >= checkpoint.size))
+    return Compared(checkpoint, session.scalar(waiting) or 0)

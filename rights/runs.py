@@ -34,6 +34,10 @@ class ConsumedMismatch(RunRefused):
     """The consumed samples are not those that the record names."""
 
 
+class CountsDisagree(RunRefused):
+    """The record's numbers contradict each other, or those of a manifest that is registered here."""
+
+
 class UnknownListVersion(RunRefused):
     """The record names an exclusion list version that was not published here."""
 
@@ -111,6 +115,7 @@ def record_run(
         if known.record_digest != digest:
             raise RunAlreadyRecorded(f"the run {record.run_id} is recorded already, with another record")
         return known
+    _check_counts(session, record)
     _check_consumed(record, consumed)
     _check_list(session, record)
     if run is None:
@@ -134,6 +139,18 @@ def trusted_signers(keys_dir: Path) -> list[VerifyKey]:
 def _refuse_taken(session: Session, name: str) -> None:
     if session.scalar(select(TrainingRun.id).where(TrainingRun.name == name)) is not None:
         raise RunNameTaken(f"there is a run named {name} already")
+
+
+def _check_counts(session: Session, record: RunRecord) -> None:
+    """A record that names no manifest is of data that are not known here, and leaves nothing to compare."""
+    rows, dropped = sum(manifest.rows for manifest in record.manifests), sum(record.dropped.values())
+    if record.manifests and record.consumed.size + dropped > rows:
+        raise CountsDisagree(f"{record.name} counts {record.consumed.size} consumed and {dropped} dropped of {rows} rows")
+    known = select(Manifest.digest, Manifest.rows).where(Manifest.digest.in_([manifest.digest for manifest in record.manifests]))
+    registered = {digest: number for digest, number in session.execute(known)}
+    for manifest in record.manifests:
+        if registered.get(manifest.digest, manifest.rows) != manifest.rows:
+            raise CountsDisagree(f"{record.name} counts {manifest.rows} rows in {manifest.name}, which has {registered[manifest.digest]}")
 
 
 def _check_consumed(record: RunRecord, consumed: Path) -> None:

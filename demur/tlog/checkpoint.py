@@ -101,6 +101,10 @@ class LogCheckpoint:
         raw = struct.pack(">Q", time) + key.private.sign(_cosigned(self.body, time))
         return self._with(Signature(witness.name, witness.key_hash, raw))
 
+    def signed_by(self, key: VerifyKey) -> bool:
+        """Whether a line of it claims to be by this key."""
+        return any(line.by(key) for line in self.signatures)
+
     def seen_at(self, witness: WitnessKey) -> datetime:
         """When a witness cosigned it. Raises UnknownKey, BadSignature."""
         raw = self._line(witness).raw

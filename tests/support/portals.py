@@ -144,6 +144,7 @@ def record_trained_run(workplace: Workplace, name: str, uids: list[str]) -> Trai
         exclusion_list=used,
         manifests=(ManifestReference(MANIFEST, digest, 23),),
         consumed=ConsumedReference(root, len(set(uids))),
+        dropped={},
     ).sign(SigningKey.load(config.keys_dir / "run-signer.pem"))
     with workplace.writing.begin() as session:
         return record_run(session, workplace.runs, envelope, consumed, keys=trusted_signers(config.keys_dir), now=now())

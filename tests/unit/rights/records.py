@@ -20,6 +20,7 @@ def write_record(
     name: str = "Run 1",
     version: ExclusionListVersion | None = None,
     manifest_digest: str = "0" * 64,
+    rows: int = 23,
     started_at: datetime = NOW,
     signer: SigningKey = SIGNER,
 ) -> tuple[bytes, Path]:
@@ -34,7 +35,7 @@ def write_record(
         finished_at=started_at + timedelta(minutes=5),
         tier="tests",
         exclusion_list=ListReference("test", version.version, version.root, version.published_at) if version else None,
-        manifests=(ManifestReference("generated", manifest_digest, 23),),
+        manifests=(ManifestReference("generated", manifest_digest, rows),),
         consumed=ConsumedReference(root, len(uids)),
         stages=(Stage("denoiser", len(uids), "1" * 64),),
         dropped={"uid": 2},

@@ -53,6 +53,13 @@ def test_other_consumed_samples_are_refused(office: Office, tmp_path: Path):
         take_in(office, (envelope, other))
 
 
+def test_counts_that_cannot_be_true_are_refused(office: Office, tmp_path: Path, catalogue):
+    with pytest.raises(runs.CountsDisagree, match="counts 2 consumed and 2 dropped of 3 rows"):
+        take_in(office, write_record(tmp_path / "too-many", ["ada-0", "ada-1"], rows=3))
+    with pytest.raises(runs.CountsDisagree, match=f"which has {catalogue.rows}"):
+        take_in(office, write_record(tmp_path / "other", ["ada-0"], manifest_digest=catalogue.digest, rows=catalogue.rows + 1))
+
+
 def test_a_list_version_must_have_been_published_here(office: Office, tmp_path: Path):
     office.file(office.account("ada"), Photos(("ada-1",)))
     version = office.carry()
