@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +18,8 @@ from demur.vectors.finding import Progress
 TAR_BLOCK = 512
 READ_AT_ONCE = 1 << 20
 """Rows whose shards are read at once."""
-SORTED_AT_ONCE = 1 << 25
-"""Rows that are sorted at once, 8 bytes each."""
+SORTED_AT_ONCE = 1 << 24
+"""Rows that are sorted at once, 24 bytes each."""
 
 
 class PlaceTooFar(DemurError):
@@ -85,11 +86,11 @@ class _Grouping:
         return {name: self._shards[number] for name, number in self._numbers.items()}
 
     def _flush(self) -> None:
-        keys = np.sort(np.concatenate([*self._waiting, np.empty(0, np.uint64)]))
-        numbers, places = (keys >> np.uint64(32)).astype(np.int64), keys.astype(np.uint32)
-        for part in np.split(np.arange(len(keys)), np.flatnonzero(np.diff(numbers)) + 1):
-            if len(part):
-                shard = self._shards[int(numbers[part[0]])]
-                shard.rows += len(part)
-                shard.places |= BitMap(places[part])
+        keys = np.concatenate([*self._waiting, np.empty(0, np.uint64)])
         self._waiting, self._held = [], 0
+        keys.sort()
+        ends = np.flatnonzero(np.diff(keys >> np.uint64(32), append=np.uint64(MOST))) + 1
+        for start, end in pairwise([0, *ends.tolist()]):
+            shard = self._shards[int(keys[start] >> np.uint64(32))]
+            shard.rows += end - start
+            shard.places |= BitMap(keys[start:end].astype(np.uint32))

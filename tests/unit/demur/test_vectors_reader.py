@@ -1,5 +1,6 @@
 """The reader of deletion vectors: what it answers, and each way in which it refuses, by name."""
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,14 +13,16 @@ from pyroaring import BitMap
 from demur.exclusions.entries import FileDigest
 from demur.exclusions.sources import Missing
 from demur.exclusions.trusted import BadSignature, Expired, Fork, ListRefused, Rollback, UnknownKey, WrongDigest
+from demur.fields import parse_rfc3339
 from demur.runs import ManifestReference
-from demur.signing import SigningKey
+from demur.signing import SigningKey, VerifyKey
 from demur.vectors import DeletionVectors
 from demur.vectors.bitmaps import BadBitmap, decoded, encoded
 from demur.vectors.head import PAYLOAD_TYPE, ListVersion, VectorsHead
 from demur.vectors.reader import HEAD_FILE, file_name, manifest_directory
 from demur.vectors.rules import OtherManifest, OtherRows, open_deletions, open_head, open_shards
 from demur.vectors.tables import DELETIONS_SCHEMA, SHARDS_SCHEMA, BadVectors, Line, UnknownShard, write_table
+from tests.support.deletion_vector_vectors import DIRECTORY, digest, expected
 from tests.support.exclusion_lists import LIFETIME, LIST_ID, NOW, ListServer, serve
 
 KEY = SigningKey.generate("op.example")
@@ -312,3 +315,15 @@ def test_bitmaps_have_one_reading() -> None:
         for end in {0, 1, len(data) // 2, len(data) - 1} - {len(data)}:
             with pytest.raises(BadBitmap):
                 decoded(data[:end])
+
+
+def test_the_vector_that_other_implementations_are_held_to() -> None:
+    told = json.loads((DIRECTORY / "expected.json").read_text())
+    key, now = VerifyKey.load(DIRECTORY / "key.txt"), parse_rfc3339(told["now"])
+    vectors = DeletionVectors.open(DIRECTORY / "vectors", key=key, manifest=told["manifest"], now=now)
+    found = {
+        shard: {"rows": vectors.rows(shard), "deleted": list(vectors.of(shard)), "kept": digest(list(vectors.kept(shard)))}
+        for shard in vectors.shards
+    }
+    assert found == told["shards"]
+    assert told == expected()
