@@ -151,14 +151,16 @@ class SigningKey:
 
     def sign(self, payload: bytes, payload_type: str) -> bytes:
         """The DSSE envelope around a payload, as canonical JSON. Deterministic: the same payload gives the same bytes."""
-        signature = self.private.sign(_pre_authentication(payload, payload_type))
-        return canonical_json(
-            {
-                "payload": base64.b64encode(payload).decode(),
-                "payloadType": payload_type,
-                "signatures": [{"keyid": self.verifier.key_id, "sig": base64.b64encode(signature).decode()}],
-            }
-        )
+        return _Envelope(payload, payload_type, [self._signature(payload, payload_type)]).to_bytes()
+
+    def cosign(self, data: bytes) -> bytes:
+        """The same envelope with this key's signature after those that it has. Raises BadEnvelope."""
+        signed = _Envelope.parse(data)
+        mine = self._signature(signed.payload, signed.payload_type)
+        return _Envelope(signed.payload, signed.payload_type, [*signed.signatures, mine]).to_bytes()
+
+    def _signature(self, payload: bytes, payload_type: str) -> tuple[str, bytes]:
+        return self.verifier.key_id, self.private.sign(_pre_authentication(payload, payload_type))
 
 
 def open_envelope(data: bytes, payload_type: str, keys: Collection[VerifyKey]) -> bytes:
@@ -207,6 +209,15 @@ class _Envelope:
         if not signatures:
             raise BadEnvelope("the envelope has no signature")
         return cls(payload, str(fields["payloadType"]), signatures)
+
+    def to_bytes(self) -> bytes:
+        return canonical_json(
+            {
+                "payload": base64.b64encode(self.payload).decode(),
+                "payloadType": self.payload_type,
+                "signatures": [{"keyid": key_id, "sig": base64.b64encode(signature).decode()} for key_id, signature in self.signatures],
+            }
+        )
 
 
 def _base64(text: str) -> bytes:

@@ -11,7 +11,6 @@ The order in which a version comes to be, and what a crash between two steps lea
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -19,33 +18,25 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session
 
-from demur.digests import sha256_file
 from demur.errors import DemurError
-from demur.exclusions import Entry, Head, KeyKind, build_version, point_head, write_version
-from demur.exclusions.head import PAYLOAD_TYPE
-from demur.exclusions.table import EntryTable
-from demur.exclusions.writer import HEAD_FILE, version_directory
+from demur.exclusions import EntryTable, Head, ListRefused, build_version, point_head, write_version
+from demur.exclusions.history import History, read_keys
+from demur.exclusions.sources import DirectorySource
+from demur.exclusions.writer import trail_of
 from demur.receipts import LogKind
 from demur.receipts.statement import list_published
 from demur.runs import ListReference
-from demur.signing import SigningKey, open_envelope
+from demur.signing import SigningKey
 from demur.tlog.files import LogFiles
 from models import ExclusionEntry, ExclusionListVersion, OptOut, RequestState, RightsRequest
 from rights import audit, log, outbox, states
+from rights.list_changes import changes
 from rights.locks import lock_entries_alone
 from rights.statements import about_opt_outs
 
 
 class PublishedFilesChanged(DemurError):
     """The files of the newest version are not those that were published, so no version can follow them."""
-
-
-@dataclass(frozen=True)
-class _Published:
-    """The newest version as its files say: None and nothing before the first."""
-
-    head: Head | None
-    entries: EntryTable
 
 
 def publish(
@@ -68,20 +59,21 @@ def publish(
     lock_entries_alone(session)
     log.number_leaves(session, log_key, now)
     newest = newest_version(session)
-    previous = _read_published(directory, newest, key)
-    entries = EntryTable.of(standing_entries(session))
-    if entries == previous.entries and not force and not about_to_expire(newest, lifetime, now):
+    previous, listed = _read_published(directory, newest, key)
+    delta = changes(session, listed)
+    if not delta and not force and not about_to_expire(newest, lifetime, now):
         if newest is not None:
             _take_effect(session, ListReference(list_id, newest.version, newest.root, newest.published_at), now)
             log.number_leaves(session, log_key, now)
         return None  # what was withdrawn is still named, for another opt-out stands behind it: that ends with a later version
     version = build_version(
-        entries,
-        previous.head,
-        previous.entries,
+        delta,
+        previous,
+        listed,
         list_id=list_id,
         published_at=now,
         expires_at=now + lifetime,
+        trail=trail_of(directory, previous) if previous else 0,
         log_leaf_index=log.next_leaf_index(session),
     )
     write_version(directory, version, key)
@@ -94,6 +86,7 @@ def publish(
     log.number_leaves(session, log_key, now)
     detail = {"root": row.root, "added": row.added, "removed": row.removed}
     audit.record(session, audit.SYSTEM, "list.published", f"version {row.version}", detail, now)
+    outbox.add(session, outbox.UPDATE_VECTORS, {}, now)
     return row
 
 
@@ -122,20 +115,19 @@ def about_to_expire(newest: ExclusionListVersion | None, lifetime: timedelta, no
     return newest is not None and newest.expires_at - now < lifetime / 2
 
 
-def standing_entries(session: Session) -> set[Entry]:
-    """What the next version holds: every entry that at least one opt-out still stands behind."""
-    standing = select(ExclusionEntry.kind, ExclusionEntry.key, ExclusionEntry.pdq).where(ExclusionEntry.ended.is_(False)).distinct()
-    return {Entry(KeyKind(kind), key, pdq) for kind, key, pdq in session.execute(standing)}
-
-
-def _read_published(directory: Path, newest: ExclusionListVersion | None, key: SigningKey) -> _Published:
+def _read_published(directory: Path, newest: ExclusionListVersion | None, key: SigningKey) -> tuple[Head | None, EntryTable]:
+    """The newest version as its files say: None and nothing before the first."""
     if newest is None:
-        return _Published(None, EntryTable.of(()))
-    files = version_directory(directory, newest.version)
-    head = Head.parse(open_envelope((files / HEAD_FILE).read_bytes(), PAYLOAD_TYPE, [key.verifier]))
-    if (head.version, head.root) != (newest.version, newest.root) or sha256_file(files / "entries.parquet") != head.entries.sha256:
-        raise PublishedFilesChanged(f"the files of version {newest.version} in {files} are not those that were published")
-    return _Published(head, EntryTable.read((files / "entries.parquet").read_bytes()))
+        return None, EntryTable.of(())
+    try:
+        source = DirectorySource(directory)
+        history = History(source, read_keys(source, key.verifier))
+        published = history.read(history.head(newest.version))
+    except ListRefused as error:
+        raise PublishedFilesChanged(f"version {newest.version} in {directory} is not as it was published: {error}") from error
+    if published.head.root != newest.root:
+        raise PublishedFilesChanged(f"in the place of version {newest.version} in {directory} lies another one than was published")
+    return published.head, published.entries
 
 
 def _row(head: Head) -> ExclusionListVersion:
@@ -154,7 +146,8 @@ def _row(head: Head) -> ExclusionListVersion:
 def _take_effect(session: Session, listed: ListReference, now: datetime) -> None:
     """Everything that was propagated before is in effect from this version on."""
     entry, opt_out = ExclusionEntry, OptOut
-    session.execute(update(entry).where(entry.since_version.is_(None), entry.ended.is_(False)).values(since_version=listed.version))
+    coming = update(entry).where(entry.since_version.is_(None), entry.until_version.is_(None), entry.ended.is_(False))
+    session.execute(coming.values(since_version=listed.version))
     waiting = (opt_out.withdrawn_at.is_(None), opt_out.effective_version.is_(None), opt_out.propagated_at.is_not(None))
     _state_listed(session, waiting, listed, now)
     session.execute(update(opt_out).where(*waiting).values(effective_version=listed.version))
@@ -165,7 +158,7 @@ def _state_listed(session: Session, waiting: Sequence[ColumnElement[bool]], list
     """States of each request what of it is in the list from this version on."""
     columns = select(RightsRequest.id, RightsRequest.reference, OptOut.scope, OptOut.owner, OptOut.subject)
     rows = session.execute(columns.join(RightsRequest, OptOut.request_id == RightsRequest.id).where(*waiting).order_by(RightsRequest.id))
-    for (request_id, reference), opt_outs in groupby(rows.tuples(), key=lambda row: row[:2]):
+    for (request_id, reference), opt_outs in groupby(rows, key=lambda row: row[:2]):
         filed = [(scope, owner, subject) for _, _, scope, owner, subject in opt_outs]
         statement = about_opt_outs(LogKind.OPT_OUT_LISTED, reference, filed, now, listed)
         log.state(session, statement, now, request_id=request_id)

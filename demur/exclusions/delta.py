@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +50,10 @@ class Delta:
         return cls.adding(after.where(~stayed)).merged(cls.removing(before.where(~kept)))
 
     @classmethod
-    def read(cls, data: bytes) -> Self:
-        """A delta's Parquet file. Raises pa.ArrowException (not Parquet, other columns), UnknownWord, BadEntry, BadOrder."""
-        rows = read_rows(data, DELTA_SCHEMA)
+    def read(cls, file: BinaryIO, most: int | None = None) -> Self:
+        """A delta's Parquet file of at most so many rows. Raises pa.ArrowException (not Parquet, other columns, more rows), UnknownWord,
+        BadEntry, BadOrder."""
+        rows = read_rows(file, DELTA_SCHEMA, most)
         return cls(EntryTable.from_rows(rows), np.frombuffer(rows.ops, dtype=np.int8) == _ADD)
 
     def parquet(self) -> bytes:
@@ -101,6 +102,9 @@ class Delta:
         return isinstance(other, Delta) and self.entries == other.entries and np.array_equal(self.adds, other.adds)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __len__(self) -> int:
+        return len(self.adds)
 
     def __iter__(self) -> Iterator[Change]:
         for entry, adds in zip(self.entries, self.adds, strict=True):

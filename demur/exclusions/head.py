@@ -14,10 +14,18 @@ from demur.tlog.merkle import EMPTY_ROOT
 PAYLOAD_TYPE = "application/vnd.demur.exclusion-list-head+json"
 FORMAT = "demur-exclusion-list/1"
 NO_ROOT = EMPTY_ROOT.hex()
+MOST_DELTAS = 64  # from a whole file of entries to a version that builds on it
 _FIELDS = {
     *("format", "list_id", "version", "previous_version", "previous_root", "root", "total", "counts", "added", "removed"),
     *("published_at", "expires_at", "entries", "delta"),
 }
+
+
+@dataclass(frozen=True)
+class WholeFile(FileDigest):
+    """A whole file of entries, and the version whose entries they are."""
+
+    version: int
 
 
 class BadHead(DemurError, ValueError):
@@ -42,7 +50,7 @@ class Head:
     removed: int
     published_at: datetime
     expires_at: datetime
-    entries: FileDigest
+    entries: WholeFile  # the newest one up to this version: deltas lead from there to here
     delta: FileDigest
     counts: dict[KeyKind, int] = field(default_factory=dict)
     log_leaf_index: int | None = None
@@ -62,7 +70,7 @@ class Head:
             "removed": self.removed,
             "published_at": rfc3339(self.published_at),
             "expires_at": rfc3339(self.expires_at),
-            "entries": {"sha256": self.entries.sha256, "size": self.entries.size},
+            "entries": {"version": self.entries.version, "sha256": self.entries.sha256, "size": self.entries.size},
             "delta": {"sha256": self.delta.sha256, "size": self.delta.size},
         }
         if self.log_leaf_index is not None:
@@ -88,8 +96,8 @@ class Head:
                 removed=count(fields["removed"]),
                 published_at=parse_rfc3339(fields["published_at"]),
                 expires_at=parse_rfc3339(fields["expires_at"]),
-                entries=FileDigest(digest(fields["entries"]["sha256"]), count(fields["entries"]["size"])),
-                delta=FileDigest(digest(fields["delta"]["sha256"]), count(fields["delta"]["size"])),
+                entries=WholeFile(**_file(fields["entries"], "version"), version=count(fields["entries"]["version"])),
+                delta=FileDigest(**_file(fields["delta"])),
                 log_leaf_index=count(fields["log_leaf_index"]) if "log_leaf_index" in fields else None,
             )
         except BadHead:
@@ -98,7 +106,15 @@ class Head:
             raise BadHead(f"the head cannot be read: {error}") from error
         if head.version < 1 or head.previous_version != head.version - 1 or head.expires_at <= head.published_at:
             raise BadHead("the head contradicts itself in its versions or dates")
+        if not 1 <= head.entries.version <= head.version <= head.entries.version + MOST_DELTAS:
+            raise BadHead(f"from version {head.entries.version}, on which the head builds, no deltas lead to it, or too many")
         return head
+
+
+def _file(told: dict[str, Any], *more: str) -> dict[str, Any]:
+    if set(told) != {"sha256", "size", *more}:
+        raise ValueError(f"{told!r} does not describe a file")
+    return {"sha256": digest(told["sha256"]), "size": count(told["size"])}
 
 
 def _kind(name: str) -> KeyKind:

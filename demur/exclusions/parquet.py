@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -36,10 +37,13 @@ class Rows:
         return pa.LargeStringArray.from_buffers(len(self.kinds), pa.py_buffer(self.offsets), pa.py_buffer(self.text))
 
 
-def read_rows(data: bytes, schema: pa.Schema) -> Rows:
-    """The rows of a Parquet file of entries or of a delta. Raises pa.ArrowException (not Parquet, other columns), UnknownWord, BadEntry."""
+def read_rows(file: BinaryIO, schema: pa.Schema, most: int | None = None) -> Rows:
+    """The rows of a Parquet file of entries or of a delta, `most` at most.
+
+    Raises pa.ArrowException (not Parquet, other columns, more rows), UnknownWord, BadEntry.
+    """
     rows = Rows()
-    for batch in _batches(data, schema):
+    for batch in _batches(file, schema, most):
         if "op" in schema.names:
             rows.ops.frombytes(_codes(batch.column("op"), OPS).tobytes())
         kinds, keys, pdqs = _codes(batch.column("kind"), KINDS), batch.column("key"), batch.column("pdq")
@@ -51,12 +55,14 @@ def read_rows(data: bytes, schema: pa.Schema) -> Rows:
     return rows
 
 
-def _batches(data: bytes, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(file: BinaryIO, schema: pa.Schema, most: int | None) -> Iterator[pa.RecordBatch]:
     # Without threads: they may still be starting when a short program ends, and then abort it (pyarrow 26, about 1 in 60).
-    file = pq.ParquetFile(pa.BufferReader(data))
-    if file.schema_arrow.names != schema.names or file.schema_arrow.types != schema.types:
+    parquet = pq.ParquetFile(file)
+    if parquet.schema_arrow.names != schema.names or parquet.schema_arrow.types != schema.types:
         raise pa.ArrowInvalid(f"the columns are not {', '.join(schema.names)} as text")
-    for batch in file.iter_batches(_BATCH, use_threads=False):
+    if most is not None and parquet.metadata.num_rows > most:
+        raise pa.ArrowInvalid(f"there are more than {most} rows")
+    for batch in parquet.iter_batches(_BATCH, use_threads=False):
         batch.validate(full=True)  # Parquet readers do not look whether text is UTF-8
         if any(column.null_count for column in batch.columns):
             raise pa.ArrowInvalid("the columns have gaps")

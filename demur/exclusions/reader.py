@@ -1,7 +1,7 @@
 """The training engineer's side: pull the newest version, verify it, and say which samples may be kept. Fails closed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,23 +12,17 @@ import pyarrow as pa
 from demur.exclusions import trusted as rules
 from demur.exclusions.entries import Entry, KeyKind
 from demur.exclusions.head import Head
+from demur.exclusions.history import History, Verified, read_newest
 from demur.exclusions.matching import Judgement, Matcher
-from demur.exclusions.sources import Missing, Source, open_source
+from demur.exclusions.sources import Source, open_source
 from demur.exclusions.state import load_state, save_state
 from demur.exclusions.table import EntryTable
 from demur.exclusions.trusted import Trusted
-from demur.exclusions.writer import HEAD_FILE
 from demur.signing import VerifyKey
-
-_HEAD_LIMIT = 1 << 16
-_MOST_DELTAS = 64  # beyond that many versions the whole newest version is the shorter way
 
 
 @dataclass(frozen=True)
-class _Verified:
-    head: Head
-    entries: EntryTable
-
+class _Held(Verified):
     @cached_property
     def matcher(self) -> Matcher:
         return Matcher(self.entries)
@@ -37,8 +31,18 @@ class _Verified:
 class ExclusionList:
     """A verified version of an exclusion list. Made by `open`; every method speaks of the version that was verified last."""
 
-    def __init__(self, source: Source, key: VerifyKey, state: Path | None, verified: _Verified) -> None:
-        self._source, self._key, self._state, self._verified = source, key, state, verified
+    def __init__(self, source: Source, key: VerifyKey, state: Path | None, verified: Verified, trusted: Trusted) -> None:
+        self._source, self._key, self._state = source, key, state
+        self._hold(verified)
+        self._trust(trusted)
+
+    def _hold(self, verified: Verified) -> None:
+        self._held = _Held(verified.head, verified.entries)
+
+    def _trust(self, trusted: Trusted) -> None:
+        if self._state:
+            save_state(self._state, trusted)
+        self._trusted = trusted
 
     @classmethod
     def open(
@@ -48,69 +52,49 @@ class ExclusionList:
 
         Args:
             url_or_dir: base URL (…/api/v1/exclusion-list/) or list directory.
-            key: the only key whose signature counts.
+            key: the list's public key, or any that it had before: the list's key rotations lead from there to the newest one.
             token: API token, sent as a Bearer token.
-            state: file that remembers the highest version trusted; without it a rollback between invocations cannot be noticed.
+            state: file that remembers the highest version and the newest key trusted; without it a rollback between invocations cannot
+                be noticed.
             now: the clock, for expiry.
 
         Raises: a subclass of ListRefused: Unreachable, BadSignature, UnknownKey, BadListFormat, UnknownKeyKind, Rollback, Fork, Expired,
-            WrongDigest, WrongCount, WrongRoot, BadState.
+            Gap, WrongDigest, WrongCount, WrongRoot, BadRotation, KeyTakenBack, BadState.
         """
         source = open_source(url_or_dir, token)
         before = load_state(state) if state else None
-        head = _newest(source, key)
-        accepted = rules.accept(before, head, now or datetime.now(UTC))
-        verified = _Verified(head, rules.open_entries(_read(source, head, "entries"), head))
-        if state:
-            save_state(state, accepted)
-        return cls(source, key, state, verified)
+        head, keys = read_newest(source, key, before.key if before else None)
+        trusted = replace(rules.accept(before, head, now or datetime.now(UTC)), key=keys.reached)
+        return cls(source, key, state, History(source, keys).read(head), trusted)
 
     @property
     def head(self) -> Head:
         """The signed head."""
-        return self._verified.head
+        return self._held.head
 
     @property
     def entries(self) -> EntryTable:
         """All entries in canonical order."""
-        return self._verified.entries
+        return self._held.entries
 
     def update(self, now: datetime | None = None) -> bool:
-        """Moves to the newest version, by deltas where they lead there; says whether anything changed.
+        """Moves to the newest version, by the shortest way that leads there; says whether anything changed.
 
-        On any refusal the version verified before stays in place. Raises what `open` raises, and Gap.
+        On any refusal the version verified before stays in place. Raises what `open` raises.
         """
-        head = _newest(self._source, self._key)
-        accepted = rules.accept(Trusted.of(self.head), head, now or datetime.now(UTC))
-        if self._state:  # another process may have trusted a newer version meanwhile
-            rules.accept(load_state(self._state), head, now or datetime.now(UTC))
+        head, keys = read_newest(self._source, self._key, self._trusted.key)
+        trusted = replace(rules.accept(self._trusted, head, now or datetime.now(UTC)), key=keys.reached)
+        stored = load_state(self._state) if self._state else None
+        if stored is not None:  # another process may have trusted a newer version or key meanwhile
+            keys.keep(stored.key)
+            rules.accept(stored, head, now or datetime.now(UTC))
         if head == self.head:
+            self._trust(trusted)
             return False
-        try:
-            entries = self._advanced(head)
-        except Missing:
-            entries = rules.open_entries(_read(self._source, head, "entries"), head)
-        if self._state:
-            save_state(self._state, accepted)
-        self._verified = _Verified(head, entries)
+        verified = History(self._source, keys).advance(self._held, head)
+        self._trust(trusted)
+        self._hold(verified)
         return True
-
-    def _advanced(self, newest: Head) -> EntryTable:
-        if newest.version - self.head.version > _MOST_DELTAS:
-            raise Missing("too many versions behind for deltas")
-        entries, trusted = self.entries, Trusted.of(self.head)
-        for version in range(self.head.version + 1, newest.version + 1):
-            head = newest if version == newest.version else self._past_head(version)
-            trusted = rules.follow(trusted, head)
-            entries = rules.apply_delta(entries, rules.open_delta(_read(self._source, head, "delta"), head), version)
-        rules.check_entries(entries, newest)
-        return entries
-
-    def _past_head(self, version: int) -> Head:
-        head = rules.open_head(self._source.read(f"versions/{version}/{HEAD_FILE}", _HEAD_LIMIT), [self._key])
-        if head.version != version:
-            raise rules.Gap(f"in the place of version {version} lies version {head.version}")
-        return head
 
     def keep(self, table: pa.Table) -> pa.BooleanArray:
         """For each row, whether it may be used: True = keep. (n,) without nulls. Raises NoKeyColumn, BadKeyColumn."""
@@ -127,17 +111,8 @@ class ExclusionList:
         with the same bits) with pdq (32 bytes) and pdq_quality. A row is dropped by a phash entry when it is a confirmed near duplicate
         (demur.similarity.rules). Raises NoKeyColumn, BadKeyColumn.
         """
-        return self._verified.matcher.judge(table)
+        return self._held.matcher.judge(table)
 
     def explain(self, row: Mapping[str, Any]) -> Entry | None:
         """The entry that excludes a row given as column → value, or None. Raises NoKeyColumn, BadKeyColumn."""
-        return self._verified.matcher.explain(row)
-
-
-def _newest(source: Source, key: VerifyKey) -> Head:
-    return rules.open_head(source.read(HEAD_FILE, _HEAD_LIMIT), [key])
-
-
-def _read(source: Source, head: Head, name: str) -> bytes:
-    size = head.entries.size if name == "entries" else head.delta.size
-    return source.read(f"versions/{head.version}/{name}.parquet", size)
+        return self._held.matcher.explain(row)

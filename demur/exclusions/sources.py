@@ -1,7 +1,10 @@
 """Where a list's files come from: a directory, or the same relative paths over HTTP."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -24,6 +27,9 @@ class Source(Protocol):
     def read(self, path: str, limit: int) -> bytes:
         """The file's bytes, cut after `limit` + 1 so that an endless file is seen as too long. Raises Missing, Unreachable."""
 
+    def open(self, path: str, limit: int) -> BinaryIO:
+        """The same for a large file, without holding it in memory: at its beginning, to be closed. Raises Missing, Unreachable."""
+
 
 class DirectorySource:
     """A list directory on this machine."""
@@ -32,9 +38,16 @@ class DirectorySource:
         self._directory = directory
 
     def read(self, path: str, limit: int) -> bytes:
-        try:
-            with open(self._directory / path, "rb") as file:
+        with self.open(path, limit) as file:
+            try:
                 return file.read(limit + 1)
+            except OSError as error:
+                raise Unreachable(f"{self._directory / path} cannot be read: {error.strerror}") from error
+
+    def open(self, path: str, limit: int) -> BinaryIO:
+        """The file itself: it ends where it ends."""
+        try:
+            return open(self._directory / path, "rb")
         except FileNotFoundError as error:
             raise Missing(f"{self._directory} has no {path}") from error
         except OSError as error:
@@ -42,7 +55,7 @@ class DirectorySource:
 
 
 class HttpSource:
-    """A list served over HTTP. Asks with If-None-Match for what it has seen with an ETag, so that an unchanged head costs a 304."""
+    """A list served over HTTP. Asks with If-None-Match for what it has read with an ETag, so that an unchanged head costs a 304."""
 
     def __init__(self, url: str, token: str | None) -> None:
         self._base = url if url.endswith("/") else url + "/"
@@ -50,13 +63,33 @@ class HttpSource:
         self._seen: dict[str, tuple[str, bytes]] = {}
 
     def read(self, path: str, limit: int) -> bytes:
+        known = {"If-None-Match": self._seen[path][0]} if path in self._seen else {}
+        with self._asked(path, known) as response:
+            if response.status_code == 304 and path in self._seen:
+                return self._seen[path][1]
+            body = b"".join(_pieces(response, limit))
+            if "ETag" in response.headers and "immutable" not in response.headers.get("Cache-Control", ""):
+                self._seen[path] = (response.headers["ETag"], body)
+            return body
+
+    def open(self, path: str, limit: int) -> BinaryIO:
+        with ExitStack() as closing:
+            file = closing.enter_context(tempfile.TemporaryFile())
+            with self._asked(path, {}) as response:
+                file.writelines(_pieces(response, limit))
+            file.seek(0)
+            closing.pop_all()
+            return file
+
+    @contextmanager
+    def _asked(self, path: str, headers: dict[str, str]) -> Iterator[requests.Response]:
         try:
             with requests.Session() as session:
                 session.mount("http://", HTTPAdapter(max_retries=_RETRY))
                 session.mount("https://", HTTPAdapter(max_retries=_RETRY))
-                url, known = urljoin(self._base, path), self._known(path)
-                with session.get(url, headers=known, auth=self._authorize, timeout=_TIMEOUT, stream=True) as response:
-                    return self._body(response, path, limit)
+                url = urljoin(self._base, path)
+                with session.get(url, headers=headers, auth=self._authorize, timeout=_TIMEOUT, stream=True) as response:
+                    yield response
         except requests.RequestException as error:
             raise Unreachable(f"{urlsplit(self._base).netloc or self._base} did not answer with {path}: {_reason(error)}") from error
 
@@ -66,26 +99,21 @@ class HttpSource:
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
-    def _known(self, path: str) -> dict[str, str]:
-        return {"If-None-Match": self._seen[path][0]} if path in self._seen else {}
 
-    def _body(self, response: requests.Response, path: str, limit: int) -> bytes:
-        if response.status_code == 304 and path in self._seen:
-            return self._seen[path][1]
-        if response.status_code == 404:
-            raise Missing(f"{response.url} does not exist")
-        if response.status_code in (401, 403):
-            raise Unreachable(f"{response.url} refused the token ({response.status_code})")
-        if response.status_code != 200:
-            raise Unreachable(f"{response.url} answered {response.status_code}")
-        body = bytearray()
-        for chunk in response.iter_content(1 << 16):
-            body += chunk
-            if len(body) > limit:
-                break
-        if "ETag" in response.headers:
-            self._seen[path] = (response.headers["ETag"], bytes(body[: limit + 1]))
-        return bytes(body[: limit + 1])
+def _pieces(response: requests.Response, limit: int) -> Iterator[bytes]:
+    """The body in pieces, cut after `limit` + 1 bytes. Raises Missing, Unreachable."""
+    if response.status_code == 404:
+        raise Missing(f"{response.url} does not exist")
+    if response.status_code in (401, 403):
+        raise Unreachable(f"{response.url} refused the token ({response.status_code})")
+    if response.status_code != 200:
+        raise Unreachable(f"{response.url} answered {response.status_code}")
+    left = limit + 1
+    for piece in response.iter_content(1 << 16):
+        yield piece[:left]
+        left -= len(piece)
+        if left <= 0:
+            return
 
 
 def open_source(url_or_dir: str | Path, token: str | None) -> Source:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self, TypeVar, overload
+from typing import BinaryIO, Self, TypeVar, overload
 
 import numpy as np
 import pyarrow as pa
@@ -48,9 +48,9 @@ class EntryTable(Sequence[Entry]):
         return cls(kinds, keys, _pdqs(bytes.fromhex("".join(entry.pdq for entry in listed))))
 
     @classmethod
-    def read(cls, data: bytes) -> Self:
+    def read(cls, file: BinaryIO) -> Self:
         """Entries of a Parquet file. Raises pa.ArrowException (not Parquet, other columns), UnknownWord, BadEntry, BadOrder."""
-        return cls.from_rows(read_rows(data, ENTRY_SCHEMA))
+        return cls.from_rows(read_rows(file, ENTRY_SCHEMA))
 
     @classmethod
     def from_rows(cls, rows: Rows) -> Self:
@@ -89,6 +89,10 @@ class EntryTable(Sequence[Entry]):
     def root(self) -> str:
         """The Merkle root, hex."""
         return leaves.root(self.columns, [kind.value for kind in KINDS])
+
+    def subtree_roots(self, block: int) -> Iterator[bytes]:
+        """The Merkle roots over aligned blocks of entries, `block` being a power of two."""
+        return leaves.subtree_roots(self.columns, [kind.value for kind in KINDS], block)
 
     def where(self, wanted: NDArray[np.bool_]) -> Self:
         """The entries that are wanted. (n,) bool."""

@@ -4,10 +4,13 @@ In order: signature, form, rollback, fork, expiry; then for the entries: digest,
 rule stops the run: the reader fails closed.
 """
 
+import hashlib
+import io
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from functools import partial
+from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
@@ -58,6 +61,14 @@ class Gap(ListRefused):
     """The deltas do not lead from the trusted version to the newest."""
 
 
+class BadRotation(ListRefused):
+    """The list's key rotations are not signed by both keys, or do not follow each other."""
+
+
+class KeyTakenBack(ListRefused):
+    """The list offers other keys than the one that was reached before: an older key may be in the wrong hands."""
+
+
 class Expired(ListRefused):
     """The newest version offered is too old to be relied on."""
 
@@ -75,12 +86,24 @@ class WrongRoot(ListRefused):
 
 
 @dataclass(frozen=True)
+class ReachedKey:
+    """A key of a list, and how many rotations led to it."""
+
+    number: int
+    key: signing.VerifyKey
+
+
+@dataclass(frozen=True)
 class Trusted:
-    """The highest version that a reader has accepted; kept between invocations so that rollback and fork are seen."""
+    """The highest version that a reader has accepted; kept between invocations so that rollback and fork are seen.
+
+    `key`: the newest key that the list's rotations led to; None where no rotations are followed.
+    """
 
     list_id: str
     version: int
     root: str
+    key: ReachedKey | None = None
 
     @classmethod
     def of(cls, head: Head) -> "Trusted":
@@ -128,21 +151,43 @@ def follow(before: Trusted, head: Head) -> Trusted:
     return Trusted.of(head)
 
 
-def open_entries(data: bytes, head: Head) -> EntryTable:
-    """The entries of a version from its Parquet bytes. Raises WrongDigest, BadListFormat, UnknownKeyKind, WrongCount, WrongRoot."""
-    _check_digest(data, head.entries, "entries", head.version)
-    entries = _parsed(EntryTable.read, data)
-    check_entries(entries, head)
-    return entries
+def open_whole(file: BinaryIO, head: Head) -> EntryTable:
+    """The entries in the whole file that a version builds on: as signed; `check_entries` says whether they are those of a version.
+
+    Raises WrongDigest, BadListFormat, UnknownKeyKind.
+    """
+    digest = hashlib.sha256()
+    for piece in iter(partial(file.read, 1 << 20), b""):
+        digest.update(piece)
+    if (digest.hexdigest(), file.tell()) != (head.entries.sha256, head.entries.size):
+        raise WrongDigest(f"the entries file of version {head.entries.version} is not the one that was signed: it was changed or cut short")
+    return _parsed(EntryTable.read, file)
 
 
 def open_delta(data: bytes, head: Head) -> Delta:
     """The changes that made a version. Raises WrongDigest, BadListFormat, UnknownKeyKind, WrongCount."""
-    _check_digest(data, head.delta, "delta", head.version)
-    delta = _parsed(Delta.read, data)
+    if FileDigest.of(data) != head.delta:
+        raise WrongDigest(f"the delta file of version {head.version} is not the one that was signed: it was changed or cut short")
+    delta = _parsed(Delta.read, io.BytesIO(data))
     if (delta.added, delta.removed) != (head.added, head.removed):
         raise WrongCount(f"the delta of version {head.version} does not add {head.added} and remove {head.removed} entries")
     return delta
+
+
+def open_unsigned_delta(file: BinaryIO, before: Head, head: Head) -> Delta:
+    """The changes from one version to another. Nobody signed them: what they lead to must stand `check_entries`.
+
+    Raises BadListFormat, UnknownKeyKind.
+    """
+    return _parsed(lambda opened: Delta.read(opened, most=before.total + head.total), file)
+
+
+def join_deltas(earlier: Delta, later: Delta, version: int) -> Delta:
+    """Two deltas in a row as one; `version`: that of the later one. Raises Gap when they do not fit."""
+    try:
+        return earlier.then(later)
+    except Misfit as error:
+        raise Gap(f"the delta of version {version} does not fit the one before it: {error}") from error
 
 
 def apply_delta(entries: EntryTable, delta: Delta, version: int) -> EntryTable:
@@ -150,7 +195,7 @@ def apply_delta(entries: EntryTable, delta: Delta, version: int) -> EntryTable:
     try:
         return delta.applied(entries)
     except Misfit as error:
-        raise Gap(f"the delta of version {version} does not fit the version before it: {error}") from error
+        raise Gap(f"the delta of version {version} does not fit the entries before it: {error}") from error
 
 
 def check_entries(entries: EntryTable, head: Head) -> None:
@@ -161,14 +206,10 @@ def check_entries(entries: EntryTable, head: Head) -> None:
         raise WrongRoot(f"the entries of version {head.version} are not those that were signed")
 
 
-def _check_digest(data: bytes, expected: FileDigest, name: str, version: int) -> None:
-    if FileDigest.of(data) != expected:
-        raise WrongDigest(f"the {name} file of version {version} is not the one that was signed: it was changed or cut short")
-
-
-def _parsed(read: Callable[[bytes], _Rows], data: bytes) -> _Rows:
+def _parsed(read: Callable[[BinaryIO], _Rows], file: BinaryIO) -> _Rows:
     try:
-        return read(data)
+        file.seek(0)
+        return read(file)
     except BadEntry as error:
         raise BadListFormat(f"the list holds a malformed entry: {error}") from error
     except BadOrder as error:

@@ -8,12 +8,14 @@ from pathlib import Path
 from demur.errors import DemurError
 from demur.exclusions.delta import Delta
 from demur.exclusions.entries import FileDigest
-from demur.exclusions.head import NO_ROOT, PAYLOAD_TYPE, Head
+from demur.exclusions.head import MOST_DELTAS, NO_ROOT, PAYLOAD_TYPE, Head, WholeFile
 from demur.exclusions.table import EntryTable
 from demur.files import atomic_directory, atomic_write
 from demur.signing import SigningKey, peek_envelope
 
-HEAD_FILE = "head.dsse.json"
+HEAD_FILE, ENTRIES_FILE, DELTA_FILE = "head.dsse.json", "entries.parquet", "delta.parquet"
+TRAIL_SHARE = 0.25  # of a whole file: longer deltas since then make a new whole file due
+SMALL_TRAIL = 1 << 16  # bytes of deltas that are never too long
 
 
 class VersionPublished(DemurError):
@@ -30,32 +32,37 @@ class VersionMismatch(DemurError, ValueError):
 
 @dataclass(frozen=True)
 class Version:
-    """A version ready to be signed and written: head, entries and delta in canonical order, and the two files' bytes."""
+    """A version ready to be signed and written: head, entries and delta, and its files' bytes; no whole file where deltas do.
+
+    `trail`: bytes of the deltas that lead from the newest whole file to this version.
+    """
 
     head: Head
     entries: EntryTable
     delta: Delta
-    entries_file: bytes
+    entries_file: bytes | None
     delta_file: bytes
+    trail: int
 
 
 def build_version(
-    entries: EntryTable,
+    delta: Delta,
     previous: Head | None,
     previous_entries: EntryTable,
     *,
     list_id: str,
     published_at: datetime,
     expires_at: datetime,
+    trail: int = 0,
     log_leaf_index: int | None = None,
 ) -> Version:
-    """The version after `previous` (None: the first one) with exactly these entries. Pure.
+    """The version after `previous` (None: the first one), which this delta makes of its entries. Pure.
 
-    Times are UTC and lose fractions of a second. Raises VersionMismatch.
+    Times are UTC and lose fractions of a second. `trail`: that of the previous version. Raises VersionMismatch, Misfit.
     """
     _refuse_mismatch(previous, len(previous_entries), list_id, published_at, expires_at)
-    delta = Delta.between(previous_entries, entries)
-    entries_file, delta_file = entries.parquet(), delta.parquet()
+    entries, delta_file = delta.applied(previous_entries), delta.parquet()
+    whole, trail, entries_file = _whole_file(previous, trail + len(delta_file), entries)
     previous_version = previous.version if previous else 0
     head = Head(
         list_id=list_id,
@@ -69,11 +76,28 @@ def build_version(
         removed=delta.removed,
         published_at=published_at.astimezone(UTC).replace(microsecond=0),
         expires_at=expires_at.astimezone(UTC).replace(microsecond=0),
-        entries=FileDigest.of(entries_file),
+        entries=whole,
         delta=FileDigest.of(delta_file),
         log_leaf_index=log_leaf_index,
     )
-    return Version(head, entries, delta, entries_file, delta_file)
+    return Version(head, entries, delta, entries_file, delta_file, trail)
+
+
+def _whole_file(previous: Head | None, trail: int, entries: EntryTable) -> tuple[WholeFile, int, bytes | None]:
+    """The whole file that a version builds on, its trail, and the bytes of a new whole file where one is due."""
+    if previous is not None:
+        whole, version = previous.entries, previous.version + 1
+        if trail <= max(whole.size * TRAIL_SHARE, SMALL_TRAIL) and version < whole.version + MOST_DELTAS:
+            return whole, trail, None
+    data = entries.parquet()
+    file = FileDigest.of(data)
+    return WholeFile(file.sha256, file.size, previous.version + 1 if previous else 1), 0, data
+
+
+def trail_of(directory: Path, head: Head) -> int:
+    """Bytes of the deltas that lead to a written version from the whole file that it builds on. Raises OSError."""
+    versions = range(head.entries.version + 1, head.version + 1)
+    return sum((version_directory(directory, version) / DELTA_FILE).stat().st_size for version in versions)
 
 
 def _refuse_mismatch(previous: Head | None, old_total: int, list_id: str, published_at: datetime, expires_at: datetime) -> None:
@@ -105,8 +129,9 @@ def write_version(directory: Path, version: Version, key: SigningKey) -> None:
             raise VersionPublished(f"version {version.head.version} of the list is published and cannot change")
         shutil.rmtree(target)
     with atomic_directory(target) as scratch:
-        (scratch / "entries.parquet").write_bytes(version.entries_file)
-        (scratch / "delta.parquet").write_bytes(version.delta_file)
+        if version.entries_file is not None:
+            (scratch / ENTRIES_FILE).write_bytes(version.entries_file)
+        (scratch / DELTA_FILE).write_bytes(version.delta_file)
         (scratch / HEAD_FILE).write_bytes(envelope)
 
 

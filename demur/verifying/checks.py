@@ -1,10 +1,12 @@
 """Verifies documents and holds them against each other: signed ones first, so that the others can be held against what they name."""
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from demur.errors import DemurError
 from demur.exclusions import head as heads
@@ -12,6 +14,9 @@ from demur.exclusions import trusted
 from demur.exclusions.entry_proof import FORMAT as ENTRY_PROOF_FORMAT
 from demur.exclusions.entry_proof import EntryProof
 from demur.exclusions.head import Head
+from demur.exclusions.history import History, read_newest
+from demur.exclusions.rotation import Keyring
+from demur.exclusions.sources import DirectorySource
 from demur.fields import rfc3339
 from demur.receipts import LogKind, Receipt, Statement
 from demur.receipts.words import in_words
@@ -55,6 +60,7 @@ class _Desk:
     keys: Collection[VerifyKey]
     witnesses: Collection[WitnessKey]
     now: datetime
+    rings: list[Keyring] = field(default_factory=list)  # of the lists whose key rotations are given
     heads: list[Head] = field(default_factory=list)
     records: list[tuple[RunRecord, str]] = field(default_factory=list)  # with the digest of the envelope
     trees: dict[tuple[str, int], bytes] = field(default_factory=dict)  # (log, size) → root
@@ -96,6 +102,10 @@ def _verify(document: Document, kind: _Kind, desk: _Desk) -> Finding:
 
 
 def _kind(document: Document) -> _Kind:
+    if isinstance(document.place, Path) and document.place.is_dir():
+        return _Kind("list entries", _check_directory, 2)
+    if document.begins(b"["):
+        return _Kind("key rotations", _check_rotations, -1)
     if document.begins(b'{"payload":'):
         return _Kind("signed statement", _check_envelope, 0)
     if document.begins(b'{"checkpoint":'):  # canonical JSON begins a receipt like that
@@ -120,7 +130,7 @@ def _check_envelope(document: Document, desk: _Desk) -> _Told:
 
 
 def _check_head(data: bytes, desk: _Desk) -> _Told:
-    head = trusted.open_head(data, desk.keys)
+    head = _open_head(data, desk)
     _refuse_other_root(ListReference.of(head), desk)
     desk.heads.append(head)
     expired = f" It expired at {rfc3339(head.expires_at)}: do not train by it." if desk.now >= head.expires_at else ""
@@ -134,14 +144,54 @@ def _check_head(data: bytes, desk: _Desk) -> _Told:
 def _check_entries(document: Document, desk: _Desk) -> _Told:
     data = document.read()
     digest = hashlib.sha256(data).hexdigest()
-    head = next((head for head in desk.heads if head.entries.sha256 == digest), None)
+    head = next((head for head in desk.heads if (head.entries.sha256, head.entries.version) == (digest, head.version)), None)
     if head is None:
-        raise NothingToCompare("no verified list head among the files speaks of exactly these entries; give their head.dsse.json too")
-    trusted.open_entries(data, head)
+        raise NothingToCompare(
+            "no verified list head among the files speaks of exactly these entries; give their version's head.dsse.json too"
+        )
+    trusted.check_entries(trusted.open_whole(io.BytesIO(data), head), head)
+    return _exactly_the_entries(head)
+
+
+def _check_directory(document: Document, desk: _Desk) -> _Told:
+    """The newest version's entries, from a whole file and the deltas that follow. Given keys of others than the list are passed over."""
+    source = DirectorySource(Path(str(document.place)))
+    refusals: list[DemurError] = []
+    for key in desk.keys:
+        try:
+            head, keys = read_newest(source, key)
+        except trusted.UnknownKey as error:
+            refusals.append(error)
+            continue
+        return _exactly_the_entries(History(source, keys).read(head).head)
+    raise refusals[0] if refusals else NothingToCompare("a list directory is verified by the list's key; give it")
+
+
+def _exactly_the_entries(head: Head) -> _Told:
     return (
         f"These are exactly the {head.total} entries of version {head.version} that were signed.",
         "That a photo without an entry was never opted out: an entry may be missing, or stand under another key of the same photo.",
     )
+
+
+def _check_rotations(document: Document, desk: _Desk) -> _Told:
+    ring = Keyring.read(document.read())
+    if not any(key in ring.keys for key in desk.keys):
+        raise trusted.UnknownKey("none of the keys given as trusted ever signed this list")
+    desk.rings.append(ring)
+    last = ring.rotations[-1]
+    return (
+        f"The key of the list {last.list_id} was changed {last.number} times, each time by a statement that the old key and the new one "
+        f"signed: from version {last.from_version} on, {last.new} signs it.",
+        "That no older key fell into other hands: a new key protects only what is signed by it.",
+    )
+
+
+def _open_head(data: bytes, desk: _Desk) -> Head:
+    """By the key of its version where the list's rotations are given, else by any given key."""
+    list_id = Head.parse(peek_envelope(data)[1]).list_id
+    ring = next((ring for ring in desk.rings if ring.rotations[-1].list_id == list_id), None)
+    return ring.open_head(data) if ring else trusted.open_head(data, desk.keys)
 
 
 def _check_record(data: bytes, desk: _Desk) -> _Told:

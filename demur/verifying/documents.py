@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demur.errors import DemurError
-from demur.exclusions.head import Head
+from demur.exclusions.rotation import ROTATIONS_FILE
 from demur.exclusions.writer import HEAD_FILE
-from demur.signing import peek_envelope
 
 _MOST_FILES = 200_000
 _MOST_BYTES = 1 << 30  # of all files of a bundle together, unpacked
@@ -21,7 +20,7 @@ class BadBundle(DemurError):
 
 @dataclass(frozen=True)
 class Document:
-    """A name to speak of it by, and its bytes or where they lie."""
+    """A name to speak of it by, and its bytes or where they lie; a directory stands for the newest entries of the list there."""
 
     name: str
     place: Path | bytes
@@ -42,21 +41,13 @@ class Document:
 
 
 def documents_of(path: Path) -> list[Document]:
-    """A file; the newest head and entries of a list directory; the files of a bundle. Raises BadBundle."""
+    """A file; a list directory's key rotations, its newest head and, as itself, its entries; the files of a bundle. Raises BadBundle."""
     if path.is_dir():
-        return [Document(str(file), file) for file in (path / HEAD_FILE, *_newest_entries(path))]
+        rotations = [path / ROTATIONS_FILE] if (path / ROTATIONS_FILE).exists() else []
+        return [Document(str(file), file) for file in (*rotations, path / HEAD_FILE, path)]
     if Document(str(path), path).begins(b"PK\x03\x04"):
         return list(_unpacked(path))
     return [Document(str(path), path)]
-
-
-def _newest_entries(directory: Path) -> list[Path]:
-    """The entries file that a list directory's head speaks of, as far as its (unverified) version can be read."""
-    try:
-        version = Head.parse(peek_envelope((directory / HEAD_FILE).read_bytes())[1]).version
-    except (DemurError, OSError):
-        return []
-    return [directory / "versions" / str(version) / "entries.parquet"]
 
 
 def _unpacked(path: Path) -> Iterator[Document]:

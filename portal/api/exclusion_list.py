@@ -1,22 +1,27 @@
 """The exclusion list over HTTP, in the layout of its directory (docs/formats/exclusion-list.md).
 
 Only versions that stand in the database are served: files of a version whose publication died before its commit were promised to
-nobody. A published version never changes, so its files may be cached for good.
+nobody. A published version never changes, so its files may be cached for good. Exports and deltas over several versions are derived from
+what was published: they are written when they are first asked for, and lie apart.
 """
 
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 from flask import Blueprint, Response, request, send_file
 from werkzeug.exceptions import NotFound
 
+from demur.digests import sha256_file
 from demur.exclusions import Entry
 from demur.exclusions.exports import write_csv, write_jsonl, write_uids
-from demur.exclusions.table import EntryTable
+from demur.exclusions.history import History, delta_between_file, read_keys
+from demur.exclusions.rotation import ROTATIONS_FILE
+from demur.exclusions.sources import DirectorySource
 from demur.exclusions.writer import version_directory
-from demur.files import atomic_file
+from demur.files import atomic_file, atomic_write
 from models import ExclusionListVersion
 from portal.api.tokens import require
 from portal.database import db
@@ -26,10 +31,12 @@ from rights.lists import newest_version
 from rights.tokens import Scope
 
 FOR_GOOD = "private, max-age=31536000, immutable"
+PARQUET = "application/vnd.apache.parquet"
+KEPT_DELTAS = 256  # over several versions; who asks for an older one again has it made again
 TYPES = {
     "head.dsse.json": "application/json",
-    "entries.parquet": "application/vnd.apache.parquet",
-    "delta.parquet": "application/vnd.apache.parquet",
+    "entries.parquet": PARQUET,
+    "delta.parquet": PARQUET,
     "entries.csv": "text/csv; charset=utf-8",
     "entries.jsonl": "application/jsonl",
     "uids.txt": "text/plain; charset=utf-8",
@@ -45,6 +52,8 @@ def add_routes(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/exclusion-list/", "list_root", index)
     blueprint.add_url_rule("/exclusion-list/head.dsse.json", "list_head", head)
     blueprint.add_url_rule("/exclusion-list/versions/<int:version>/<name>", "list_file", file)
+    blueprint.add_url_rule("/exclusion-list/versions/<int:version>/delta-from-<int:before>.parquet", "list_delta", delta)
+    blueprint.add_url_rule("/exclusion-list/rotations.json", "list_rotations", rotations)
     blueprint.add_url_rule("/exclusion-list/key", "list_key", key)
 
 
@@ -60,6 +69,16 @@ def key() -> Response:
     if verifier is None:
         raise NotFound
     return Response(f"{verifier}\n", mimetype="text/plain")
+
+
+def rotations() -> Response:
+    """How the list's key changed, from each key to the next; public."""
+    path = site().config.list_dir / ROTATIONS_FILE
+    if not path.exists():
+        raise NotFound("the list's key never changed")
+    response = send_file(path.resolve(), mimetype="application/json", conditional=True, etag=sha256_file(path))
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 def head() -> Response:
@@ -80,24 +99,65 @@ def file(version: int, name: str) -> Response:
     return _send(row, name, FOR_GOOD)
 
 
-def _send(row: ExclusionListVersion, name: str, cache: str) -> Response:
+def delta(version: int, before: int) -> Response:
+    """What leads from an older version to this one; unsigned, as what it leads to is signed."""
+    require(Scope.LIST_READ)
+    row = db().get(ExclusionListVersion, version)
+    if row is None or before >= version or db().get(ExclusionListVersion, before) is None:
+        raise NotFound
+    return _send(row, delta_between_file(before), FOR_GOOD, partial(_delta, version, before))
+
+
+def _send(row: ExclusionListVersion, name: str, cache: str, derive: Callable[[], Path] | None = None) -> Response:
     etag = f"{row.version}-{row.root[:32]}-{name}"
     if etag in request.if_none_match:
         response = Response(status=304)
         response.set_etag(etag)
     else:
-        path = _export(row.version, name) if name in EXPORTS else version_directory(site().config.list_dir, row.version) / name
-        response = send_file(path.resolve(), mimetype=TYPES[name], conditional=True, etag=etag)
+        path = _path(row.version, name) if derive is None else derive()
+        response = send_file(path.resolve(), mimetype=TYPES.get(name, PARQUET), conditional=True, etag=etag)
     response.headers["Cache-Control"] = cache
     return response
 
 
+def _path(version: int, name: str) -> Path:
+    path = _export(version, name) if name in EXPORTS else version_directory(site().config.list_dir, version) / name
+    if not path.exists():
+        raise NotFound("this version has no whole file of its own; its head names the one that it builds on")
+    return path
+
+
+def _history() -> History:
+    source, verifier = DirectorySource(site().config.list_dir), list_verifier()
+    if verifier is None:
+        raise NotFound("there is no key")
+    return History(source, read_keys(source, verifier))
+
+
 def _export(version: int, name: str) -> Path:
-    """The export, written when it is first asked for. It is derived from entries.parquet, so it lies apart from what was published."""
     path = site().config.data_dir / "exports" / f"{version}.{name}"
     if not path.exists():
         os.makedirs(path.parent, exist_ok=True)
-        entries = EntryTable.read((version_directory(site().config.list_dir, version) / "entries.parquet").read_bytes())
+        history = _history()
+        entries = history.read(history.head(version)).entries
         with atomic_file(path) as scratch, open(scratch, "w", encoding="utf-8", newline="") as out:
             EXPORTS[name](entries, out)
     return path
+
+
+def _delta(version: int, before: int) -> Path:
+    path = site().config.data_dir / "deltas" / f"{version}.{delta_between_file(before)}"
+    if not path.exists():
+        os.makedirs(path.parent, exist_ok=True)
+        history = _history()
+        joined = history.delta(history.head(before), history.head(version)).parquet()
+        _make_room(path.parent)
+        atomic_write(path, joined)
+    return path
+
+
+def _make_room(directory: Path) -> None:
+    """Any two versions may be asked for, which is more files than anybody keeps."""
+    by_age = sorted(directory.glob("*.parquet"), key=lambda path: path.stat().st_mtime)
+    for path in by_age[: max(0, len(by_age) - KEPT_DELTAS + 1)]:
+        path.unlink(missing_ok=True)

@@ -48,6 +48,10 @@ def test_the_exclusion_list_answers_as_described(portal: TestedPortal):
     assert as_described(again).status_code == 304
     for name in TYPES:
         as_described(client.get(f"/api/v1/exclusion-list/versions/1/{name}", headers=bearer))
+    as_described(client.get("/api/v1/exclusion-list/rotations.json"))
+    as_described(client.get("/api/v1/exclusion-list/versions/1/delta-from-1.parquet", headers=bearer))
+    part = client.get("/api/v1/exclusion-list/versions/1/delta.parquet", headers=bearer | {"Range": "bytes=0-3"})
+    assert as_described(part).status_code == 206
 
 
 def test_refusals_are_as_described(portal: TestedPortal):

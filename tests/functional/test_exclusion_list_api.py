@@ -1,16 +1,18 @@
 """The exclusion list and run records over HTTP, with tokens, as training jobs use them."""
 
 import io
+import itertools
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
+from demur.exclusions import ExclusionList
 from demur.exclusions.head import PAYLOAD_TYPE, Head
 from demur.signing import VerifyKey, open_envelope
 from rights import tokens
 from rights.tokens import Scope
-from tests.support.portals import ADA, TestedPortal, now
+from tests.support.portals import ADA, TestedPortal, free_port, now, serving
 
 LIST = "/api/v1/exclusion-list"
 
@@ -71,9 +73,77 @@ def test_versions_are_immutable_and_come_in_ranges(published: TestedPortal, bear
     client = Client(published)
     whole = client.get(f"{LIST}/versions/1/entries.parquet", headers=bearer)
     assert "immutable" in whole.headers["Cache-Control"]
-    part = client.get(f"{LIST}/versions/1/entries.parquet", headers=bearer | {"Range": "bytes=0-3"})
-    assert (part.status_code, part.data) == (206, b"PAR1")
+    size = len(whole.data)
+    for asked, start, stop in (("0-3", 0, 4), ("-4", size - 4, size), (f"{size - 1}-", size - 1, size), (f"2-{size + 9}", 2, size)):
+        part = client.get(f"{LIST}/versions/1/entries.parquet", headers=bearer | {"Range": f"bytes={asked}"})
+        assert (part.status_code, part.data) == (206, whole.data[start:stop])
+        assert part.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{size}"
+        assert "immutable" in part.headers["Cache-Control"]
+    beyond = client.get(f"{LIST}/versions/1/entries.parquet", headers=bearer | {"Range": f"bytes={size}-"})
+    assert beyond.status_code == 416
+    resumed = bearer | {"Range": "bytes=4-", "If-Range": whole.headers["ETag"]}
+    assert client.get(f"{LIST}/versions/1/entries.parquet", headers=resumed).data == whole.data[4:]
+    changed = bearer | {"Range": "bytes=4-", "If-Range": '"another"'}
+    assert client.get(f"{LIST}/versions/1/entries.parquet", headers=changed).data == whole.data
     assert client.get(f"{LIST}/versions/1/entries.parquet", headers=bearer | {"If-None-Match": whole.headers["ETag"]}).status_code == 304
+
+
+def opted_out(portal: TestedPortal, *names: str) -> None:
+    """Each with a version of its own."""
+    ada = portal.member(ADA)
+    ada.get("/photos")
+    for name in names:
+        ada.post("/opt-outs", {"uid": name})
+        portal.settle()
+
+
+def pulled(portal: TestedPortal, server: str, bearer: dict[str, str]) -> ExclusionList:
+    key = VerifyKey.parse(Client(portal).get(f"{LIST}/key").text)
+    return ExclusionList.open(f"{server}{LIST}/", key=key, token=bearer["Authorization"].removeprefix("Bearer "))
+
+
+def test_a_reader_follows_by_one_delta_that_is_made_when_it_is_asked_for(published: TestedPortal, bearer: dict[str, str]):
+    port = free_port()
+    with serving(published.app, port):
+        server = f"http://127.0.0.1:{port}"
+        exclusions = pulled(published, server, bearer)
+        opted_out(published, "ada-2", "ada-3", "ada-4")
+        assert not (published.config.data_dir / "deltas").exists()
+        assert exclusions.update()
+        assert [path.name for path in (published.config.data_dir / "deltas").iterdir()] == ["4.delta-from-1.parquet"]
+        assert exclusions.head.version == 4
+        assert exclusions.entries == pulled(published, server, bearer).entries
+        assert not (published.config.list_dir / "versions/4/delta-from-1.parquet").exists(), "apart from what was published"
+
+
+def test_deltas_lead_between_any_two_published_versions_only(published: TestedPortal, bearer: dict[str, str]):
+    opted_out(published, "ada-2", "ada-3")
+    client = Client(published)
+    for before, version in itertools.combinations((1, 2, 3), 2):
+        answer = client.get(f"{LIST}/versions/{version}/delta-from-{before}.parquet", headers=bearer)
+        assert (answer.status_code, answer.data[:4]) == (200, b"PAR1")
+        assert "immutable" in answer.headers["Cache-Control"]
+        again = bearer | {"If-None-Match": answer.headers["ETag"]}
+        assert client.get(f"{LIST}/versions/{version}/delta-from-{before}.parquet", headers=again).status_code == 304
+    for version, before in ((1, 1), (1, 2), (9, 1), (2, 0), (2, 9)):
+        assert client.get(f"{LIST}/versions/{version}/delta-from-{before}.parquet", headers=bearer).status_code == 404
+    assert client.get(f"{LIST}/versions/3/delta-from-1.parquet").status_code == 401
+
+
+def test_only_so_many_deltas_are_kept(published: TestedPortal, bearer: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("portal.api.exclusion_list.KEPT_DELTAS", 2)
+    opted_out(published, "ada-2", "ada-3", "ada-4")
+    for before in (1, 2, 3, 1):
+        assert Client(published).get(f"{LIST}/versions/4/delta-from-{before}.parquet", headers=bearer).status_code == 200
+        assert len(list((published.config.data_dir / "deltas").iterdir())) <= 2
+
+
+def test_a_version_between_whole_files_has_none_yet_has_its_exports(published: TestedPortal, bearer: dict[str, str]):
+    opted_out(published, "ada-2")
+    client = Client(published)
+    assert client.get(f"{LIST}/versions/2/entries.parquet", headers=bearer).status_code == 404
+    assert client.get(f"{LIST}/versions/2/delta.parquet", headers=bearer).status_code == 200
+    assert client.get(f"{LIST}/versions/2/uids.txt", headers=bearer).text == "ada-1\nada-2\n"
 
 
 def test_exports(published: TestedPortal, bearer: dict[str, str]):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from demur.digests import canonical_json
 from demur.exclusions import Entry, EntryTable, Head, KeyKind, Version, build_version, point_head, write_version
+from demur.exclusions.delta import Delta
 from demur.exclusions.head import PAYLOAD_TYPE
 from demur.signing import SigningKey
 
@@ -55,13 +56,15 @@ def as_listed(entries: Sequence[Entry]) -> bytes:
 
 
 def build(entries: Iterable[Entry], previous: Version | None = None, published_at: datetime = NOW) -> Version:
+    before = previous.entries if previous else EntryTable.of(())
     return build_version(
-        EntryTable.of(entries),
+        Delta.between(before, EntryTable.of(entries)),
         previous.head if previous else None,
-        previous.entries if previous else EntryTable.of(()),
+        before,
         list_id=LIST_ID,
         published_at=published_at,
         expires_at=published_at + LIFETIME,
+        trail=previous.trail if previous else 0,
     )
 
 

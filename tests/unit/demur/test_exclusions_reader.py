@@ -1,20 +1,29 @@
 """The reader against real directories and a real HTTP server."""
 
+import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from demur.exclusions import Entry, ExclusionList, KeyKind, ListRefused, Version, write_version
+from demur.exclusions import Entry, EntryTable, ExclusionList, KeyKind, ListRefused, Version, write_version
+from demur.exclusions.delta import Delta
+from demur.exclusions.entries import FileDigest
+from demur.exclusions.head import WholeFile
 from demur.exclusions.sources import Missing
 from demur.exclusions.state import BadState
-from demur.exclusions.trusted import BadListFormat, Expired, Fork, Gap, Rollback, Unreachable, WrongDigest
+from demur.exclusions.trusted import BadListFormat, Expired, Fork, Gap, Rollback, Unreachable, WrongCount, WrongDigest, WrongRoot
+from demur.exclusions.writer import SMALL_TRAIL
 from demur.signing import SigningKey
-from tests.support.exclusion_lists import LIFETIME, NOW, ListServer, build, publish, serve, sign_head, uids
+from tests.support.exclusion_lists import LIFETIME, NOW, ListServer, build, publish, publish_version, serve, sign_head, uids
 
 KEY = SigningKey.generate("op.example")
 
@@ -55,33 +64,144 @@ def test_a_list_reads_the_same_from_a_directory_and_over_http(server: ListServer
         assert exclusions.reasons(pa.table({"uid": ["a", "x", "b"]})) == {KeyKind.UID: 2}
 
 
-def test_an_unchanged_head_costs_one_304(server: ListServer, first: Version) -> None:
+def test_an_unchanged_list_costs_one_304_and_a_look_for_new_keys(server: ListServer, first: Version) -> None:
     exclusions = opened(server.url)
     server.answers.clear()
     assert not exclusions.update(NOW)
-    assert server.answers == [("/head.dsse.json", 304)]
+    assert server.answers == [("/head.dsse.json", 304), ("/rotations.json", 404)]
 
 
-def test_updates_travel_as_deltas(server: ListServer, directory: Path, first: Version) -> None:
+def test_the_next_version_travels_as_its_own_delta(server: ListServer, directory: Path, first: Version) -> None:
     exclusions = opened(server.url)
     second = publish(directory, KEY, uids("b", "c"), first)
-    third = publish(directory, KEY, uids("b", "c", "d"), second)
+    server.answers.clear()
+    assert exclusions.update(NOW)
+    assert exclusions.entries == second.entries
+    assert kept(exclusions, "a", "b", "c") == [True, False, False]
+    assert [path for path, _ in server.answers] == ["/head.dsse.json", "/rotations.json", "/versions/2/delta.parquet"]
+
+
+def test_several_versions_travel_as_one_delta(server: ListServer, directory: Path, first: Version) -> None:
+    exclusions = opened(server.url)
+    third = publish(directory, KEY, uids("b", "c", "d"), publish(directory, KEY, uids("b", "c", "x"), first))
+    (directory / "versions/3/delta-from-1.parquet").write_bytes(Delta.between(first.entries, third.entries).parquet())
     server.answers.clear()
     assert exclusions.update(NOW)
     assert exclusions.head == third.head
     assert exclusions.entries == third.entries
-    assert kept(exclusions, "a", "b", "c", "d") == [True, False, False, False]
-    paths = [path for path, _ in server.answers]
-    assert paths == ["/head.dsse.json", "/versions/2/head.dsse.json", "/versions/2/delta.parquet", "/versions/3/delta.parquet"]
+    assert [path for path, _ in server.answers] == ["/head.dsse.json", "/rotations.json", "/versions/3/delta-from-1.parquet"]
 
 
-def test_a_pruned_version_leads_to_the_whole_newest(server: ListServer, directory: Path, first: Version) -> None:
+def test_without_one_delta_the_chain_is_followed(server: ListServer, directory: Path, first: Version) -> None:
     exclusions = opened(server.url)
-    second = publish(directory, KEY, uids("c"), first)
-    third = publish(directory, KEY, uids("d"), second)
-    shutil.rmtree(directory / "versions/2")
+    third = publish(directory, KEY, uids("b", "c", "d"), publish(directory, KEY, uids("b", "c"), first))
+    server.answers.clear()
     assert exclusions.update(NOW)
     assert exclusions.entries == third.entries
+    assert [path for path, status in server.answers if status == 200] == [
+        "/head.dsse.json",
+        "/versions/2/head.dsse.json",
+        "/versions/2/delta.parquet",
+        "/versions/3/delta.parquet",
+    ]
+
+
+def with_whole_file(directory: Path, names: str, previous: Version) -> Version:
+    """A version after so long deltas that it is written whole."""
+    version = build(uids(*names), replace(previous, trail=SMALL_TRAIL))
+    publish_version(directory, KEY, version)
+    return version
+
+
+def test_a_list_opens_from_its_newest_whole_file_and_the_deltas_since(server: ListServer, directory: Path, first: Version) -> None:
+    third = with_whole_file(directory, "bc", publish(directory, KEY, uids("c"), first))
+    fifth = publish(directory, KEY, uids("d", "e"), publish(directory, KEY, uids("c", "d"), third))
+    assert fifth.head.entries.version == 3
+    assert not (directory / "versions/5/entries.parquet").exists()
+    for place in (server.url, directory):
+        assert opened(place).entries == fifth.entries
+    assert not any(path.startswith(("/versions/1/", "/versions/2/")) for path, _ in server.answers)
+
+
+def test_pruned_deltas_lead_to_the_newest_whole_file(server: ListServer, directory: Path, first: Version) -> None:
+    exclusions = opened(server.url)
+    second = publish(directory, KEY, uids("c"), first)
+    fourth = publish(directory, KEY, uids("d", "e"), with_whole_file(directory, "d", second))
+    shutil.rmtree(directory / "versions/2")
+    assert exclusions.update(NOW)
+    assert exclusions.entries == fourth.entries
+
+
+def test_a_whole_file_that_is_shorter_than_the_deltas_is_taken_instead(server: ListServer, directory: Path, first: Version) -> None:
+    names = [hashlib.sha256(b"%d" % number).hexdigest() for number in range(4000)]
+    many = publish(directory, KEY, uids(*names), first)
+    exclusions = opened(server.url)
+    most = publish(directory, KEY, uids(*names[1:]), many)
+    few = with_whole_file(directory, "ab", publish(directory, KEY, uids(), most))
+    (directory / f"versions/{few.head.version}/delta-from-2.parquet").write_bytes(bytes(few.head.entries.size + (1 << 17)))
+    server.answers.clear()
+    assert exclusions.update(NOW)
+    assert exclusions.entries == few.entries
+    paths = [path for path, _ in server.answers]
+    assert "/versions/5/entries.parquet" in paths
+    assert not [path for path in paths if path.endswith("/delta.parquet")]
+
+
+def test_one_delta_that_leads_elsewhere_is_refused(directory: Path, first: Version) -> None:
+    exclusions = opened(directory)
+    third = publish(directory, KEY, uids("b", "c", "d"), publish(directory, KEY, uids("b", "c"), first))
+    place = directory / "versions/3/delta-from-1.parquet"
+    other = EntryTable.of(uids("b", "c", "e"))
+    for file, error in [
+        (Delta.between(first.entries, other).parquet(), WrongRoot),
+        (Delta.between(first.entries, EntryTable.of(uids("b"))).parquet(), WrongCount),
+        (Delta.between(other, third.entries).parquet(), Gap),
+        (Delta.between(EntryTable.of(()), EntryTable.of(uids(*map(str, range(9))))).parquet(), BadListFormat),
+        (b"PAR1", BadListFormat),
+        (third.entries.parquet(), BadListFormat),
+    ]:
+        place.write_bytes(file)
+        with pytest.raises(error):
+            exclusions.update(NOW)
+        assert exclusions.head == first.head
+    place.unlink()
+    assert exclusions.update(NOW)
+
+
+def test_a_whole_file_that_another_version_does_not_own_is_a_gap(directory: Path, first: Version) -> None:
+    data = EntryTable.of(uids("x")).parquet()
+    forged = replace(build(uids("a", "b", "c"), first).head, entries=WholeFile(FileDigest.of(data).sha256, len(data), 1))
+    (directory / "versions/1/entries.parquet").write_bytes(data)
+    (directory / "head.dsse.json").write_bytes(sign_head(forged, KEY))
+    with pytest.raises(Gap, match="other entries"):
+        opened(directory)
+
+
+histories = st.lists(st.sets(st.sampled_from("abcdefg"), max_size=5), min_size=2, max_size=6)
+
+
+@settings(deadline=None, max_examples=40)
+@given(histories, st.data())
+def test_every_way_leads_to_the_same_entries(history: list[set[str]], data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        directory = Path(place)
+        versions: list[Version] = []
+        readers: list[ExclusionList] = []
+        for names in history:
+            previous = versions[-1] if versions else None
+            if previous and data.draw(st.booleans(), label="written whole"):
+                previous = replace(previous, trail=SMALL_TRAIL)
+            versions.append(publish(directory, KEY, uids(*names), previous))
+            readers.append(opened(directory))
+        newest = versions[-1]
+        for version in versions:
+            if data.draw(st.booleans(), label="one delta"):
+                way = f"versions/{newest.head.version}/delta-from-{version.head.version}.parquet"
+                (directory / way).write_bytes(Delta.between(version.entries, newest.entries).parquet())
+        for reader in (*readers, opened(directory)):
+            reader.update(NOW)
+            assert reader.head == newest.head
+            assert reader.entries == EntryTable.of(uids(*history[-1]))
 
 
 def test_versions_that_do_not_chain_are_a_gap(directory: Path, first: Version) -> None:
@@ -138,7 +258,10 @@ def test_an_update_moves_the_state_file(directory: Path, first: Version, tmp_pat
     assert json.loads(state.read_bytes())["version"] == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"list_id":"a","version":"1","root":"00"}', b"\xff"])
+NO_KEY = b'{"key":{"number":0,"text":"a+b+c"},"list_id":"a","root":"%s","version":1}' % (b"0" * 64)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"list_id":"a","version":"1","root":"00"}', NO_KEY, b"\xff"])
 def test_a_broken_state_file_stops_the_run(directory: Path, first: Version, tmp_path: Path, content: bytes) -> None:
     state = tmp_path / "trusted.json"
     state.write_bytes(content)

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demur.exclusions import Entry, EntryTable, KeyKind, build_version, point_head, write_version
+from demur.exclusions.delta import Delta
 from demur.exclusions.head import NO_ROOT, BadHead, Head
-from demur.exclusions.trusted import apply_delta, open_delta, open_entries
+from demur.exclusions.trusted import apply_delta, check_entries, open_delta, open_whole
 from demur.exclusions.writer import VersionMismatch, VersionMissing, VersionPublished
 from demur.signing import SigningKey
 from tests.support.exclusion_lists import LIFETIME, LIST_ID, NOW, build, publish, uids
@@ -27,8 +28,8 @@ def test_the_first_version_follows_on_the_empty_list() -> None:
 def test_a_version_and_its_delta_tell_the_same(before: set[str], after: set[str]) -> None:
     old = build(uids(*before))
     new = build(uids(*after), old)
-    applied = apply_delta(old.entries, open_delta(new.delta_file, new.head), 2)
-    assert applied == new.entries == open_entries(new.entries_file, new.head) == EntryTable.of(uids(*after))
+    assert apply_delta(old.entries, open_delta(new.delta_file, new.head), 2) == new.entries == EntryTable.of(uids(*after))
+    check_entries(new.entries, new.head)
     assert (new.head.added, new.head.removed) == (len(after - before), len(before - after))
 
 
@@ -53,15 +54,15 @@ def test_dates_and_predecessors_that_do_not_belong_together_are_refused() -> Non
     first, nothing = build(uids("a")), EntryTable.of(())
     times = {"published_at": NOW, "expires_at": NOW + LIFETIME}
     with pytest.raises(VersionMismatch):
-        build_version(nothing, first.head, nothing, list_id=LIST_ID, **times)
+        build_version(Delta.of(()), first.head, nothing, list_id=LIST_ID, **times)
     with pytest.raises(VersionMismatch):
-        build_version(nothing, None, first.entries, list_id=LIST_ID, **times)
+        build_version(Delta.of(()), None, first.entries, list_id=LIST_ID, **times)
     with pytest.raises(VersionMismatch):
-        build_version(nothing, first.head, first.entries, list_id="another", **times)
+        build_version(Delta.of(()), first.head, first.entries, list_id="another", **times)
     with pytest.raises(VersionMismatch):
-        build_version(nothing, None, nothing, list_id=LIST_ID, published_at=NOW, expires_at=NOW)
+        build_version(Delta.of(()), None, nothing, list_id=LIST_ID, published_at=NOW, expires_at=NOW)
     with pytest.raises(VersionMismatch):
-        build_version(nothing, None, nothing, list_id=LIST_ID, published_at=NOW.replace(tzinfo=None), expires_at=NOW)
+        build_version(Delta.of(()), None, nothing, list_id=LIST_ID, published_at=NOW.replace(tzinfo=None), expires_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,8 @@ def test_remains_of_a_crash_are_replaced_but_a_published_version_is_not(tmp_path
     write_version(tmp_path, build(uids("lost in a crash")), KEY)
     kept = publish(tmp_path, KEY, uids("a"))
     write_version(tmp_path, kept, KEY)
-    assert open_entries((tmp_path / "versions/1/entries.parquet").read_bytes(), kept.head) == kept.entries
+    with open(tmp_path / "versions/1/entries.parquet", "rb") as file:
+        assert open_whole(file, kept.head) == kept.entries
     with pytest.raises(VersionPublished):
         write_version(tmp_path, build(uids("changed")), KEY)
     assert sorted(path.name for path in (tmp_path / "versions").iterdir()) == ["1"]

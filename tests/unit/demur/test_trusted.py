@@ -1,5 +1,6 @@
 """The reader's rules, each broken once, and all of them under random histories and random damage."""
 
+import io
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demur.errors import DemurError
-from demur.exclusions import ChangeOp, Entry, KeyKind
+from demur.exclusions import ChangeOp, Entry, EntryTable, Head, KeyKind
 from demur.exclusions.delta import Delta
 from demur.exclusions.entries import Change, FileDigest
+from demur.exclusions.head import WholeFile
 from demur.exclusions.trusted import (
     BadListFormat,
     BadSignature,
@@ -28,13 +30,25 @@ from demur.exclusions.trusted import (
     WrongRoot,
     accept,
     apply_delta,
+    check_entries,
     follow,
     open_delta,
-    open_entries,
     open_head,
+    open_whole,
 )
 from demur.signing import SigningKey
 from tests.support.exclusion_lists import LIFETIME, NOW, as_listed, build, parquet, sign_fields, sign_head, uids
+
+
+def open_entries(data: bytes, head: Head) -> EntryTable:
+    entries = open_whole(io.BytesIO(data), head)
+    check_entries(entries, head)
+    return entries
+
+
+def whole(data: bytes) -> WholeFile:
+    return WholeFile(FileDigest.of(data).sha256, len(data), 1)
+
 
 KEY = SigningKey.generate("op.example")
 FIRST = build([*uids("a", "b"), Entry(KeyKind.PHASH, "0" * 16, "f" * 64)])
@@ -77,7 +91,7 @@ def test_rubbish_is_refused_by_name(data: bytes) -> None:
     with pytest.raises(ListRefused):
         open_entries(data, HEAD)
     with pytest.raises(ListRefused):
-        open_entries(data, replace(HEAD, entries=FileDigest.of(data)))
+        open_entries(data, replace(HEAD, entries=whole(data)))
 
 
 def test_signatures_by_others_are_refused() -> None:
@@ -102,7 +116,7 @@ def test_a_kind_of_key_from_the_future_is_refused_in_head_and_entries() -> None:
         open_head(sign_fields(fields, KEY), [KEY.verifier])
     data = parquet(kind=["iris"], key=["a"], pdq=[""])
     with pytest.raises(UnknownKeyKind, match="iris"):
-        open_entries(data, replace(HEAD, entries=FileDigest.of(data)))
+        open_entries(data, replace(HEAD, entries=whole(data)))
 
 
 def test_expiry_is_judged_by_the_clock_given() -> None:
@@ -142,7 +156,7 @@ def test_a_delta_that_does_not_fit_is_refused() -> None:
 def test_entries_must_be_those_of_the_head() -> None:
     def signed(entries: list[Entry]) -> None:
         data = as_listed(entries)
-        open_entries(data, replace(HEAD, entries=FileDigest.of(data)))
+        open_entries(data, replace(HEAD, entries=whole(data)))
 
     honest = list(FIRST.entries)
     signed(honest)
@@ -184,7 +198,8 @@ def test_deltas_lead_to_the_same_entries_as_the_whole_version(history: list[set[
         version = build(uids(*names), version)
         trusted = follow(trusted, version.head)
         entries = apply_delta(entries, open_delta(version.delta_file, version.head), version.head.version)
-    assert entries == open_entries(version.entries_file, version.head)
+    assert entries == version.entries
+    check_entries(entries, version.head)
 
 
 def test_every_refusal_is_a_demur_error() -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from demur.exclusions import Entry
-from demur.exclusions.table import EntryTable
+from demur.exclusions.history import History, read_keys
+from demur.exclusions.sources import DirectorySource
 from demur.signing import SigningKey
 from demur.similarity.sandbox import Sandbox
 from demur.tlog.files import LogFiles
@@ -75,4 +76,6 @@ class Office:
         return self.publish(now)
 
     def entries(self, version: int) -> set[Entry]:
-        return set(EntryTable.read((self.list_dir / "versions" / str(version) / "entries.parquet").read_bytes()))
+        source = DirectorySource(self.list_dir)
+        history = History(source, read_keys(source, self.key.verifier))
+        return set(history.read(history.head(version)).entries)

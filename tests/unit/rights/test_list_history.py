@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 
 from demur.exclusions import Entry, KeyKind
 from demur.exclusions.delta import Delta
-from demur.exclusions.table import EntryTable
+from demur.exclusions.history import History
+from demur.exclusions.rotation import Keyring
+from demur.exclusions.sources import DirectorySource
 from demur.signing import SigningKey
 from models import Base, ExclusionEntry, make_engine, make_sessions, writing
 from rights.lists import publish
@@ -69,10 +71,12 @@ class Played:
         self.check_spans()
 
     def check_files(self, version: int) -> None:
-        files = self.directory / "versions" / str(version)
+        history = History(DirectorySource(self.directory), Keyring((KEY.verifier,)))
+        head = history.head(version)
         before, after = self.published[-2:]
-        assert set(EntryTable.read((files / "entries.parquet").read_bytes())) == {Entry(KeyKind.UID, uid) for uid in after}
-        changes = {(change.op.value, change.entry.key) for change in Delta.read((files / "delta.parquet").read_bytes())}
+        assert set(history.read(head).entries) == {Entry(KeyKind.UID, uid) for uid in after}
+        with open(self.directory / "versions" / str(version) / "delta.parquet", "rb") as file:
+            changes = {(change.op.value, change.entry.key) for change in Delta.read(file)}
         assert changes == {("add", uid) for uid in after - before} | {("remove", uid) for uid in before - after}
 
     def check_spans(self) -> None:
