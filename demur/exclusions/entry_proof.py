@@ -6,6 +6,7 @@ Format: docs/formats/exclusion-list.md.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from demur.digests import NotCanonical, canonical_json
@@ -19,6 +20,7 @@ from demur.tlog.merkle import ProofRefused
 
 FORMAT = "demur-entry-proof/1"
 _BLOCK = 256  # leaves of one subtree
+_KEPT = 256  # blocks whose trees are kept, 30 kB each
 _FIELDS = {"format", "list_id", "version", "entry", "leaf_index", "path"}
 
 
@@ -82,6 +84,7 @@ class EntryProver:
     def __init__(self, head: Head, entries: EntryTable) -> None:
         self._head, self._entries = head, entries
         self._blocks = merkle.levels(list(entries.subtree_roots(_BLOCK))) if len(entries) else [[]]
+        self._hashed = lru_cache(_KEPT)(self._tree)  # someone's entries lie near each other where their uids begin alike
 
     def prove(self, candidates: Iterable[Entry]) -> EntryProof | None:
         """The proof for the first of these entries, in canonical order, that the version holds; None when it holds none."""
@@ -92,7 +95,10 @@ class EntryProver:
 
     def _proof(self, position: int) -> EntryProof:
         block, inside = divmod(position, _BLOCK)
-        places = range(block * _BLOCK, min((block + 1) * _BLOCK, len(self._entries)))
-        leaves = [merkle.leaf_hash(self._entries[place].leaf) for place in places]
-        path = merkle.path_in(merkle.levels(leaves), inside) + merkle.path_in(self._blocks, block)
+        path = merkle.path_in(self._hashed(block), inside) + merkle.path_in(self._blocks, block)
         return EntryProof(self._head.list_id, self._head.version, self._entries[position], position, tuple(path))
+
+    def _tree(self, block: int) -> list[list[bytes]]:
+        """The tree over the entries of a block."""
+        places = range(block * _BLOCK, min((block + 1) * _BLOCK, len(self._entries)))
+        return merkle.levels([merkle.leaf_hash(self._entries[place].leaf) for place in places])

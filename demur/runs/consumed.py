@@ -8,8 +8,9 @@ a proof costs about a millisecond in a run of any size, instead of hashing every
 import json
 import mmap
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -26,6 +27,7 @@ _MAGIC = b"DEMURCT1"
 _PREFIX = struct.Struct("<8sI")
 _WIDTH = 32
 _BLOCK = 1024
+_KEPT = 64  # blocks whose trees are kept, 130 kB each
 
 
 class BadConsumedFile(DemurError):
@@ -126,9 +128,22 @@ class ConsumedTree:
 
     def _proven(self, leaf_index: int) -> ProvenLeaf:
         block, inside = divmod(leaf_index, _BLOCK)
-        leaves = _leaf_hashes(self._digests[block * _BLOCK : (block + 1) * _BLOCK].tobytes())
-        path = merkle.inclusion_proof(leaves, inside) + merkle.inclusion_proof(self._blocks, block)
+        path = merkle.path_in(self._hashed(block), inside) + merkle.path_in(self._above, block)
         return ProvenLeaf(leaf_index, self._digests[leaf_index : leaf_index + 1].tobytes(), tuple(path))
+
+    @cached_property
+    def _above(self) -> list[list[bytes]]:
+        """The tree over the blocks."""
+        return merkle.levels(self._blocks)
+
+    @cached_property
+    def _hashed(self) -> Callable[[int], list[list[bytes]]]:
+        """The tree over the leaves of a block. Someone's thousands of photos lie in few blocks of a small run, so some are kept."""
+
+        def tree(block: int) -> list[list[bytes]]:
+            return merkle.levels(_leaf_hashes(self._digests[block * _BLOCK : (block + 1) * _BLOCK].tobytes()))
+
+        return lru_cache(_KEPT)(tree)
 
 
 def _header(run_id: str, root: str, size: int) -> bytes:
