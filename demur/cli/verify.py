@@ -1,9 +1,12 @@
 """`demur verify`: what receipts and the files of lists, logs and runs prove, offline."""
 
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +14,11 @@ from demur.cli.lists import KEY_HELP
 from demur.cli.output import FILE, REFUSED, json_option, print_json
 from demur.signing import VerifyKey
 from demur.tlog.checkpoint import WitnessKey
+
+if TYPE_CHECKING:
+    from demur.verifying import Finding
+
+SHOWN = 3  # of files of one kind in one place
 
 
 @click.command("verify")
@@ -48,10 +56,28 @@ def verify_command(files: tuple[Path, ...], keys: tuple[VerifyKey, ...], witness
     refused = any(finding.refusal for finding in findings)
     if as_json:
         print_json({"verified": not refused, "files": [asdict(finding) for finding in findings]})
-    for finding in () if as_json else findings:
-        click.echo(f"{'REFUSED' if finding.refusal else 'OK'}  {finding.file} ({finding.kind})")
-        for label, text in (("Refused", finding.refusal), ("Proves", finding.proves), ("Does not prove", finding.not_proves)):
-            if text:
-                click.echo(f"    {label}: {text}")
+    else:
+        _tell(findings)
     if refused:
         sys.exit(REFUSED)
+
+
+def _tell(findings: "Sequence[Finding]") -> None:
+    """Every refusal, and of many files of one kind in one place the first few: a bundle may hold thousands of proofs."""
+    told: Counter[tuple[str, str, str]] = Counter()
+    for finding in findings:
+        told[_group(finding)] += 1
+        if finding.refusal or told[_group(finding)] <= SHOWN:
+            click.echo(f"{'REFUSED' if finding.refusal else 'OK'}  {finding.file} ({finding.kind})")
+            for label, text in (("Refused", finding.refusal), ("Proves", finding.proves), ("Does not prove", finding.not_proves)):
+                if text:
+                    click.echo(f"    {label}: {text}")
+    for (place, begins, kind), number in told.items():
+        if number > SHOWN:
+            click.echo(f"OK  and {number - SHOWN:,} more like these: {place}/{begins}-… ({kind})")
+
+
+def _group(finding: "Finding") -> tuple[str, str, str]:
+    """Files in one place whose names begin alike, such as a run's proofs; refused ones stand apart."""
+    file = PurePath(finding.file)
+    return (finding.file, "", "") if finding.refusal else (str(file.parent), file.name.partition("-")[0], finding.kind)

@@ -65,6 +65,18 @@ def test_everything_together_verifies_and_says_what_it_proves(evidence: Evidence
     assert "a signature shows only who said it" in result.stdout
 
 
+def test_of_many_proofs_the_first_are_told_and_every_refusal(evidence: Evidence) -> None:
+    tree = ConsumedTree.open(evidence.consumed)
+    files = [evidence.directory / f"absent-{number:02d}.json" for number in range(40)]
+    for number, file in enumerate(files):
+        file.write_text(tree.absence_proof(f"photo-{number}").to_json())
+    files[30].write_text(files[30].read_text().replace("photo-30", "photo-31"))
+    result = verify(evidence.record, *files)
+    assert result.exit_code == 3
+    assert "OK  and 36 more like these" in result.stdout
+    assert [line for line in result.stdout.splitlines() if line.startswith("REFUSED")] == [f"REFUSED  {files[30]} (proof)"]
+
+
 def test_a_list_directory_stands_for_its_newest_version(evidence: Evidence) -> None:
     result = verify(evidence.directory / "list")
     assert result.exit_code == 0
