@@ -1,19 +1,63 @@
 """Settings, read once from the environment and passed on. Nothing else reads os.environ."""
 
+import re
+from dataclasses import dataclass, field
+from email.headerregistry import HeaderRegistry
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from limits import parse_many
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEGABYTE = 1_000_000
+# What HTML calls a valid e-mail address: plain ASCII, nothing that a header or an SMTP command could be broken by.
+MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
+
+
+class Tls(StrEnum):
+    """When the connection to a mail server is encrypted."""
+
+    FROM_THE_START = "from_the_start"  # smtps://
+    OFFERED = "offered"  # by STARTTLS where the server offers it
+    ALWAYS = "always"  # by STARTTLS, or no mail is handed over
+    NEVER = "never"
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """Who takes mail from us. ``user`` is empty where nobody needs to log in."""
+
+    host: str
+    port: int
+    tls: Tls
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """From ``smtp[s]://[user:password@]host[:port][?starttls=offered|always|never]``, percent-encoded. Raises ValueError."""
+        parts, asked = urlsplit(url), parse_qs(urlsplit(url).query, keep_blank_values=True, strict_parsing=bool(urlsplit(url).query))
+        wrapped = parts.scheme == "smtps"
+        if not parts.hostname or parts.scheme not in ("smtp", "smtps") or parts.path not in ("", "/") or parts.fragment:
+            raise ValueError("it is smtp://host or smtps://host, with a port, a user and a password where needed")
+        if asked.keys() - {"starttls"} or (wrapped and asked):
+            raise ValueError("starttls is all that can be said after the question mark, and of smtp:// only")
+        tls = Tls.FROM_THE_START if wrapped else Tls(asked.get("starttls", [Tls.OFFERED])[0])
+        if not wrapped and tls is Tls.FROM_THE_START:
+            raise ValueError("starttls is offered, always or never")
+        return cls(
+            parts.hostname, parts.port or (465 if wrapped else 25), tls, unquote(parts.username or ""), unquote(parts.password or "")
+        )
 
 
 class Config(BaseSettings):
     """Every setting of the portal and its jobs: the variable is the field's name in capitals after ``DEMUR_``."""
 
-    model_config = SettingsConfigDict(env_prefix="DEMUR_", frozen=True)
+    # A setting may be a secret: what is wrong with it is told without it.
+    model_config = SettingsConfigDict(env_prefix="DEMUR_", frozen=True, hide_input_in_errors=True)
 
     data_dir: Path = Field(Path("data"), description="Catalogues, exclusion lists, runs, keys and, by default, the database.")
     database_url: str = Field("", description="SQLAlchemy URL. Empty: SQLite in the data directory.")
@@ -31,6 +75,9 @@ class Config(BaseSettings):
     oidc_client_id: str = Field("demur", description="Client id at that provider.")
     oidc_client_secret: str = Field("", description="Client secret at that provider.")
     oidc_owner_claim: str = Field("sub", description="ID-token claim that holds the owner column's value of a member's photos.")
+
+    smtp_url: str = Field("", description="Mail server that receipts are handed to, as smtp:// or smtps://. Empty: no mail is sent.")
+    mail_from: str = Field("", description="Sender of mail, as `Name <address>` or an address alone.")
 
     photo_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins, separated by spaces, that pictures may be shown from when a manifest names only URLs."
@@ -60,9 +107,26 @@ class Config(BaseSettings):
         parse_many(value)
         return value
 
+    @model_validator(mode="after")
+    def _mail(self) -> Self:
+        if bool(self.smtp_url) != bool(self.mail_from):
+            raise ValueError("DEMUR_SMTP_URL and DEMUR_MAIL_FROM are set together")
+        if self.smtp_url:
+            MailServer.parse(self.smtp_url)
+            header: Any = HeaderRegistry()("from", self.mail_from)
+            senders = [sender.addr_spec for sender in header.addresses]
+            if len(senders) != 1 or not MAIL_ADDRESS.fullmatch(senders[0]) or not self.mail_from.isprintable():
+                raise ValueError("DEMUR_MAIL_FROM is not an e-mail address; a name with a comma stands in quotes")
+        return self
+
     @classmethod
     def from_env(cls) -> "Config":
         return cls()
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """None where no mail is sent."""
+        return MailServer.parse(self.smtp_url) if self.smtp_url else None
 
     @property
     def database(self) -> str:

@@ -22,6 +22,11 @@ class Member:
     about: str
     share: int = 3
 
+    @property
+    def email(self) -> str:
+        """Nobody's: the domain is reserved (RFC 2606)."""
+        return f"{self.sub}@lantern.example"
+
 
 MEMBERS = (
     Member("amara.okafor", "Amara Okafor", "Posts the most, and others post copies of her photos.", share=9),

@@ -33,7 +33,7 @@ class Performer:
         if row is None or row.done_at is not None or row.attempts != handing.attempt:
             return
         with self._signs_of_life(handing) as superseded:
-            work = Work(handing.outbox_id, handing.attempt, row.payload, (self._stopping, superseded))
+            work = Work(handing.outbox_id, handing.attempt, row.payload, row.created_at, (self._stopping, superseded))
             try:
                 TOPICS[row.topic].carry_out(self._workplace, work)
             except AlreadyDone:

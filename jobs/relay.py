@@ -17,6 +17,7 @@ from jobs.publish_list import repair_public
 from jobs.topics import QUEUES, topics_of
 from jobs.workplace import Workplace, now
 from rights import outbox
+from rights.accounts import forget_addresses
 from rights.lists import renew
 
 LEASE_S = 20.0
@@ -82,4 +83,6 @@ class Relay:
             repair_public(self._workplace)
             with self._workplace.writing.begin() as session:
                 renew(session, self._workplace.list_lifetime, at)
+                if self._tended_at is None and self._workplace.config.mail_server is None:
+                    forget_addresses(session)
             self._tended_at = at

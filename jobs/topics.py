@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from jobs.mail_receipt import mail_receipt
 from jobs.propagate_manifest import propagate_manifest
 from jobs.propagate_opt_outs import propagate_opt_outs
 from jobs.publish_list import publish_list
@@ -13,7 +14,8 @@ from rights import imports, optouts, outbox, runs
 
 PROPAGATE = "propagate"
 MODEL = "model"
-QUEUES = (PROPAGATE, MODEL)
+NOTICES = "notices"
+QUEUES = (PROPAGATE, MODEL, NOTICES)
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ TOPICS = {
     outbox.PUBLISH_LIST: Topic(PROPAGATE, publish_list),
     outbox.UPDATE_VECTORS: Topic(PROPAGATE, update_vectors),
     runs.TRAIN_RUN: Topic(MODEL, train_run),
+    outbox.MAIL_RECEIPT: Topic(NOTICES, mail_receipt),
 }
 
 

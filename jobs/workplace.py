@@ -36,6 +36,7 @@ class Work:
     outbox_id: int
     attempt: int
     payload: dict[str, Any]
+    promised_at: datetime
     stops: tuple[Event, ...] = ()
 
     @property

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,13 +19,17 @@ class NoOwnerKey(DemurError):
     """The provider did not say under which key this person's photos are filed; without it, rows of nobody would be theirs."""
 
 
-def sign_in(session: Session, *, iss: str, sub: str, owner: str, display_name: str, now: datetime) -> Account:
-    """The account of an identity, made at the first sign-in. Two first sign-ins at once give one account. Raises NoOwnerKey."""
+def sign_in(session: Session, *, iss: str, sub: str, owner: str, display_name: str, email: str = "", now: datetime) -> Account:
+    """The account of an identity, made at the first sign-in. Two first sign-ins at once give one account. Raises NoOwnerKey.
+
+    ``email``: a confirmed address that receipts may be mailed to; none, and one that was known before is forgotten.
+    """
     _check_owner(owner)
     account = _account_of(session, iss, sub)
     if account is None:
         account = _new_account(session, iss=iss, sub=sub, owner=owner, display_name=display_name, now=now)
     account.display_name = display_name
+    account.email = email
     account.closed_at = None
     for identity in account.identities:
         if (identity.iss, identity.sub) == (iss, sub):
@@ -50,6 +54,11 @@ def link_identity(session: Session, account: Account, *, iss: str, sub: str, own
             return
     if known is not account:
         raise IdentityTaken("this sign-in already belongs to another account here")
+
+
+def forget_addresses(session: Session) -> None:
+    """Where no mail is sent, no address is kept."""
+    session.execute(update(Account).where(Account.email != "").values(email=""))
 
 
 def _check_owner(owner: str) -> None:

@@ -85,7 +85,8 @@ def _promise_mail(session: Session, entry_ids: Sequence[int], now: datetime) -> 
     """A receipt for each of these entries that is about a request of someone with a mail address."""
     mailed = select(LogEntry.id).join(RightsRequest, LogEntry.request_id == RightsRequest.id).join(RightsRequest.account)
     for entry_id in session.scalars(mailed.where(LogEntry.id.in_(entry_ids), Account.email != "").order_by(LogEntry.id)):
-        outbox.add(session, outbox.MAIL_RECEIPT, {"log_entry_id": entry_id}, now)
+        promised = outbox.add(session, outbox.MAIL_RECEIPT, {"log_entry_id": entry_id}, now)
+        promised.available_at = now + outbox.PUBLISH_DELAY  # by then the log's files hold the leaf
 
 
 def write_log(session: Session, files: LogFiles, key: SigningKey) -> None:

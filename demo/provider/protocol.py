@@ -21,7 +21,8 @@ from demo.members import BY_SUB, Member
 from demo.provider.client import Client
 from demo.provider.store import ALGORITHM, KEY_ID, Code, Store, Token
 
-SCOPES = ("openid", "profile")
+SCOPES = ("openid", "profile", "email")
+MAIL_CLAIMS = ("email", "email_verified")
 ID_TOKEN_LIFETIME_S = 3600
 
 
@@ -60,7 +61,7 @@ class Provider(AuthorizationServer):
             "id_token_signing_alg_values_supported": [ALGORITHM],
             "token_endpoint_auth_methods_supported": ["client_secret_basic"],
             "code_challenge_methods_supported": ["S256"],
-            "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "name", "preferred_username"],
+            "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "name", "preferred_username", *MAIL_CLAIMS],
         }
 
     def jwks(self) -> dict[str, Any]:
@@ -113,7 +114,8 @@ class Claims(UserInfoEndpoint):
 
 
 def _claims(member: Member, scope: str) -> UserInfo:
-    return UserInfo(sub=member.sub, name=member.name, preferred_username=member.sub).filter(scope)
+    mail = dict(zip(MAIL_CLAIMS, (member.email, True), strict=True))
+    return UserInfo(sub=member.sub, name=member.name, preferred_username=member.sub, **mail).filter(scope)
 
 
 class CodeGrant(grants.AuthorizationCodeGrant):

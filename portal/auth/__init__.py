@@ -25,7 +25,8 @@ def callback() -> ResponseReturnValue:
     person, then = receive_person()  # talks to the provider, so before the transaction opens
     if then.linking:
         return _link(person, then)
-    member = sign_in(db(), iss=person.iss, sub=person.sub, owner=person.owner, display_name=person.display_name, now=now())
+    who = {"iss": person.iss, "sub": person.sub, "owner": person.owner, "display_name": person.display_name, "email": person.email}
+    member = sign_in(db(), **who, now=now())
     renew_session({"id_token": person.id_token})
     login_user(Member(member))
     return redirect(then.next)

@@ -17,7 +17,7 @@ from joserfc.errors import JoseError
 from requests import RequestException
 from werkzeug.wrappers import Response
 
-from config import Config
+from config import MAIL_ADDRESS, Config
 from portal.site import site
 
 TIMEOUT_S = 5
@@ -38,12 +38,14 @@ class SignInRefused(Exception):
 
 @dataclass(frozen=True)
 class Person:
-    """Who the provider says has signed in. ``owner`` is the value of the catalogue's owner column."""
+    """Who the provider says has signed in. ``owner`` is the value of the catalogue's owner column. ``email`` is confirmed, or empty; it is
+    asked for only where receipts can be mailed."""
 
     iss: str
     sub: str
     owner: str
     display_name: str
+    email: str
     id_token: str
 
 
@@ -62,7 +64,7 @@ def init_app(app: Flask, config: Config) -> None:
         client_secret=config.oidc_client_secret or None,
         server_metadata_url=f"{config.oidc_issuer.rstrip('/')}/.well-known/openid-configuration",
         client_kwargs={
-            "scope": "openid profile",
+            "scope": "openid profile email" if config.mail_server else "openid profile",
             "code_challenge_method": "S256",
             "default_timeout": TIMEOUT_S,
             "token_endpoint_auth_method": "client_secret_basic" if config.oidc_client_secret else "none",
@@ -152,7 +154,16 @@ def _person(claims: dict[str, Any], id_token: str) -> Person:
     if not isinstance(owner, str) or not owner:
         raise SignInRefused("the ID token does not say whose photos are this person's")
     name = claims.get("name") or claims.get("preferred_username") or claims["sub"]
-    return Person(iss=claims["iss"], sub=claims["sub"], owner=owner, display_name=str(name)[:120], id_token=id_token)
+    email = _mail_address(claims) if site().config.mail_server else ""
+    return Person(iss=claims["iss"], sub=claims["sub"], owner=owner, display_name=str(name)[:120], email=email, id_token=id_token)
+
+
+def _mail_address(claims: dict[str, Any]) -> str:
+    """The address, if the provider confirmed that it is this person's (OpenID Connect Core, section 5.1)."""
+    address = claims.get("email")
+    if claims.get("email_verified") is True and isinstance(address, str) and MAIL_ADDRESS.fullmatch(address):
+        return address
+    return ""
 
 
 def _callback() -> str:

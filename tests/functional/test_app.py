@@ -78,7 +78,7 @@ def test_it_starts_ends_in_order_and_keeps_its_data(config: Config, photos: Path
     with running(config, photos) as process:
         wait_until("the photos are imported", lambda: names_of_manifests(config))
         children = children_of(process)
-        assert len(children) >= 6  # broker, web, provider, relay, two workers, and the watch over orphans
+        assert len(children) >= 7  # broker, web, provider, relay, three workers, and the watch over orphans
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)
     assert sessions.members(children) == []

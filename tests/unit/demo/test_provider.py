@@ -92,6 +92,12 @@ def test_a_member_picked_becomes_an_id_token_for_the_portal(browser: FlaskClient
     assert time.time() < int(str(claims["exp"])) < time.time() + 7200
 
 
+def test_the_address_comes_to_who_asks_for_it(browser: FlaskClient) -> None:
+    asked = claims_of(browser, sign_in(browser, scope="openid profile email")["id_token"])
+    assert (asked["email"], asked["email_verified"]) == ("amara.okafor@lantern.example", True)
+    assert not {"email", "email_verified"} & claims_of(browser, sign_in(browser)["id_token"]).keys()
+
+
 def test_userinfo_answers_the_access_token_and_nothing_else(browser: FlaskClient) -> None:
     tokens = sign_in(browser)
     answer = browser.get("/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"}, base_url=ISSUER)

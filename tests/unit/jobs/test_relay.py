@@ -1,6 +1,7 @@
 """Leases: what is handed out once, what is handed out again, and what waits."""
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,8 +12,9 @@ from jobs import relay as relay_module
 from jobs.broker import connect, open_queue
 from jobs.relay import Relay
 from jobs.workplace import Workplace, now
-from models import Outbox
+from models import Account, Outbox
 from rights import outbox
+from tests.factories import make_account
 from tests.support.brokers import Broker
 
 SHORT_S = 0.2
@@ -93,3 +95,19 @@ def test_a_broker_that_died_in_the_middle_costs_a_lease_and_no_more(workplace: W
         assert relay.tick() == 1
     with workplace.reading() as session:
         assert session.scalars(select(Outbox.attempts)).one() in (1, 2)
+
+
+@pytest.mark.parametrize(("mail", "kept"), [({}, ""), ({"smtp_url": "smtp://mail.example", "mail_from": "a@b.example"}, "ada@b.example")])
+def test_where_no_mail_is_sent_a_relay_forgets_addresses(workplace: Workplace, connection: Redis, mail: dict[str, str], kept: str):
+    with workplace.writing.begin() as session:
+        make_account(session, email="ada@b.example")
+    config = workplace.config.model_copy(update=mail)
+    Relay(replace(workplace, config=config), connection).tick()
+    with workplace.reading() as session:
+        assert session.scalars(select(Account.email)).all() == [kept]
+
+
+def test_mail_waits_in_a_queue_of_its_own(workplace: Workplace, connection: Redis):
+    promise(workplace, outbox.MAIL_RECEIPT)
+    assert Relay(workplace, connection).tick() == 1
+    assert (waiting(connection), len(waiting(connection, "notices"))) == ([], 1), "a slow mail server holds nothing else up"

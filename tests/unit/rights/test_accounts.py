@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from models import Account, Identity
-from rights.accounts import IdentityTaken, NoOwnerKey, link_identity, sign_in
+from rights.accounts import IdentityTaken, NoOwnerKey, forget_addresses, link_identity, sign_in
 from tests.factories import ISSUER, NOW
 
 
@@ -57,3 +57,19 @@ def test_without_an_owner_key_nobody_comes_in(sessions: sessionmaker[Session]):
     """Rows whose owner is unknown have the empty key."""
     with sessions.begin() as session, pytest.raises(NoOwnerKey):
         enter(session, "s1", owner="")
+
+
+def test_an_address_is_what_the_last_sign_in_brought(sessions: sessionmaker[Session]):
+    known = {"iss": ISSUER, "sub": "s1", "owner": "ada", "display_name": "Ada", "now": NOW}
+    with sessions.begin() as session:
+        assert sign_in(session, **known, email="ada@lantern.example").email == "ada@lantern.example"
+        assert sign_in(session, **known, email="ada@elsewhere.example").email == "ada@elsewhere.example"
+        assert sign_in(session, **known).email == ""
+
+
+def test_where_no_mail_is_sent_all_addresses_are_forgotten(sessions: sessionmaker[Session]):
+    with sessions.begin() as session:
+        sign_in(session, iss=ISSUER, sub="s1", owner="ada", display_name="Ada", email="ada@lantern.example", now=NOW)
+        forget_addresses(session)
+    with sessions() as session:
+        assert session.scalars(select(Account.email)).all() == [""]
