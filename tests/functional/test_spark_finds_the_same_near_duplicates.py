@@ -1,7 +1,5 @@
 """The join as a Spark job over partitions of a manifest, against one index over all of it."""
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,27 +19,6 @@ from demur.similarity.search import find_matches
 
 ROWS = 6_000
 PARTITIONS = 4
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYSPARK_PYTHON", sys.executable)
-        environment.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-        session = started()
-        yield session
-        session.stop()
-
-
-def started() -> SparkSession:
-    return (
-        SparkSession.builder.master("local[2]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
-        .getOrCreate()
-    )
 
 
 def near(bits: np.ndarray, flips: int, rng: np.random.Generator) -> np.ndarray:
