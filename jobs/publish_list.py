@@ -1,7 +1,8 @@
 from demur.signing import SigningKey
 from demur.tlog.files import LogFiles
 from jobs.workplace import Work, Workplace, now
-from rights.keys import LIST_KEY_FILE, LOG_KEY_FILE
+from rights.keys import LOG_KEY_FILE
+from rights.list_keys import signing_key
 from rights.lists import make_public, publish
 
 
@@ -13,7 +14,7 @@ def publish_list(workplace: Workplace, work: Work) -> None:
         publish(
             session,
             config.list_dir,
-            SigningKey.load(config.keys_dir / LIST_KEY_FILE),
+            signing_key(config.keys_dir, config.list_dir),
             SigningKey.load(config.keys_dir / LOG_KEY_FILE),
             list_id=config.list_name,
             lifetime=workplace.list_lifetime,

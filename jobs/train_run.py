@@ -16,7 +16,8 @@ from jobs.workplace import AlreadyDone, Interrupted, Work, Workplace, now
 from models import TrainingRun
 from rights import outbox
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE
-from rights.keys import LIST_KEY_FILE, RUN_SIGNER
+from rights.keys import RUN_SIGNER
+from rights.list_keys import signing_key
 from rights.lists import newest_version
 from rights.runs import begin_run, fail_run, record_run
 
@@ -100,7 +101,7 @@ def _command(workplace: Workplace, run: TrainingRun) -> list[str]:
         published = newest_version(session) is not None
     options = {
         "--list": str(config.list_dir) if published else "none",
-        "--list-key": str(SigningKey.load(config.keys_dir / LIST_KEY_FILE).verifier),
+        "--list-key": str(signing_key(config.keys_dir, config.list_dir).verifier),
         "--out": str(workplace.runs.path(run)),
         "--tier": run.tier,
         "--name": run.name,

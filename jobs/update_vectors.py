@@ -1,7 +1,6 @@
-from demur.signing import SigningKey
 from jobs.publish_list import repair_public
 from jobs.workplace import Work, Workplace, now
-from rights.keys import LIST_KEY_FILE
+from rights.list_keys import signing_key
 from rights.vectors import VectorsOffice
 
 
@@ -9,7 +8,7 @@ def update_vectors(workplace: Workplace, work: Work) -> None:
     """Brings every registered manifest's deletion vectors to the newest version of the list; what an earlier attempt did stays done."""
     config = workplace.config
     repair_public(workplace)  # the version that promised this may be committed, but not yet be public
-    key = SigningKey.load(config.keys_dir / LIST_KEY_FILE)
+    key = signing_key(config.keys_dir, config.list_dir)
     office = VectorsOffice(workplace.reading, workplace.catalogues, config.list_dir, config.vectors_dir, key)
     office.update(now(), lambda done, total, stage: work.pause())
     with workplace.effect(work):

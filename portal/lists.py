@@ -4,16 +4,16 @@ from flask import Blueprint, render_template
 from sqlalchemy import select
 
 from demur.errors import DemurError
-from demur.signing import SigningKey, VerifyKey
+from demur.signing import VerifyKey
 from models import ExclusionListVersion
 from portal.database import db
 from portal.log import log_verifier
 from portal.site import site
+from rights.list_keys import signing_key
 from rights.lists import newest_version
 from rights.receipts import entries_of_versions
 
 SHOWN = 20
-KEY_FILE = "list.pem"
 KINDS = {
     "uid": "photos, by their uid",
     "sha256": "files, by their SHA-256",
@@ -39,8 +39,8 @@ def page() -> str:
 
 
 def list_verifier() -> VerifyKey | None:
-    """The public key of the exclusion list; None before the portal's keys were made."""
+    """The newest public key of the exclusion list; None before the portal's keys were made."""
     try:
-        return SigningKey.load(site().config.keys_dir / KEY_FILE).verifier
+        return signing_key(site().config.keys_dir, site().config.list_dir).verifier
     except (OSError, DemurError):
         return None

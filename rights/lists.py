@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from demur.errors import DemurError
 from demur.exclusions import EntryTable, Head, ListRefused, build_version, point_head, write_version
 from demur.exclusions.history import History, read_keys
+from demur.exclusions.rotation import Keyring
 from demur.exclusions.sources import DirectorySource
 from demur.exclusions.writer import trail_of
 from demur.receipts import LogKind
@@ -39,6 +40,10 @@ class PublishedFilesChanged(DemurError):
     """The files of the newest version are not those that were published, so no version can follow them."""
 
 
+class KeyRotated(DemurError):
+    """The key does not sign the list any more: another one was announced meanwhile."""
+
+
 def publish(
     session: Session,
     directory: Path,
@@ -50,18 +55,20 @@ def publish(
     now: datetime,
     force: bool = False,
 ) -> ExclusionListVersion | None:
-    """Writes the next version's files and its rows; None when its entries would be the same and the head is not about to expire. In both
-    cases everything that was stated before gets its leaf.
+    """Writes the next version's files and its rows; None when its entries would be the same, the head is not about to expire, and its key
+    is still the list's. In all cases everything that was stated before gets its leaf.
 
     ``lifetime`` is from publication to expiry; a head is renewed once less than half of it is left. The session must be one that writes;
-    commit, then call ``make_public``. Raises PublishedFilesChanged, demur.exclusions errors, OSError.
+    commit, then call ``make_public``. Raises PublishedFilesChanged, KeyRotated, demur.exclusions errors, OSError.
     """
     lock_entries_alone(session)
     log.number_leaves(session, log_key, now)
     newest = newest_version(session)
-    previous, listed = _read_published(directory, newest, key)
+    keys = _keys(directory, key)
+    previous, listed = _read_published(directory, newest, keys)
     delta = changes(session, listed)
-    if not delta and not force and not about_to_expire(newest, lifetime, now):
+    renewed = force or about_to_expire(newest, lifetime, now) or (previous is not None and keys.key_of(previous.version) != key.verifier)
+    if not delta and not renewed:
         if newest is not None:
             _take_effect(session, ListReference(list_id, newest.version, newest.root, newest.published_at), now)
             log.number_leaves(session, log_key, now)
@@ -115,13 +122,20 @@ def about_to_expire(newest: ExclusionListVersion | None, lifetime: timedelta, no
     return newest is not None and newest.expires_at - now < lifetime / 2
 
 
-def _read_published(directory: Path, newest: ExclusionListVersion | None, key: SigningKey) -> tuple[Head | None, EntryTable]:
+def _keys(directory: Path, key: SigningKey) -> Keyring:
+    """All keys of the list, of which the one that signs is the newest. Raises KeyRotated, demur.exclusions errors."""
+    keys = read_keys(DirectorySource(directory), key.verifier)
+    if keys.reached.key != key.verifier:
+        raise KeyRotated(f"{key.verifier.key_id} does not sign the list any more; {keys.reached.key.key_id} does")
+    return keys
+
+
+def _read_published(directory: Path, newest: ExclusionListVersion | None, keys: Keyring) -> tuple[Head | None, EntryTable]:
     """The newest version as its files say: None and nothing before the first."""
     if newest is None:
         return None, EntryTable.of(())
     try:
-        source = DirectorySource(directory)
-        history = History(source, read_keys(source, key.verifier))
+        history = History(DirectorySource(directory), keys)
         published = history.read(history.head(newest.version))
     except ListRefused as error:
         raise PublishedFilesChanged(f"version {newest.version} in {directory} is not as it was published: {error}") from error

@@ -3,10 +3,11 @@
 import click
 from flask.cli import with_appcontext
 
-from portal.cli.output import plainly
+from portal.cli.output import json_option, plainly, show
 from portal.lists import list_verifier
-from portal.site import site
+from portal.site import now, site
 from rights.keys import make_keys
+from rights.list_keys import rotate as rotate_list_key
 
 
 @click.group("keys")
@@ -22,3 +23,15 @@ def make() -> None:
     config = site().config
     make_keys(config.keys_dir, config.list_name)
     click.echo(str(list_verifier()))
+
+
+@keys.command()
+@json_option
+@with_appcontext
+@plainly
+def rotate(as_json: bool) -> None:
+    """Make a new key for the exclusion list, announce it by the old one, and sign everything from the next version on by it."""
+    config = site().config
+    with site().writing.begin() as session:
+        rotation = rotate_list_key(session, config.keys_dir, config.list_dir, config.list_name, now())
+    show({"number": rotation.number, "key": str(rotation.new), "from_version": rotation.from_version}, as_json)

@@ -10,11 +10,12 @@ from demur.signing import SigningKey
 from demur.tlog.files import LogFiles
 from models import ExclusionListVersion
 from portal.cli.output import json_option, plainly, show, show_rows
-from portal.lists import KEY_FILE, list_verifier
+from portal.lists import list_verifier
 from portal.site import now, site
 from rights.consumers import Consumer
 from rights.consumers import consumers as list_consumers
 from rights.keys import LOG_KEY_FILE
+from rights.list_keys import signing_key
 from rights.lists import make_public, newest_version
 from rights.lists import publish as publish_list
 
@@ -32,7 +33,7 @@ def lists() -> None:
 def publish(force: bool, as_json: bool) -> None:
     """Publish a new version now, if its entries changed or the newest one is about to expire."""
     config = site().config
-    key, log_key = SigningKey.load(config.keys_dir / KEY_FILE), SigningKey.load(config.keys_dir / LOG_KEY_FILE)
+    key, log_key = signing_key(config.keys_dir, config.list_dir), SigningKey.load(config.keys_dir / LOG_KEY_FILE)
     lifetime = timedelta(days=config.list_lifetime_days)
     with site().writing.begin() as session:
         version = publish_list(session, config.list_dir, key, log_key, list_id=config.list_name, lifetime=lifetime, now=now(), force=force)

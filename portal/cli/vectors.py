@@ -5,10 +5,9 @@ from dataclasses import asdict
 import click
 from flask.cli import with_appcontext
 
-from demur.signing import SigningKey
 from portal.cli.output import bar, json_option, plainly, show_rows
-from portal.lists import KEY_FILE
 from portal.site import now, site
+from rights.list_keys import signing_key
 from rights.vectors import VectorsOffice, vectors_state
 
 
@@ -25,7 +24,7 @@ def vectors() -> None:
 def rebuild(names: tuple[str, ...], as_json: bool) -> None:
     """Make the vectors of the manifests NAME… (default: of all) anew. Loaders read the old ones until then."""
     config = site().config
-    key = SigningKey.load(config.keys_dir / KEY_FILE)
+    key = signing_key(config.keys_dir, config.list_dir)
     office = VectorsOffice(site().reading, site().catalogues, config.list_dir, config.vectors_dir, key)
     with bar("Deriving") as move:
         office.update(now(), move, names=names, afresh=True)
@@ -43,7 +42,7 @@ def show_vectors(as_json: bool) -> None:
 
 def _show(as_json: bool) -> None:
     config = site().config
-    key = SigningKey.load(config.keys_dir / KEY_FILE).verifier
+    key = signing_key(config.keys_dir, config.list_dir).verifier
     with site().reading.begin() as session:
         states = vectors_state(session, site().catalogues, config.vectors_dir, key)
     show_rows([asdict(state) for state in states], as_json)

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -193,3 +194,21 @@ def test_the_public_pages(published: TestedPortal):
     assert stranger.get(f"/runs/{run.public_id}").status_code == 200
     assert stranger.get(f"/runs/{run.public_id}/record.json").get_json()["payloadType"] == "application/vnd.in-toto+json"
     assert stranger.get("/runs/nothing").status_code == 404
+
+
+def test_trainers_with_the_old_key_follow_a_rotation(published: TestedPortal, bearer: dict[str, str]):
+    client, port = Client(published), free_port()
+    assert client.get(f"{LIST}/rotations.json").status_code == 404
+    with serving(published.app, port):
+        exclusions = pulled(published, f"http://127.0.0.1:{port}", bearer)
+        old = client.get(f"{LIST}/key").text.strip()
+        told = json.loads(published.run("keys", "rotate", "--json").output)
+        assert told["from_version"] == 2
+        assert client.get(f"{LIST}/key").text.strip() == told["key"] != old
+        published.settle()
+        assert exclusions.update()
+        assert exclusions.head.version == 2
+        assert pulled(published, f"http://127.0.0.1:{port}", bearer).head.version == 2
+    answer = client.get(f"{LIST}/rotations.json")
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert client.get(f"{LIST}/rotations.json", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
