@@ -5,21 +5,22 @@ They are derived: from the catalogues, the index over them, and the published li
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.orm import Session, sessionmaker
 
 from demur.errors import DemurError
-from demur.exclusions.sources import Missing
+from demur.exclusions.history import read_keys
+from demur.exclusions.rotation import Keyring
+from demur.exclusions.sources import DirectorySource, Missing
 from demur.manifests import Catalogue
 from demur.runs import ManifestReference
 from demur.signing import SigningKey, VerifyKey
 from demur.vectors.finding import Rows
-from demur.vectors.published import ListMoved, PublishedList
+from demur.vectors.published import PublishedList
 from demur.vectors.reader import manifest_directory
 from demur.vectors.updating import Derivation
-from demur.vectors.writer import newest_head
+from demur.vectors.writer import copy_rotations, newest_head
 from models import Manifest
 from rights.catalogues import Catalogues
 
@@ -51,7 +52,7 @@ class VectorsOffice:
     directory: Path
     key: SigningKey
 
-    def update(self, now: datetime, progress: Progress, *, names: Collection[str] = (), afresh: bool = False) -> list[str]:
+    def update(self, progress: Progress, *, names: Collection[str] = (), afresh: bool = False) -> list[str]:
         """Brings the vectors of all registered manifests, or of these, to the newest published version, and names those that were not.
 
         ``afresh``: from nothing, also where they are of that version. Each manifest's readers see the old vectors or the new ones, whole.
@@ -59,22 +60,12 @@ class VectorsOffice:
         """
         with self.sessions() as session:
             registered = _chosen(self.catalogues.registered(session), names)
-        changed: dict[str, None] = {}
-        while published := self._published(now):
-            try:
-                for manifest, catalogue in registered:
-                    if self._update(manifest, catalogue, published, progress, afresh and manifest.name not in changed):
-                        changed[manifest.name] = None
-                break
-            except ListMoved:
-                continue
-        return list(changed)
-
-    def _published(self, now: datetime) -> PublishedList | None:
         try:
-            return PublishedList.open(self.list_dir, self.key.verifier, now)
+            published = PublishedList.open(self.list_dir, self.key.verifier)
         except Missing:  # there is no version yet
-            return None
+            return []
+        copy_rotations(self.list_dir, self.directory)
+        return [manifest.name for manifest, catalogue in registered if self._update(manifest, catalogue, published, progress, afresh)]
 
     def _update(self, manifest: Manifest, catalogue: Catalogue, published: PublishedList, progress: Progress, afresh: bool) -> bool:
         index = self.catalogues.complete_index([(manifest, catalogue)])
@@ -89,13 +80,14 @@ class VectorsOffice:
 
 
 def vectors_state(session: Session, catalogues: Catalogues, directory: Path, key: VerifyKey) -> list[ManifestVectors]:
-    """Every registered manifest's vectors, oldest manifest first. Raises OSError."""
-    return [_state(manifest, directory, key) for manifest, _ in catalogues.registered(session)]
+    """Every registered manifest's vectors, oldest manifest first. Raises ListRefused, OSError."""
+    keys = read_keys(DirectorySource(directory), key)
+    return [_state(manifest, directory, keys) for manifest, _ in catalogues.registered(session)]
 
 
-def _state(manifest: Manifest, directory: Path, key: VerifyKey) -> ManifestVectors:
+def _state(manifest: Manifest, directory: Path, keys: Keyring) -> ManifestVectors:
     path = manifest_directory(manifest.name)
-    head = newest_head(directory / path, key)
+    head = newest_head(directory / path, keys)
     version, deleted = (head.list.version, head.deleted) if head else (0, 0)
     return ManifestVectors(manifest.name, path, manifest.rows, version, deleted)
 

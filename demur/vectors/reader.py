@@ -1,7 +1,7 @@
 """The training loader's side: which rows of each shard may be used, known without looking at a key of any row. Fails closed."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pyroaring import BitMap, FrozenBitMap
 
 from demur.exclusions.entries import FileDigest
+from demur.exclusions.history import read_keys
+from demur.exclusions.rotation import Keyring
 from demur.exclusions.sources import Source, open_source
 from demur.exclusions.state import load_state, save_state
 from demur.exclusions.trusted import Trusted
@@ -49,8 +51,9 @@ class DeletionVectors:
     shard, from 0; in a tar, the number of the 512-byte block at which the picture's header begins (`tarinfo.offset // 512`).
     """
 
-    def __init__(self, source: Source, base: str, key: VerifyKey, state: Path | None, verified: _Verified) -> None:
+    def __init__(self, source: Source, base: str, key: VerifyKey, state: Path | None, verified: _Verified, trusted: Trusted) -> None:
         self._source, self._base, self._key, self._state = source, base, key, state
+        self._trust(trusted)
         self._hold(verified)
 
     @classmethod
@@ -68,23 +71,21 @@ class DeletionVectors:
 
         Args:
             url_or_dir: base URL (…/api/v1/deletion-vectors/) or directory of all manifests' vectors.
-            key: the list's key, the only one whose signature counts.
+            key: the list's key, or any that it had before: the list's key rotations lead from there to the newest one.
             manifest: the manifest's name, as it was registered.
             token: API token, sent as a Bearer token.
-            state: file that remembers the highest list version trusted here; one of its own for each manifest, since vectors follow the
-                list with a delay.
+            state: file that remembers the highest list version and the newest key trusted here; one of its own for each manifest, since
+                vectors follow the list with a delay.
             now: the clock, for expiry.
 
         Raises: a subclass of ListRefused: Unreachable, BadSignature, UnknownKey, BadVectors, OtherManifest, Rollback, Fork, Expired,
-            WrongDigest, OtherRows, BadState.
+            WrongDigest, OtherRows, BadRotation, KeyTakenBack, BadState.
         """
         source, base = open_source(url_or_dir, token), manifest_directory(manifest)
-        head = _newest(source, base, key)
-        accepted = rules.accept(load_state(state) if state else None, head, manifest, now or datetime.now(UTC))
-        verified = _read(source, base, head, None)
-        if state:
-            save_state(state, accepted)
-        return cls(source, base, key, state, verified)
+        before = load_state(state) if state else None
+        head, keys = _newest(source, base, key, before)
+        trusted = replace(rules.accept(before, head, manifest, now or datetime.now(UTC)), key=keys.reached)
+        return cls(source, base, key, state, _read(source, base, head, None), trusted)
 
     @property
     def head(self) -> VectorsHead:
@@ -136,26 +137,34 @@ class DeletionVectors:
         On any refusal those verified before stay in place. Raises what `open` raises.
         """
         at, before = now or datetime.now(UTC), self.head
-        head = _newest(self._source, self._base, self._key)
-        used = before.list
-        accepted = rules.accept(Trusted(used.list_id, used.version, used.root), head, before.manifest.name, at)
-        if self._state:  # another process may have trusted a newer version meanwhile
-            rules.accept(load_state(self._state), head, before.manifest.name, at)
-        if head == before:
-            return False
-        verified = _read(self._source, self._base, head, self._verified)
+        head, keys = _newest(self._source, self._base, self._key, self._trusted)
+        trusted = replace(rules.accept(self._trusted, head, before.manifest.name, at), key=keys.reached)
+        stored = load_state(self._state) if self._state else None
+        if stored is not None:  # another process may have trusted a newer version or key meanwhile
+            keys.keep(stored.key)
+            rules.accept(stored, head, before.manifest.name, at)
+        verified = _read(self._source, self._base, head, self._verified) if head != before else None
+        self._trust(trusted)
+        if verified is not None:
+            self._hold(verified)
+        return verified is not None
+
+    def _trust(self, trusted: Trusted) -> None:
         if self._state:
-            save_state(self._state, accepted)
-        self._hold(verified)
-        return True
+            save_state(self._state, trusted)
+        self._trusted = trusted
 
     def _hold(self, verified: _Verified) -> None:
         self._verified = verified
         self._kept = lru_cache(_KEPT_SHARDS)(lambda shard: rules.open_places(verified.shards, shard) - self.of(shard))
 
 
-def _newest(source: Source, base: str, key: VerifyKey) -> VectorsHead:
-    return rules.open_head(source.read(f"{base}/{HEAD_FILE}", HEAD_LIMIT), [key])
+def _newest(source: Source, base: str, key: VerifyKey, before: Trusted | None) -> tuple[VectorsHead, Keyring]:
+    # The head first: a rotation is announced before any head that is signed by its new key, so it is there by then.
+    envelope = source.read(f"{base}/{HEAD_FILE}", HEAD_LIMIT)
+    keys = read_keys(source, key)
+    keys.keep(before.key if before else None)
+    return rules.open_head(envelope, keys), keys
 
 
 def _read(source: Source, base: str, head: VectorsHead, held: _Verified | None) -> _Verified:

@@ -11,7 +11,8 @@ from pyroaring import FrozenBitMap
 
 from demur import signing
 from demur.exclusions.entries import FileDigest
-from demur.exclusions.trusted import BadSignature, Expired, Fork, ListRefused, Rollback, Trusted, UnknownKey, WrongDigest
+from demur.exclusions.rotation import Keyring
+from demur.exclusions.trusted import BadRotation, BadSignature, Expired, Fork, ListRefused, Rollback, Trusted, UnknownKey, WrongDigest
 from demur.fields import rfc3339
 from demur.vectors.head import PAYLOAD_TYPE, BadVectorsHead, VectorsHead
 from demur.vectors.tables import DELETIONS_SCHEMA, SHARDS_SCHEMA, BadVectors, Table
@@ -25,8 +26,19 @@ class OtherRows(ListRefused):
     """A shard has other rows than those that the vectors were made for."""
 
 
-def open_head(envelope: bytes, keys: Collection[signing.VerifyKey]) -> VectorsHead:
-    """The head inside a signed envelope. Raises BadVectors, UnknownKey, BadSignature."""
+def open_head(envelope: bytes, keys: Keyring) -> VectorsHead:
+    """The head inside an envelope signed by the list's key, that of the list version it speaks of or a later one.
+
+    Raises BadVectors, UnknownKey, BadSignature, BadRotation.
+    """
+    head = _opened(envelope, keys.keys)
+    first = keys.keys.index(keys.key_of(head.list.version))  # who got hold of an older key can sign nothing newer by it
+    if any(rotation.list_id != head.list.list_id for rotation in keys.rotations):
+        raise BadRotation(f"the key rotations are not those of the list {head.list.list_id!r}")
+    return _opened(envelope, keys.keys[first:])
+
+
+def _opened(envelope: bytes, keys: Collection[signing.VerifyKey]) -> VectorsHead:
     try:
         return VectorsHead.parse(signing.open_envelope(envelope, PAYLOAD_TYPE, keys))
     except signing.UnknownKey as error:

@@ -42,10 +42,10 @@ class Derivation:
         """Brings the vectors in `directory` to this version of the list, and says whether they were not.
 
         ``afresh``: from nothing, in any case. Whoever reads meanwhile sees the old vectors or the new ones, whole.
-        Raises ListRefused, ListMoved, PlaceTooFar, SegmentError, OSError.
+        Raises ListRefused, PlaceTooFar, SegmentError, OSError.
         """
         with VectorsDirectory.locked(directory) as vectors:
-            held = None if afresh else vectors.newest(self.key.verifier)
+            held = None if afresh else vectors.newest(self.published.history.keys)
             if held is not None and (held.manifest, held.list) == (self.manifest, self.published.version):
                 return False
             usable = held is not None and held.manifest == self.manifest and vectors.holds(held.shards) and vectors.holds(held.deletions)
@@ -56,7 +56,7 @@ class Derivation:
     def _begun(self, vectors: VectorsDirectory) -> VectorsHead:
         everything = by_shard(self.rows.catalogue, BitMap(range(self.manifest.rows)), self.progress)
         shards, _ = vectors.write(SHARDS_SCHEMA, _lines(everything, lambda shard: shard.rows))
-        excluded = self.rows.excluded(self.published.whole.entries, self.progress)
+        excluded = self.rows.excluded(self.published.entries, self.progress)
         deleted = by_shard(self.rows.catalogue, excluded, self.progress)
         deletions, total = vectors.write(DELETIONS_SCHEMA, _lines(deleted, lambda shard: len(shard.places)))
         return VectorsHead(self.manifest, self.published.version, total, shards, deletions)
@@ -77,7 +77,7 @@ class Derivation:
         return VectorsHead(self.manifest, self.published.version, total, before.shards, deletions)
 
     def _freed(self, suspects: BitMap) -> BitMap:
-        return suspects - self.rows.judged(suspects, self.published.whole.judge) if suspects else suspects
+        return suspects - self.rows.judged(suspects, self.published.matcher.judge) if suspects else suspects
 
     @staticmethod
     def _share_places(shards: Table, returning: Shards) -> bool:

@@ -18,9 +18,10 @@ import pyarrow as pa
 
 from demur.digests import sha256_file
 from demur.exclusions.entries import FileDigest
+from demur.exclusions.rotation import ROTATIONS_FILE, Keyring
 from demur.exclusions.trusted import ListRefused
 from demur.files import atomic_write, sync
-from demur.signing import SigningKey, VerifyKey, peek_envelope
+from demur.signing import SigningKey, peek_envelope
 from demur.vectors import rules
 from demur.vectors.head import PAYLOAD_TYPE, VectorsHead
 from demur.vectors.reader import HEAD_FILE, file_name
@@ -46,9 +47,9 @@ class VectorsDirectory:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield cls(path)
 
-    def newest(self, key: VerifyKey) -> VectorsHead | None:
-        """The newest head; None where there is none, or none that this key signed. Raises OSError."""
-        return newest_head(self.path, key)
+    def newest(self, keys: Keyring) -> VectorsHead | None:
+        """The newest head; None where there is none that the list's key signed. Raises OSError."""
+        return newest_head(self.path, keys)
 
     def holds(self, file: FileDigest) -> bool:
         """Whether a file is there, and as it was written. Raises OSError."""
@@ -88,9 +89,17 @@ class VectorsDirectory:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def newest_head(path: Path, key: VerifyKey) -> VectorsHead | None:
-    """The newest head in a directory; None where there is none, or none that this key signed. Raises OSError."""
+def newest_head(path: Path, keys: Keyring) -> VectorsHead | None:
+    """The newest head in a manifest's directory; None where there is none that the list's key signed. Raises OSError."""
     try:
-        return rules.open_head((path / HEAD_FILE).read_bytes(), [key])
+        return rules.open_head((path / HEAD_FILE).read_bytes(), keys)
     except (FileNotFoundError, ListRefused):
         return None
+
+
+def copy_rotations(list_dir: Path, vectors_dir: Path) -> None:
+    """Puts how the list's key changed beside the vectors of all manifests, before any of them is signed by a new key. Raises OSError."""
+    rotations, copy = list_dir / ROTATIONS_FILE, vectors_dir / ROTATIONS_FILE
+    if rotations.exists() and not (copy.exists() and copy.read_bytes() == rotations.read_bytes()):
+        vectors_dir.mkdir(parents=True, exist_ok=True)
+        atomic_write(copy, rotations.read_bytes())

@@ -9,6 +9,7 @@ from pathlib import Path
 from flask import Blueprint, Response, jsonify, request, send_file
 from werkzeug.exceptions import NotFound
 
+from demur.exclusions.rotation import ROTATIONS_FILE
 from demur.vectors.reader import HEAD_FILE
 from portal.api.exclusion_list import FOR_GOOD
 from portal.api.tokens import require
@@ -23,6 +24,7 @@ _DIRECTORY, _FILE = re.compile("[0-9a-f]{64}"), re.compile("([0-9a-f]{64})[.]par
 
 def add_routes(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/deletion-vectors/", "vectors_index", index)
+    blueprint.add_url_rule("/deletion-vectors/rotations.json", "vectors_rotations", rotations)
     blueprint.add_url_rule("/deletion-vectors/<manifest>/<name>", "vectors_file", file)
 
 
@@ -34,6 +36,14 @@ def index() -> Response:
     return jsonify(manifests=[asdict(state) for state in states])
 
 
+def rotations() -> Response:
+    """How the list's key changed, from each key to the next; public, as beside the list itself."""
+    path = site().config.vectors_dir / ROTATIONS_FILE
+    if not path.exists():
+        raise NotFound("the list's key never changed")
+    return _replaced(path)
+
+
 def file(manifest: str, name: str) -> Response:
     """A manifest's newest head, or one of the files that heads name."""
     require(Scope.LIST_READ)
@@ -41,7 +51,7 @@ def file(manifest: str, name: str) -> Response:
     named = _FILE.fullmatch(name)
     if not _DIRECTORY.fullmatch(manifest) or not (named or name == HEAD_FILE) or not path.is_file():
         raise NotFound("there is no such file, or no longer")
-    return _immutable(path, named[1]) if named else _head(path)
+    return _immutable(path, named[1]) if named else _replaced(path)
 
 
 def _immutable(path: Path, digest: str) -> Response:
@@ -50,9 +60,10 @@ def _immutable(path: Path, digest: str) -> Response:
     return response
 
 
-def _head(path: Path) -> Response:
-    envelope = path.read_bytes()  # once: a newer head may take its place at any moment
-    response = Response(envelope, mimetype="application/json")
-    response.set_etag(hashlib.sha256(envelope).hexdigest())
+def _replaced(path: Path) -> Response:
+    data = path.read_bytes()  # once: a newer file may take its place at any moment
+    response = Response(data, mimetype="application/json")
+    response.set_etag(hashlib.sha256(data).hexdigest())
     response.headers["Cache-Control"] = "private, no-cache"
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

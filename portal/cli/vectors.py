@@ -6,7 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from portal.cli.output import bar, json_option, plainly, show_rows
-from portal.site import now, site
+from portal.site import site
 from rights.list_keys import signing_key
 from rights.vectors import VectorsOffice, vectors_state
 
@@ -27,7 +27,7 @@ def rebuild(names: tuple[str, ...], as_json: bool) -> None:
     key = signing_key(config.keys_dir, config.list_dir)
     office = VectorsOffice(site().reading, site().catalogues, config.list_dir, config.vectors_dir, key)
     with bar("Deriving") as move:
-        office.update(now(), move, names=names, afresh=True)
+        office.update(move, names=names, afresh=True)
     _show(as_json)
 
 

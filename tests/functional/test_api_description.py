@@ -54,6 +54,23 @@ def test_the_exclusion_list_answers_as_described(portal: TestedPortal):
     assert as_described(part).status_code == 206
 
 
+def test_the_deletion_vectors_answer_as_described(portal: TestedPortal):
+    client, bearer = portal.app.test_client(), headers(portal, Scope.LIST_READ)
+    base = "/api/v1/deletion-vectors"
+    assert as_described(client.get(f"{base}/")).status_code == 401
+    assert as_described(client.get(f"{base}/rotations.json")).status_code == 404
+    opt_out_one(portal)
+    (told,) = as_described(client.get(f"{base}/", headers=bearer)).json["manifests"]
+    head = as_described(client.get(f"{base}/{told['path']}/head.dsse.json", headers=bearer))
+    again = client.get(f"{base}/{told['path']}/head.dsse.json", headers=bearer | {"If-None-Match": head.headers["ETag"]})
+    assert as_described(again).status_code == 304
+    (name, *_) = (file.name for file in (portal.config.vectors_dir / told["path"]).glob("*.parquet"))
+    assert as_described(client.get(f"{base}/{told['path']}/{name}", headers=bearer)).status_code == 200
+    part = client.get(f"{base}/{told['path']}/{name}", headers=bearer | {"Range": "bytes=0-3"})
+    assert as_described(part).status_code == 206
+    assert as_described(client.get(f"{base}/{'0' * 64}/head.dsse.json", headers=bearer)).status_code == 404
+
+
 def test_refusals_are_as_described(portal: TestedPortal):
     client, lists = portal.app.test_client(), headers(portal, Scope.LIST_READ)
     assert as_described(client.post("/api/v1/training-runs", headers=lists)).status_code == 403

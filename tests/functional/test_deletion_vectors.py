@@ -169,6 +169,20 @@ def test_the_operator_sees_them_and_makes_them_anew(portal: TestedPortal):
     assert (refused.exit_code, "unheard of" in refused.output) == (1, True)
 
 
+def test_loaders_follow_the_lists_new_key(portal: TestedPortal):
+    opt_out(portal, ADA, "ada-1")
+    first = key(portal).verifier
+    assert portal.run("keys", "rotate").exit_code == 0
+    opt_out(portal, ADA, "ada-2")
+    assert key(portal).verifier != first
+    with serving(portal.app, int(portal.config.base_url.rpartition(":")[2])):
+        for base, token in ((f"{portal.config.base_url}{VECTORS}/", Client(portal).token), (portal.config.vectors_dir, None)):
+            vectors = DeletionVectors.open(base, key=first, manifest=MANIFEST, token=token)
+            assert deleted(vectors) == excluded(portal)
+            assert vectors.head.list.version == 2
+    assert told(portal, "show")[0]["version"] == 2
+
+
 def test_one_manifests_vectors_do_not_pass_for_anothers(portal: TestedPortal):
     opt_out(portal, ADA, "ada-1")
     base = portal.config.vectors_dir

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,7 +20,7 @@ from demur.vectors.finding import Rows
 from demur.vectors.published import PublishedList
 from demur.vectors.reader import manifest_directory
 from demur.vectors.updating import Derivation
-from tests.support.exclusion_lists import NOW, publish
+from tests.support.exclusion_lists import publish
 
 ROWS, SHARD_ROWS = 240, 50
 SCHEMA = pa.schema(
@@ -99,14 +98,14 @@ class Publisher:
         self.versions.append(publish(self.list_dir, self.key, entries, self.versions[-1] if self.versions else None))
         return self.versions[-1]
 
-    def derive(self, *, afresh: bool = False, into: Path | None = None, now: datetime = NOW) -> bool:
-        return self.derivation(now).update(into or self.manifest_dir, afresh=afresh)
+    def derive(self, *, afresh: bool = False, into: Path | None = None) -> bool:
+        return self.derivation().update(into or self.manifest_dir, afresh=afresh)
 
-    def derivation(self, now: datetime = NOW) -> Derivation:
+    def derivation(self) -> Derivation:
         return Derivation(
             ManifestReference(self.catalogue.name, self.catalogue.digest, self.catalogue.rows),
             Rows(self.catalogue, self.index, self.catalogue.name),
-            PublishedList.open(self.list_dir, self.key.verifier, now),
+            PublishedList.open(self.list_dir, self.key.verifier),
             self.key,
             lambda done, total, stage: None,
         )

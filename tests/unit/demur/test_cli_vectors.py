@@ -1,7 +1,6 @@
 """`demur vectors` as its users call it."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ def vectors_dir(tmp_path: Path) -> Path:
     publisher = Publisher(*import_troublesome(tmp_path / "manifest"), tmp_path, KEY)
     publisher.list_dir.mkdir()
     publish_version(publisher.list_dir, KEY, build_version_for_today(ENTRIES))
-    publisher.derive(now=datetime.now(UTC))
+    publisher.derive()
     return publisher.vectors_dir
 
 

@@ -11,8 +11,9 @@ import pytest
 from pyroaring import BitMap
 
 from demur.exclusions.entries import FileDigest
+from demur.exclusions.rotation import ROTATIONS_FILE, Keyring, announce
 from demur.exclusions.sources import Missing
-from demur.exclusions.trusted import BadSignature, Expired, Fork, ListRefused, Rollback, UnknownKey, WrongDigest
+from demur.exclusions.trusted import BadRotation, BadSignature, Expired, Fork, KeyTakenBack, ListRefused, Rollback, UnknownKey, WrongDigest
 from demur.fields import parse_rfc3339
 from demur.runs import ManifestReference
 from demur.signing import SigningKey, VerifyKey
@@ -131,16 +132,17 @@ def test_an_update_reads_what_changed_and_nothing_else(publisher: Publisher, ser
     base = manifest_directory("photos")
     server.answers.clear()
     assert not vectors.update(NOW)
-    assert server.answers == [(f"/{base}/{HEAD_FILE}", 304)]
+    assert server.answers == [(f"/{base}/{HEAD_FILE}", 304), ("/rotations.json", 404)]
     publisher.publish(publisher.head(4, "4" * 64))
     server.answers.clear()
     assert vectors.update(NOW)
-    assert [path for path, _ in server.answers] == [f"/{base}/{HEAD_FILE}"]
+    assert [path for path, _ in server.answers] == [f"/{base}/{HEAD_FILE}", "/rotations.json"]
     publisher.write_deletions([("00001.parquet", 4, encoded(BitMap([1, 2, 5, 7])))])
     publisher.publish(publisher.head(5, "5" * 64))
     server.answers.clear()
     assert vectors.update(NOW)
-    assert [path for path, _ in server.answers] == [f"/{base}/{HEAD_FILE}", f"/{base}/{file_name(publisher.deletions.sha256)}"]
+    changed = f"/{base}/{file_name(publisher.deletions.sha256)}"
+    assert [path for path, _ in server.answers] == [f"/{base}/{HEAD_FILE}", "/rotations.json", changed]
     assert vectors.head.list.version == 5
     assert vectors.keep("00001.parquet", 0, 3).tolist() == [True, False, False]
     assert vectors.keep("00002.tar", 210, 211).tolist() == [True]
@@ -163,6 +165,30 @@ def test_another_key_and_another_signature_are_refused(publisher: Publisher) -> 
     other = publisher.head_file.read_bytes()
     publisher.head_file.write_bytes(other[: other.index(b'"signatures"')] + honest[honest.index(b'"signatures"') :])
     with pytest.raises(BadSignature):
+        publisher.open()
+
+
+def test_readers_follow_the_lists_key(publisher: Publisher, tmp_path: Path) -> None:
+    newer, state = SigningKey.generate("op.example/2"), tmp_path / "state.json"
+    vectors = publisher.open(state)
+    announce(publisher.directory, KEY, newer, LIST_ID, 4)
+    assert not vectors.update(NOW), "version 3 is still good by the key that signed it"
+    publisher.publish(publisher.head(3), newer)  # made anew after the rotation
+    assert publisher.open(state).head == vectors.head
+    publisher.publish(publisher.head(4), newer)
+    assert vectors.update(NOW)
+    publisher.publish(publisher.head(5), KEY)
+    with pytest.raises(UnknownKey):
+        vectors.update(NOW)
+    publisher.publish(publisher.head(5), newer)
+    (publisher.directory / ROTATIONS_FILE).unlink()
+    with pytest.raises(KeyTakenBack):
+        publisher.open(state)
+
+
+def test_the_rotations_of_another_list_are_refused(publisher: Publisher) -> None:
+    announce(publisher.directory, KEY, SigningKey.generate("op.example/2"), "another list", 4)
+    with pytest.raises(BadRotation):
         publisher.open()
 
 
@@ -224,7 +250,7 @@ def test_every_changed_byte_is_refused(publisher: Publisher) -> None:
     envelope, shards = publisher.head_file.read_bytes(), publisher.file(publisher.shards).read_bytes()
     deletions = publisher.file(publisher.deletions).read_bytes()
     opened: list[tuple[bytes, Callable[[bytes], object]]] = [
-        (envelope, lambda data: open_head(data, [KEY.verifier])),
+        (envelope, lambda data: open_head(data, Keyring((KEY.verifier,)))),
         (shards, lambda data: open_shards(data, head)),
         (deletions, lambda data: open_deletions(data, head, open_shards(shards, head))),
     ]
