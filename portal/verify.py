@@ -9,6 +9,7 @@ from config import MEGABYTE
 from demur.signing import BadKey, VerifyKey
 from demur.tlog.checkpoint import WitnessKey
 from demur.verifying import Document, Finding, verify_documents
+from portal.lists import list_verifier
 from portal.log import log_verifier
 from portal.receipts import find_receipt
 from portal.site import now, site
@@ -61,9 +62,8 @@ def in_one_sentence(findings: Sequence[Finding]) -> str:
 
 
 def own_keys() -> list[str]:
-    """The keys of this website's log and of its runs' signers, as text."""
-    log = log_verifier()
-    return [str(key) for key in (*([log] if log else []), *trusted_signers(site().config.keys_dir))]
+    """The keys of this website's log, its exclusion list and its runs' signers, as text."""
+    return [str(key) for key in (log_verifier(), list_verifier(), *trusted_signers(site().config.keys_dir)) if key]
 
 
 def _verified(documents: list[Document], keys: str) -> list[Finding]:

@@ -4,15 +4,17 @@ import { verifyDocuments } from "./verify/checks.js";
 import { Refused } from "./verify/refused.js";
 import { canVerify, VerifyKey } from "./verify/signing.js";
 import { summaryOf } from "./verify/words.js";
+import { isZip, unpack } from "./verify/zip.js";
 
 const MOST_BYTES = 256e6; // of one file; what is larger is not for a browser
+const MOST_SHOWN = 100; // findings, of a bundle that may hold thousands
 const PAUSE_MS = 2000;
 const TRIES = 15; // of a receipt that the log does not hold yet
 
 const form = document.querySelector("form[data-verify]");
 const [zone, input, keys, said] = [".drop", "#file", "#keys", "[data-said]"].map((one) => form.querySelector(one));
 const [problem, section] = ["[data-problem]", "[data-findings]"].map((one) => document.querySelector(one));
-const [heading, list] = ["#summary", ".findings"].map((one) => section.querySelector(one));
+const [heading, list, more] = ["#summary", ".findings", "[data-more]"].map((one) => section.querySelector(one));
 
 /** What was chosen last: {name, bytes}. Another key is tried on the same. */
 let documents = [];
@@ -27,13 +29,16 @@ async function check() {
   if (!documents.length) return complain("Choose a file first.");
   said.textContent = "Checking…";
   try {
-    const findings = await verifyDocuments(documents, await trustedKeys());
+    const [trusted, files] = await Promise.all([trustedKeys(), Promise.all(documents.map(filesOf))]);
+    const findings = await verifyDocuments(files.flat(), trusted);
     if (mine === turn) show(findings);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    complain(`One of the keys cannot be read: ${error.message}.`);
+    complain(`${error.name === "BadKey" ? "One of the keys cannot be read: " : ""}${error.message}.`);
   }
 }
+
+const filesOf = (document) => (isZip(document.bytes) ? unpack(document) : [document]);
 
 function trustedKeys() {
   const lines = (keys.value.trim() || keys.defaultValue).split("\n").filter((line) => line.trim());
@@ -82,7 +87,10 @@ async function titleOf(answer) {
 // --- telling ---
 
 function show(findings) {
-  list.replaceChildren(...findings.map(filled));
+  const shown = [...findings.filter(({ refusal }) => refusal), ...findings.filter(({ refusal }) => !refusal)].slice(0, MOST_SHOWN);
+  list.replaceChildren(...(findings.length > MOST_SHOWN ? shown : findings).map(filled));
+  more.hidden = findings.length <= MOST_SHOWN;
+  more.textContent = `And ${(findings.length - MOST_SHOWN).toLocaleString("en")} more: those that were refused are shown first.`;
   heading.textContent = summaryOf(findings);
   said.textContent = "";
   section.hidden = false;

@@ -1,4 +1,4 @@
-// What a file proves, in plain words, and what it does not. demur/receipts/words.py says the same, and a test compares them.
+// What a file proves, in plain words, and what it does not. demur.verifying says the same, and a test compares them.
 
 import { hex } from "./bytes.js";
 
@@ -44,6 +44,21 @@ export function checkpointInWords({ origin, size, root }, seen) {
   return {
     proves: `The log ${origin} had ${size} leaves with the root ${hex(root)}.${seen}`,
     notProves: "That everyone is shown the same log: a witness, or another reader's checkpoint, shows that.",
+  };
+}
+
+export function headInWords(head, now) {
+  const expired = now >= new Date(head.expires_at) ? ` It expired at ${head.expires_at}: do not train by it.` : "";
+  return {
+    proves: `The key holder signed version ${head.version} of the exclusion list ${head.list_id}: ${head.total} entries with root ${head.root}, published ${head.published_at}, good until ${head.expires_at}.${expired}`,
+    notProves: "That this is the newest version, that the operator put everyone's opt-out in, or that anybody trained by it.",
+  };
+}
+
+export function entryProofInWords({ listId, version: number, kind, key }) {
+  return {
+    proves: `Version ${number} of the exclusion list ${listId} excludes every sample whose ${kind} is ${key}.`,
+    notProves: "That a training run obeyed this version: its record and an absence proof show that.",
   };
 }
 

@@ -1,0 +1,477 @@
+"""The modules of static/verify say of any file what demur.verifying says: what holds, what is refused, and by which error."""
+
+import base64
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Browser, Page
+
+from demur.digests import canonical_json
+from demur.exclusions import Entry, KeyKind
+from demur.exclusions.entry_proof import EntryProver
+from demur.exclusions.head import PAYLOAD_TYPE as HEAD_TYPE
+from demur.receipts import LogKind, Receipt, Statement, commitment
+from demur.receipts.statement import PAYLOAD_TYPE
+from demur.runs import ConsumedReference, ConsumedTree, ListReference
+from demur.signing import VerifyKey
+from demur.tlog import merkle
+from demur.tlog.checkpoint import LogCheckpoint, WitnessKey
+from demur.tlog.merkle import ProofRefused
+from demur.verifying import Document, Finding, verify_documents
+from tests.support.databases import SqliteDatabases
+from tests.support.exclusion_lists import build, sign_head, uids
+from tests.support.portals import free_port, portal_for_tests, serving
+from tests.support.receipt_vectors import AT, LEAVES, LIST, LOG, LOG_KEY, RECEIPTS, WITNESSES, cosigned, log
+from tests.support.training_runs import record
+
+pytestmark = pytest.mark.browser
+
+KEY = LOG_KEY.verifier
+SEEN = [WitnessKey(witness.name, witness.verifier.public) for witness in WITNESSES]
+GOOD = sorted((RECEIPTS / "good").iterdir())
+REFUSED: list[dict[str, str]] = json.loads((RECEIPTS / "refused.json").read_text())
+_BYTES = "const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));"
+
+
+class Offline:
+    """A page that has loaded what it needs and has no network any more: files go in, and what its modules find comes out."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        page.goto("/verify")
+        page.wait_for_selector("[data-way=browser]:not([hidden])")
+        page.context.set_offline(True)
+        self.requests: list[str] = []
+        page.on("request", lambda request: self.requests.append(request.url))
+
+    def findings(self, files: dict[str, bytes], keys: list[VerifyKey]) -> list[Finding]:
+        told = self.page.evaluate(
+            f"""async ([files, keys]) => {{ {_BYTES}
+              const {{ verifyDocuments }} = await import("/static/verify/checks.js");
+              const {{ VerifyKey }} = await import("/static/verify/signing.js");
+              const documents = files.map(([name, text]) => ({{ name, bytes: bytes(text) }}));
+              return verifyDocuments(documents, await Promise.all(keys.map((key) => VerifyKey.parse(key))));
+            }}""",
+            [[[name, base64.b64encode(data).decode()] for name, data in files.items()], [str(key) for key in keys]],
+        )
+        return [Finding(one["file"], one["kind"], one["proves"], one["notProves"], one["refusal"]) for one in told]
+
+    def verdicts(self, changed: list[bytes]) -> list[str]:
+        """Of receipts: the name of the error, or nothing where one holds."""
+        return self.page.evaluate(
+            f"""async ([receipts, line]) => {{ {_BYTES}
+              const {{ parseReceipt, verifyReceipt }} = await import("/static/verify/receipt.js");
+              const {{ Refused }} = await import("/static/verify/refused.js");
+              const {{ VerifyKey }} = await import("/static/verify/signing.js");
+              const key = await VerifyKey.parse(line);
+              const verdict = async (text) => {{
+                try {{ await verifyReceipt(parseReceipt(bytes(text)), key); return ""; }}
+                catch (error) {{ if (error instanceof Refused) return error.name; throw error; }}
+              }};
+              const verdicts = [];
+              for (const receipt of receipts) verdicts.push(await verdict(receipt));
+              return verdicts;
+            }}""",
+            [[base64.b64encode(data).decode() for data in changed], str(KEY)],
+        )
+
+    def evaluate(self, module: str, body: str, argument: Any) -> Any:
+        """``body``: what to do with the module, called ``it``, and the ``argument``."""
+        return self.page.evaluate(
+            f"async (argument) => {{ {_BYTES} const it = await import('/static/verify/{module}.js'); {body} }}", argument
+        )
+
+
+@pytest.fixture(scope="module")
+def offline(
+    browser: Browser, sqlite_databases: SqliteDatabases, member_catalogues: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Offline]:
+    port, data_dir = free_port(), tmp_path_factory.mktemp("verifying")
+    base_url = f"http://127.0.0.1:{port}"
+    with (
+        sqlite_databases.fresh() as url,
+        portal_for_tests(data_dir, url, member_catalogues, base_url=base_url, provider=False) as portal,
+        serving(portal.app, port),
+        browser.new_page(base_url=base_url) as page,
+    ):
+        offline = Offline(page)
+        yield offline
+        assert offline.requests == []
+
+
+def python_findings(files: dict[str, bytes], keys: list[VerifyKey]) -> list[Finding]:
+    logs, witnesses = [key for key in keys if type(key) is VerifyKey], [key for key in keys if isinstance(key, WitnessKey)]
+    return verify_documents([Document(name, data) for name, data in files.items()], logs, datetime.now(UTC), witnesses)
+
+
+def error_of(finding: Finding) -> str:
+    return finding.refusal.partition(":")[0]
+
+
+def python_verdict(data: bytes) -> str:
+    try:
+        Receipt.parse(data).verify(KEY)
+    except Exception as error:
+        return type(error).__name__
+    return ""
+
+
+def alike(offline: Offline, files: dict[str, bytes], keys: list[VerifyKey]) -> list[Finding]:
+    """The browser's findings, which say what Python's say, but for the words of refusals."""
+    here, there = offline.findings(files, keys), python_findings(files, keys)
+    assert [replace(one, refusal=error_of(one)) for one in here] == [replace(one, refusal=error_of(one)) for one in there]
+    return here
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_good_receipts_hold_in_the_same_words(offline: Offline, path: Path):
+    (finding,) = alike(offline, {path.name: path.read_bytes()}, [KEY])
+    assert finding.refusal == ""
+    assert finding.proves.startswith("The operator stated on 2026-11-21T12:00:00Z that ")
+
+
+def test_what_must_be_refused_is_refused_by_the_same_error(offline: Offline):
+    verdicts = offline.verdicts([base64.b64decode(vector["data"]) for vector in REFUSED])
+    assert dict(zip([one["why"] for one in REFUSED], verdicts, strict=True)) == {one["why"]: one["error"] for one in REFUSED}
+
+
+@pytest.mark.parametrize("name", ["in_a_log_of_1", "opt_out_listed"])
+def test_no_bit_of_a_receipt_can_change(offline: Offline, name: str):
+    data = (RECEIPTS / "good" / f"{name}.json").read_bytes()
+    changed = [data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :] for at in range(len(data)) for bit in range(8)]
+    verdicts = offline.verdicts(changed)
+    assert "" not in verdicts
+    assert verdicts == [python_verdict(one) for one in changed]
+
+
+def test_no_byte_can_go_or_be_doubled(offline: Offline):
+    data = (RECEIPTS / "good" / "in_a_log_of_2.json").read_bytes()
+    changed = [data[:at] + data[at + 1 :] for at in range(len(data))] + [data[: at + 1] + data[at:] for at in range(len(data))]
+    verdicts = offline.verdicts(changed)
+    assert "" not in verdicts
+    assert verdicts == [python_verdict(one) for one in changed]
+
+
+_TEXT = st.text(st.characters(exclude_categories=[]), max_size=4)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats() | _TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(_JSON, st.booleans(), st.booleans())
+def test_the_one_spelling_is_the_same(offline: Offline, value: Any, escaped: bool, ordered: bool):
+    text = json.dumps(value, ensure_ascii=escaped, sort_keys=ordered, separators=(",", ":")).encode(errors="surrogatepass")
+    body = """try { it.parseCanonical(bytes(argument)); return true; }
+      catch (error) { if (error.constructor.name !== "Malformed") throw error; return false; }"""
+    assert offline.evaluate("canonical", body, base64.b64encode(text).decode()) == (is_canonical(text) and has_no_large_number(value))
+
+
+def is_canonical(text: bytes) -> bool:
+    try:
+        return canonical_json(json.loads(text)) == text
+    except ValueError:
+        return False
+
+
+def has_no_large_number(value: Any) -> bool:
+    """No field of a receipt may hold one (demur.fields.count), and JavaScript could not."""
+    if isinstance(value, dict):
+        return all(map(has_no_large_number, value.values()))
+    if isinstance(value, list):
+        return all(map(has_no_large_number, value))
+    return type(value) is not int or abs(value) < 2**53
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_TEXT, max_size=12))
+def test_texts_have_the_same_order(offline: Offline, texts: list[str]):
+    assert offline.evaluate("canonical", "return argument.sort(it.byCodePoints);", texts) == sorted(texts)
+
+
+def test_inclusion_proofs_are_judged_alike(offline: Offline):
+    """In all small trees, every leaf, with its proof and with wrong ones; and at the far end of the largest tree there can be."""
+    cases = []
+    for size in range(1, 18):
+        leaves = [merkle.leaf_hash(bytes([leaf])) for leaf in range(size)]
+        root = merkle.root(leaves)
+        for index in range(size):
+            path = merkle.inclusion_proof(leaves, index)
+            for wrong in (path, path[::-1], path[:-1], [*path, root], [bytes(32), *path[1:]]):
+                cases += [(leaves[index], other, size, wrong, root) for other in {index, index ^ 1, size}]
+    for index in (0, 2**31, 2**32 - 1, 2**32 + 5, 2**53 - 2):
+        leaf, path = bytes(32), [bytes([node]) * 32 for node in range(53)]
+        cases.append((leaf, index, 2**53 - 1, path, root_over(leaf, index, 2**53 - 1, path)))
+    body = """const verdict = async ([leaf, index, size, path, root]) => {
+        try { await it.verifyInclusion(bytes(leaf), index, size, path.map(bytes), bytes(root)); return true; }
+        catch (error) { if (error.name !== "ProofRefused") throw error; return false; } };
+      return Promise.all(argument.map(verdict));"""
+    told = [[_b64(leaf), index, size, [_b64(node) for node in path], _b64(root)] for leaf, index, size, path, root in cases]
+    assert offline.evaluate("merkle", body, told) == [is_included(*case) for case in cases]
+
+
+def root_over(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """The root to which a path leads, climbing as RFC 9162 does."""
+    result, position, last = leaf, index, size - 1
+    for sibling in path:
+        if last == 0:
+            break
+        if position & 1 or position == last:
+            result = merkle.node_hash(sibling, result)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            result = merkle.node_hash(result, sibling)
+        position, last = position >> 1, last >> 1
+    return result
+
+
+def is_included(*case: Any) -> bool:
+    try:
+        merkle.verify_inclusion(*case)
+    except ProofRefused:
+        return False
+    return True
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def test_witnesses_are_asked_for_when_their_keys_are_given(offline: Offline):
+    cosigned_receipt, plain = ((RECEIPTS / "good" / f"{name}.json").read_bytes() for name in ("cosigned", "opt_out_filed"))
+    (seen,) = alike(offline, {"cosigned.json": cosigned_receipt}, [KEY, *SEEN])
+    assert seen.proves.endswith(
+        " witness.example/one saw this tree at 2026-11-21T12:00:01Z. witness.example/two saw this tree at 2026-11-21T12:00:02Z."
+    )
+    (unseen,) = alike(offline, {"plain.json": plain}, [KEY, *SEEN])
+    assert error_of(unseen) == "UnknownKey"
+
+
+@pytest.mark.parametrize("seconds", [0, 2**31, 2**40, 253402300799, 253402300800, 2**64 - 1])
+def test_any_time_of_a_witness_is_read_alike(offline: Offline, seconds: int):
+    checkpoint = log().checkpoint(LEAVES)
+    raw = struct.pack(">Q", seconds) + WITNESSES[0].private.sign(f"cosignature/v1\ntime {seconds}\n{checkpoint.body}".encode())
+    line = f"— {SEEN[0].name} {_b64(SEEN[0].key_hash + raw)}\n"
+    (finding,) = alike(offline, {"checkpoint": f"{checkpoint}{line}".encode()}, [KEY, SEEN[0]])
+    assert finding.refusal == ""
+
+
+def test_a_changed_cosignature_is_refused(offline: Offline):
+    text = str(cosigned(log().checkpoint(LEAVES)))
+    mark = text.rindex(" ") + 40
+    changed = text[:mark] + ("A" if text[mark] != "A" else "B") + text[mark + 1 :]
+    (finding,) = alike(offline, {"checkpoint": changed.encode()}, [KEY, *SEEN])
+    assert error_of(finding) == "BadSignature"
+
+
+def test_checkpoints_are_read_and_forks_are_told(offline: Offline):
+    own = (LOG / "checkpoint").read_bytes()
+    forked = str(LogCheckpoint(LOG_KEY.name, LEAVES, bytes(32)).sign(LOG_KEY)).encode()
+    receipt = (RECEIPTS / "good" / "opt_out_filed.json").read_bytes()
+    first, second, _ = alike(offline, {"checkpoint": own, "fork": forked, "receipt.json": receipt}, [KEY])
+    assert first.proves.startswith("The log op.example/opt-outs/log had 259 leaves")
+    assert error_of(second) == "Contradiction"
+
+
+@pytest.fixture(scope="module")
+def run_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A run's record, a proof that it used a photo, and proofs that it did not use others: before all, between, and after all."""
+    path = tmp_path_factory.mktemp("run") / "consumed.bin"
+    root = ConsumedTree.write(path, [f"ada-{n}" for n in range(40)], "r-7")
+    tree = ConsumedTree.open(path)
+    signed = record(run_id="r-7", name="Run 7", consumed=ConsumedReference(root, 40)).sign(LOG_KEY)
+    absent = [tree.proof(f"ben-{number}") for number in range(1000)]
+    first, last = (next(proof for proof in absent if getattr(proof, side) is None) for side in ("before", "after"))
+    proofs = [tree.proof("ada-3"), *absent[:20], first, last]
+    return {"run-record.dsse.json": signed, **{f"proof-{proof.uid}.json": proof.to_json().encode() for proof in proofs}}
+
+
+def test_proofs_are_held_against_their_runs_record(offline: Offline, run_files: dict[str, bytes]):
+    findings = alike(offline, run_files, [KEY])
+    assert [one.refusal for one in findings] == [""] * len(run_files)
+    assert findings[1].proves == "The run Run 7 consumed the sample ada-3: it says so itself."
+    assert findings[2].proves == "The sample ben-0 is not among the 40 samples that the record of the run Run 7 commits to."
+
+
+def test_a_proof_alone_proves_nothing(offline: Offline, run_files: dict[str, bytes]):
+    (finding,) = alike(offline, {"proof": run_files["proof-ada-3.json"]}, [KEY])
+    assert error_of(finding) == "NothingToCompare"
+
+
+def test_no_byte_of_a_proof_or_record_can_change_what_is_proved(offline: Offline, run_files: dict[str, bytes]):
+    """A proof may be spelled in many ways, so some changes are none; but the browser says what Python says."""
+    signed, proof = run_files["run-record.dsse.json"], run_files["proof-ben-7.json"]
+    changed = {str(at): proof[:at] + bytes([proof[at] ^ 1]) + proof[at + 1 :] for at in range(0, len(proof), 3)}
+    alike(offline, {"record": signed, **changed}, [KEY])
+    for at in range(0, len(signed), 97):
+        other = signed[:at] + bytes([signed[at] ^ 1]) + signed[at + 1 :]
+        findings = alike(offline, {"record": other, "proof": proof}, [KEY])
+        assert all(one.refusal for one in findings)
+
+
+def test_two_records_of_one_run_are_a_contradiction(offline: Offline, run_files: dict[str, bytes]):
+    other = record(run_id="r-7", name="Run 7", seed=1).sign(LOG_KEY)
+    findings = alike(offline, {"one": run_files["run-record.dsse.json"], "other": other}, [KEY])
+    assert [error_of(one) for one in findings] == ["", "Contradiction"]
+
+
+def test_a_receipt_of_another_record_is_a_contradiction(offline: Offline, run_files: dict[str, bytes]):
+    stated = Statement(LogKind.RUN_RECORDED, AT, exclusion_list=LIST, run_id="r-7", run_name="Run 7", record_digest="0" * 64)
+    data = receipt_of(stated)
+    findings = alike(offline, {"receipt": data, "record": run_files["run-record.dsse.json"]}, [KEY])
+    assert [error_of(one) for one in findings] == ["Contradiction", ""]
+
+
+def receipt_of(statement: Statement) -> bytes:
+    """The only leaf of a log of its own."""
+    root = merkle.leaf_hash(commitment(bytes(32), statement.payload()))
+    checkpoint = LogCheckpoint(LOG_KEY.name, 1, root).sign(LOG_KEY)
+    return Receipt(LOG_KEY.sign(statement.payload(), PAYLOAD_TYPE), bytes(32), 0, (), str(checkpoint)).to_json()
+
+
+BROKEN_RECORDS: dict[str, dict[str, Any]] = {
+    "a negative count": {"seed": -1},
+    "a count that is text": {"threads": "2"},
+    "a digest in capitals": {"code_digest": "A" * 64},
+    "no manifest's name": {"manifests": [{"name": "", "digest": "2" * 64, "rows": 1}]},
+    "a list without a root": {"list": {"list_id": "x", "version": 1, "published_at": "2026-11-21T11:00:00Z"}},
+    "another subject": {"weights_digest": "9" * 64},
+    "an end before the start": {"finished_at": "2026-11-21T11:00:00Z"},
+    "a metric that is a list": {"metrics": {"loss": []}},
+    "a dropped row without a reason": {"dropped": {"": 1}},
+    "evidence that is text": {"evidence": ["exact"]},
+    "a config that is a list": {"config": []},
+}
+
+
+@pytest.mark.parametrize("change", [{}, {"unknown": {"field": 1}}, {"list": None}, *BROKEN_RECORDS.values()], ids=str)
+def test_signed_records_are_read_alike(offline: Offline, change: dict[str, Any]):
+    statement = record().to_statement()
+    statement["predicate"] |= change
+    data = LOG_KEY.sign(canonical_json(statement), "application/vnd.in-toto+json")
+    (finding,) = alike(offline, {"record": data}, [KEY])
+    assert error_of(finding) == ("BadRunRecord" if change in BROKEN_RECORDS.values() else "")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"{}", b"[]", b"{", b"\xff\xfe", b"a\n\nb", b"PAR1", b"DEMURCT1", b'{"payload":1}', b'{"checkpoint":1}']
+)
+def test_other_files_are_refused(offline: Offline, data: bytes):
+    (here,), (there,) = offline.findings({"f": data}, [KEY]), python_findings({"f": data}, [KEY])
+    assert here.refusal
+    assert (here.kind, bool(here.refusal)) == (there.kind, bool(there.refusal))
+
+
+@pytest.fixture(scope="module")
+def list_files() -> dict[str, bytes]:
+    """The head of a version, and a proof for an entry of every kind in it."""
+    entries = [
+        *uids(*(f"photo-{number}" for number in range(300))),
+        Entry(KeyKind.OWNER, 'amara 📷 \x01"\\\u2028'),
+        Entry(KeyKind.URL, "https://example.org/a?b=c"),
+        Entry(KeyKind.SHA256, "1" * 64),
+        Entry(KeyKind.PHASH, "2" * 16, "3" * 64),
+    ]
+    version = build(entries)
+    prover = EntryProver(version.head, version.entries)
+    proofs = {f"excluded-{entry.kind}.json": prover.prove([entry]).to_json().encode() for entry in entries[299:]}
+    return {"head.dsse.json": sign_head(version.head, LOG_KEY), **proofs}
+
+
+def test_what_a_list_excludes_is_proved_beside_its_head(offline: Offline, list_files: dict[str, bytes]):
+    findings = alike(offline, list_files, [KEY])
+    assert [one.refusal for one in findings] == [""] * 6
+    assert findings[1].proves == "Version 1 of the exclusion list op.example/opt-outs excludes every sample whose uid is photo-299."
+
+
+def test_a_head_that_has_expired_is_told_so(offline: Offline, list_files: dict[str, bytes]):
+    version = build(uids("a"), published_at=datetime(2020, 1, 1, tzinfo=UTC))
+    (finding,) = alike(offline, {"head": sign_head(version.head, LOG_KEY)}, [KEY])
+    assert finding.proves.endswith("It expired at 2020-01-08T00:00:00Z: do not train by it.")
+
+
+def test_no_bit_of_an_entry_proof_can_change(offline: Offline, list_files: dict[str, bytes]):
+    proof = list_files["excluded-phash.json"]
+    changed = {f"{at}.{bit}": proof[:at] + bytes([proof[at] ^ 1 << bit]) + proof[at + 1 :] for at in range(len(proof)) for bit in (0, 3, 7)}
+    findings = offline.findings({"head": list_files["head.dsse.json"], **changed}, [KEY])
+    assert all(one.refusal for one in findings[1:])
+
+
+def test_an_entry_proof_alone_or_under_another_key_proves_nothing(offline: Offline, list_files: dict[str, bytes]):
+    (alone,) = alike(offline, {"proof": list_files["excluded-uid.json"]}, [KEY])
+    assert error_of(alone) == "NothingToCompare"
+    findings = alike(offline, list_files, [SEEN[0]])
+    assert [error_of(one) for one in findings] == ["UnknownKey", *["NothingToCompare"] * 5]
+
+
+BROKEN_HEADS: dict[str, dict[str, Any]] = {
+    "BadHead": {"total": -1},
+    "BadHead ": {"previous_version": 7},
+    "BadHead  ": {"expires_at": "2026-11-21T12:00:00Z"},
+    "BadHead   ": {"delta": {"sha256": "1" * 64}},
+    "BadHead    ": {"note": "hello"},
+    "BadHead     ": {"version": 70, "previous_version": 69},
+    "UnknownKind": {"counts": {"smell": 1}},
+    "": {"log_leaf_index": 12},
+}
+
+
+@pytest.mark.parametrize("error", BROKEN_HEADS)
+def test_signed_heads_are_read_alike(offline: Offline, error: str):
+    told = json.loads(build(uids("a")).head.payload()) | BROKEN_HEADS[error]
+    (finding,) = alike(offline, {"head": LOG_KEY.sign(canonical_json(told), HEAD_TYPE)}, [KEY])
+    assert error_of(finding) == error.strip()
+
+
+def test_a_receipt_of_another_root_is_a_contradiction(offline: Offline):
+    head = build(uids("a"), published_at=AT).head
+    listed = ListReference(head.list_id, head.version, "0" * 64, head.published_at)
+    stated = receipt_of(Statement(LogKind.LIST_PUBLISHED, AT, exclusion_list=listed))
+    findings = alike(offline, {"receipt": stated, "head": sign_head(head, LOG_KEY)}, [KEY])
+    assert [error_of(one) for one in findings] == ["Contradiction", ""]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        str(KEY),
+        f"  {KEY}\t",
+        str(SEEN[0]),
+        str(KEY).replace("log+", "lag+"),
+        str(KEY)[:-1],
+        str(KEY) + "=",
+        "",
+        "a+b",
+        "a+b+c",
+        str(KEY).replace("op.", "o p."),
+        str(KEY).replace("op.", "o\x85p."),
+        f"{KEY.key_id}+{_b64(bytes([2]) + KEY.public)}",
+    ],
+)
+def test_keys_are_read_alike(offline: Offline, line: str):
+    body = """try { return (await it.VerifyKey.parse(argument)).keyId; }
+      catch (error) { if (error.name !== "BadKey") throw error; return null; }"""
+    assert offline.evaluate("signing", body, line) == python_key_id(line)
+
+
+def python_key_id(line: str) -> str | None:
+    for kind in (VerifyKey, WitnessKey):
+        try:
+            return kind.parse(line).key_id
+        except ValueError:
+            continue
+        except Exception as error:
+            if type(error).__name__ != "BadKey":
+                raise
+    return None
