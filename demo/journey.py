@@ -1,7 +1,7 @@
 """`python -m demo.journey`: one opt-out's whole way, without a window, on real photos. The last line is JSON.
 
 A manifest is imported, run 1 trains on it, a member signs in, looks a photo up, opts photos out, the platform deletes one and makes one
-private, the signed list follows, run 2 pulls it and trains without them, and the proofs are checked as a stranger would check them.
+private, the signed list follows, run 2 pulls it and trains without them, and proofs and receipts are checked as a stranger would.
 """
 
 import json
@@ -52,6 +52,7 @@ class Outcome:
     near_duplicates_excluded: int
     private_rows_imported: int
     absence_proofs_verified: int
+    evidence_verified: int
     list_version: int
     click_to_list_s: float
     seconds: float
@@ -95,6 +96,8 @@ class Journey:
             self._check_proofs(self._signed_in(owner), [uid], second) for owner, uid in told.items()
         )
         self._say(f"{proofs} absence proofs verified against the signed record of run 2")
+        papers = self._check_evidence(member)
+        self._say(f"{papers} receipts, signed heads, records and proofs of the member's bundle verified, each against the others")
         out = [*chosen, *told.values()]
         return Outcome(
             photos_opted_out=len(out),
@@ -103,6 +106,7 @@ class Journey:
             near_duplicates_excluded=_count(first, copies),
             private_rows_imported=private,
             absence_proofs_verified=proofs,
+            evidence_verified=papers,
             list_version=exclusion_list.head.version,
             click_to_list_s=click_to_list_s,
             seconds=round(time.monotonic() - self._started, 1),
@@ -224,11 +228,24 @@ class Journey:
         command(sys.executable, "-m", "demur", "verify", str(run.directory / RECORD_FILE), "--key", str(self._run_key()))
         return len(uids)
 
+    def _check_evidence(self, member: Visitor) -> int:
+        """Verifies the whole bundle that the member downloads, offline; returns how many files it holds."""
+        bundle = self._config.data_dir / "evidence.zip"
+        bundle.write_bytes(member.fetch("/evidence/bundle.zip"))
+        keys = [part for key in (self._list_key(), self._log_key(), self._run_key()) for part in ("--key", str(key))]
+        told = json.loads(command(sys.executable, "-m", "demur", "verify", str(bundle), *keys, "--json"))
+        kinds = {finding["kind"] for finding in told["files"]}
+        _require(kinds == {"receipt", "signed statement", "proof"}, "the bundle holds receipts, signed statements and proofs")
+        return len(told["files"])
+
     def _list_url(self) -> str:
         return f"{self._config.base_url}/api/v1/exclusion-list/"
 
     def _list_key(self) -> VerifyKey:
         return SigningKey.load(self._config.keys_dir / "list.pem").verifier
+
+    def _log_key(self) -> VerifyKey:
+        return VerifyKey.load(self._config.keys_dir / "log.vkey")
 
     def _run_key(self) -> VerifyKey:
         return VerifyKey.load(str(self._config.keys_dir / "runs" / "run-signer.vkey"))

@@ -30,6 +30,13 @@ class Visitor:
         """Goes to a page of the portal and returns its text. Raises Lost."""
         return self._arrive(self._browser.get(self._portal + path, timeout=TIMEOUT_S))
 
+    def fetch(self, path: str) -> bytes:
+        """Downloads a file of the portal. The page in front stays. Raises Lost."""
+        answer = self._browser.get(self._portal + path, timeout=TIMEOUT_S)
+        if not answer.ok:
+            raise Lost(f"{path} answered {answer.status_code}")
+        return answer.content
+
     def send(self, path: str, fields: Fields, files: Mapping[str, Any] | None = None) -> str:
         """Sends a form of the page in front, with its token, and returns the page that follows. Raises Lost."""
         found = _FORM_TOKEN.search(self.page.text)

@@ -17,3 +17,4 @@ def test_the_journey_arrives():
     assert outcome["photos_opted_out"] == outcome["in_run_before"] == outcome["absence_proofs_verified"] > 0
     assert outcome["in_run_after"] == outcome["private_rows_imported"] == 0
     assert outcome["near_duplicates_excluded"] > 0
+    assert outcome["evidence_verified"] > 2 * outcome["photos_opted_out"], "of each photo a proof for each of two runs, and more"
