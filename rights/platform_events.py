@@ -103,4 +103,4 @@ def _close_accounts(session: Session, owner: str, now: datetime) -> None:
     """Closes accounts all of whose photos belong to the closed one; someone who linked another identity stays."""
     for account in session.scalars(select(Account).where(Account.identities.any(owner=owner))):
         if account.owners == (owner,):
-            account.closed_at = now
+            account.closed_at, account.email = now, ""

@@ -13,7 +13,7 @@ from demur.fields import rfc3339
 from demur.signing import VerifyKey
 
 if TYPE_CHECKING:
-    from demur.exclusions import Head
+    from demur.exclusions import ExclusionList
     from demur.filtering import FilterReport
 
 KEY_HELP = "The list's public key: its text (name+hash+base64) or a file that holds it."
@@ -53,7 +53,7 @@ def filter_command(
         task = bar.add_task(manifest.name, total=None)
         report = filter_manifest(manifest, out, exclusions, lambda done, total: bar.update(task, completed=done, total=total))
     head = exclusions.head
-    acknowledged = acknowledging and _acknowledge(list_source, token, head, manifest, report)
+    acknowledged = acknowledging and _acknowledge(exclusions, manifest, report)
     if as_json:
         print_json(
             {
@@ -79,14 +79,14 @@ def filter_command(
         note(f"Note: {report.unchecked_pictures:,} pictures cannot be decoded and were checked by their keys and digest only.")
 
 
-def _acknowledge(list_source: str, token: str | None, head: "Head", manifest: Path, report: "FilterReport") -> bool:
+def _acknowledge(exclusions: "ExclusionList", manifest: Path, report: "FilterReport") -> bool:
     """The copy is in place by now: a publisher that cannot be told is worth a note, and no failure."""
-    from demur.exclusions.acknowledging import NotAcknowledged, acknowledge
+    from demur.exclusions.acknowledging import NotAcknowledged
 
     try:
-        acknowledge(list_source, head, token=token, manifest=manifest.name, rows=report.rows, dropped=report.rows - report.kept)
+        exclusions.acknowledge(manifest.name, rows=report.rows, dropped=report.rows - report.kept)
     except NotAcknowledged as refused:
-        note(f"Note: the publisher was not told that version {head.version} was applied: {refused}.")
+        note(f"Note: the publisher was not told that version {exclusions.head.version} was applied: {refused}.")
         return False
     return True
 

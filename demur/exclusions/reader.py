@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from demur.exclusions import trusted as rules
+from demur.exclusions.acknowledging import acknowledge
 from demur.exclusions.entries import Entry, KeyKind
 from demur.exclusions.head import Head
 from demur.exclusions.history import History, Verified, read_newest
@@ -116,3 +117,7 @@ class ExclusionList:
     def explain(self, row: Mapping[str, Any]) -> Entry | None:
         """The entry that excludes a row given as column → value, or None. Raises NoKeyColumn, BadKeyColumn."""
         return self._held.matcher.explain(row)
+
+    def acknowledge(self, manifest: str, *, rows: int, dropped: int) -> None:
+        """Tells the publisher that this version dropped `dropped` of the `rows` rows of `manifest`, a name. Raises NotAcknowledged."""
+        acknowledge(self._source, self.head, manifest=manifest, rows=rows, dropped=dropped)

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -64,7 +64,7 @@ class HttpSource:
 
     def read(self, path: str, limit: int) -> bytes:
         known = {"If-None-Match": self._seen[path][0]} if path in self._seen else {}
-        with self._asked(path, known) as response:
+        with self._asked("GET", path, headers=known) as response:
             if response.status_code == 304 and path in self._seen:
                 return self._seen[path][1]
             body = b"".join(_pieces(response, limit))
@@ -75,20 +75,25 @@ class HttpSource:
     def open(self, path: str, limit: int) -> BinaryIO:
         with ExitStack() as closing:
             file = closing.enter_context(tempfile.TemporaryFile())
-            with self._asked(path, {}) as response:
+            with self._asked("GET", path) as response:
                 file.writelines(_pieces(response, limit))
             file.seek(0)
             closing.pop_all()
             return file
 
+    def tell(self, path: str, told: dict[str, Any]) -> int:
+        """Sends JSON and returns the status of the answer, whose body is left unread. Raises Unreachable."""
+        with self._asked("POST", path, json=told) as response:
+            return response.status_code
+
     @contextmanager
-    def _asked(self, path: str, headers: dict[str, str]) -> Iterator[requests.Response]:
+    def _asked(self, method: str, path: str, **sent: Any) -> Iterator[requests.Response]:
         try:
             with requests.Session() as session:
                 session.mount("http://", HTTPAdapter(max_retries=_RETRY))
                 session.mount("https://", HTTPAdapter(max_retries=_RETRY))
                 url = urljoin(self._base, path)
-                with session.get(url, headers=headers, auth=self._authorize, timeout=_TIMEOUT, stream=True) as response:
+                with session.request(method, url, auth=self._authorize, timeout=_TIMEOUT, stream=True, **sent) as response:
                     yield response
         except requests.RequestException as error:
             raise Unreachable(f"{urlsplit(self._base).netloc or self._base} did not answer with {path}: {_reason(error)}") from error

@@ -10,13 +10,13 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from demur.errors import DemurError
+from demur.exclusions.acknowledging import LONGEST_NAME
 from portal.api.tokens import require
 from portal.database import db
 from portal.site import now
 from rights.consumers import Application, NotPublished, acknowledge
 from rights.tokens import Scope
 
-MAX_NAME = 200
 _FIELDS = {"version", "root", "manifest", "rows", "dropped"}
 _ROOT = re.compile("[0-9a-f]{64}")
 _MOST = 2**53 - 1  # what every JSON reader can hold
@@ -49,7 +49,7 @@ def parse_acknowledgement(body: bytes) -> Application:
     _require(isinstance(sent, dict) and set(sent) == _FIELDS, f"it has exactly the fields {', '.join(sorted(_FIELDS))}")
     _require(_is_count(sent["version"]) and sent["version"] > 0, "version is the number of a version")
     _require(isinstance(sent["root"], str) and _ROOT.fullmatch(sent["root"]) is not None, "root is 64 hexadecimal digits in small letters")
-    _require(_is_name(sent["manifest"]), f"manifest is a name of at most {MAX_NAME} printable characters")
+    _require(_is_name(sent["manifest"]), f"manifest is a name of at most {LONGEST_NAME} printable characters")
     _require(_is_count(sent["rows"]) and _is_count(sent["dropped"]), "rows and dropped are whole numbers")
     _require(sent["dropped"] <= sent["rows"], "no more rows are dropped than there are")
     return Application(**sent)
@@ -61,7 +61,7 @@ def _is_count(value: Any) -> bool:
 
 def _is_name(value: Any) -> bool:
     """It is printed on the operator's terminal."""
-    return isinstance(value, str) and value.isprintable() and len(value) <= MAX_NAME
+    return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_NAME
 
 
 def _require(holds: bool, rule: str) -> None:

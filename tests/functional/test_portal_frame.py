@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from structlog.testing import capture_logs
 from werkzeug.routing import Map, Rule
 
-from models import Account
+from models import Account, Outbox
 from portal.database import READING_POSTS, WRITING_GETS, db
 from portal.security import SPOOLED
 from portal.uids import UidConverter
@@ -112,6 +112,15 @@ def test_a_rebuilt_manifest_answers_as_before(portal: TestedPortal, member_catal
     assert done.exit_code == 0, done.output
     assert portal.member(ADA).get("/photos/ada-0").status_code == 200
     assert portal.run("manifest", "rebuild", "nothing").exit_code == 1
+
+
+def test_opt_outs_are_carried_into_manifests_again_by_command(portal: TestedPortal):
+    assert portal.run("manifest", "propagate").output == f"the worker carries the standing opt-outs into {MANIFEST}\n"
+    assert portal.run("manifest", "propagate", MANIFEST).exit_code == 0
+    unknown = portal.run("manifest", "propagate", MANIFEST, "nothing")
+    assert (unknown.exit_code, unknown.output) == (1, "Error: there is no registered manifest named nothing\n")
+    with portal.workplace.reading() as session:
+        assert session.scalars(select(Outbox.topic)).all() == ["propagate_manifest"] * 2
 
 
 def test_importing_by_command(portal: TestedPortal, photos_dir):

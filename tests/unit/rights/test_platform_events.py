@@ -57,11 +57,14 @@ def test_events_in_the_wrong_order_end_as_in_the_right_one(office: Office):
 
 def test_a_closed_account_excludes_all_its_photos(office: Office):
     ada = office.account("ada")
+    with office.sessions.begin() as session:
+        session.get_one(Account, ada.id).email = "ada@photos.example"
     tell(office, "e1", EventKind.ACCOUNT_CLOSED, uid="")
     office.carry()
     assert {"ada", "ada-5"} <= excluded(office, 1)
     with office.sessions() as session:
-        assert session.get_one(Account, ada.id).closed_at == LATER
+        closed = session.get_one(Account, ada.id)
+        assert (closed.closed_at, closed.email) == (LATER, "")
 
 
 def test_a_photo_that_no_manifest_knows_is_excluded_by_its_uid(office: Office):
