@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from demur.manifests import MissingColumn
 from models import Manifest, ManifestState, Outbox
 from rights.catalogues import Catalogues
-from rights.imports import SILENT_AFTER, ManifestNameTaken, import_and_register
+from rights.imports import PROPAGATE_MANIFEST, SILENT_AFTER, ManifestNameTaken, import_and_register
+from rights.outbox import UPDATE_VECTORS
 from tests.factories import NOW, make_manifest
 
 
@@ -17,7 +18,9 @@ def bring_in(sessions: sessionmaker[Session], directory: Path, source: Path, nam
     return import_and_register(sessions, catalogues, source, name, clock=lambda: NOW, workers=0, **options)
 
 
-def test_an_imported_manifest_is_registered_and_promises_its_propagation(sessions: sessionmaker[Session], tmp_path: Path, photos_dir: Path):
+def test_an_imported_manifest_is_registered_and_promises_its_propagation_and_vectors(
+    sessions: sessionmaker[Session], tmp_path: Path, photos_dir: Path
+):
     told = []
     manifest, report = bring_in(sessions, tmp_path, photos_dir, progress=told.append)
     assert told
@@ -26,7 +29,8 @@ def test_an_imported_manifest_is_registered_and_promises_its_propagation(session
         row = session.scalars(select(Manifest)).one()
         assert (row.state, row.rows, row.digest) == (ManifestState.REGISTERED, 23, report.digest)
         assert row.rejected == {"not_public": 2}
-        assert session.scalars(select(Outbox)).one().payload == {"manifest_id": manifest.id}
+        promised = {row.topic: row.payload for row in session.scalars(select(Outbox))}
+        assert promised == {PROPAGATE_MANIFEST: {"manifest_id": manifest.id}, UPDATE_VECTORS: {}}
 
 
 def test_a_name_is_taken_once(sessions: sessionmaker[Session], tmp_path: Path, photos_dir: Path):
