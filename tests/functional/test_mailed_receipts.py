@@ -71,7 +71,7 @@ def test_each_step_of_an_opt_out_is_mailed_with_its_receipt(mailing: TestedPorta
     ada = opt_out(mailing)
     mailing.settle()
     page = ada.get("/requests").text
-    ada.get(re.search(r'href="(/requests/[^"]+)"', page)[1])
+    assert f"mailed to <b>{ADDRESS}</b>" in ada.get(re.search(r'href="(/requests/[^"]+)"', page)[1]).text
     ada.post(re.search(r'action="(/requests/[^"]+/withdraw)"', ada.page)[1])
     mailing.settle()
     subjects = [mail["Subject"].partition(": ")[2] for mail in inbox.mails]
