@@ -3,15 +3,18 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 
+from models import LogEntry
 from tests.browser.conftest import Open, sign_in
 from tests.support.pictures import photo_bytes, png, textured_picture
 from tests.support.portals import TestedPortal
+from tests.support.receipt_vectors import RECEIPTS
 
 pytestmark = pytest.mark.browser
 SMALLEST_TARGET = 24  # CSS pixels, WCAG 2.2 success criterion 2.5.8
 
-STRANGERS = ("/", "/lookup", "/runs", "/exclusion-list", "/auth/signed-out", "/nothing-here")
+STRANGERS = ("/", "/lookup", "/runs", "/exclusion-list", "/verify", "/auth/signed-out", "/nothing-here")
 MEMBERS = ("/photos", "/photos?status=opted_out", "/photos?text=nothing", "/photos/ada-1", "/photos/ada-2", "/account", "/requests")
 
 
@@ -24,6 +27,9 @@ def test_no_page_breaks_a_rule(portal: TestedPortal, open_page: Open, scheme: st
     page.goto("/lookup")
     look_up(page)
     check(page, "the answers for a stranger")
+    page.goto("/verify")
+    check_receipts(page)
+    check(page, "what holds and what does not")
 
     sign_in(page)
     page.goto("/lookup")
@@ -39,7 +45,7 @@ def test_no_page_breaks_a_rule(portal: TestedPortal, open_page: Open, scheme: st
     request = page.url
     portal.settle()
     portal.record_run("Run 2", ["ada-0"])
-    for path in (*MEMBERS, "/opt-outs/everything", request):
+    for path in (*MEMBERS, "/opt-outs/everything", request, *receipts(portal)):
         visit(page, path)
 
 
@@ -50,6 +56,19 @@ def look_up(page: Page) -> None:
     page.get_by_label("Choose pictures").set_input_files(files)
     page.get_by_role("button", name="Look up 3 pictures").click()
     expect(page.get_by_role("heading", name="1 of 2 stands in a manifest")).to_be_visible(timeout=20_000)
+
+
+def check_receipts(page: Page) -> None:
+    good = (RECEIPTS / "good" / "opt_out_filed.json").read_bytes()
+    page.get_by_label("Keys that you trust").fill((RECEIPTS / "log.vkey").read_text())
+    chosen = {"good.json": good, "changed.json": good.replace(b'"leaf_index":0', b'"leaf_index":1')}
+    page.locator("#file").set_input_files([{"name": name, "mimeType": "", "buffer": data} for name, data in chosen.items()])
+    expect(page.get_by_role("heading", name="1 of 2 does not hold.")).to_be_visible()
+
+
+def receipts(portal: TestedPortal) -> list[str]:
+    with portal.workplace.reading() as session:
+        return [f"/receipts/{entry.public_id}" for entry in session.scalars(select(LogEntry).order_by(LogEntry.id))]
 
 
 def visit(page: Page, path: str) -> None:
@@ -69,7 +88,7 @@ def check(page: Page, name: str) -> None:
 def test_reads_from_right_to_left_without_scrolling_sideways(open_page: Open):
     page = open_page(viewport={"width": 390, "height": 800})
     sign_in(page)
-    for path in ("/photos", "/photos/ada-1", "/"):
+    for path in ("/photos", "/photos/ada-1", "/", "/verify"):
         page.goto(path)
         page.evaluate("document.documentElement.dir = 'rtl'")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

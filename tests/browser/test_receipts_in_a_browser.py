@@ -1,0 +1,302 @@
+"""Receipts as people meet them: the page that checks them, with the network off and without scripts, and the page and paper of each."""
+
+import json
+import re
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from sqlalchemy import select
+
+from models import LogEntry
+from tests.browser.conftest import Open, sign_in
+from tests.support.portals import TestedPortal
+from tests.support.receipt_vectors import RECEIPTS
+
+pytestmark = pytest.mark.browser
+
+GOOD = (RECEIPTS / "good" / "opt_out_filed.json").read_bytes()
+CHANGED = GOOD.replace(b'"leaf_index":0', b'"leaf_index":1')
+OTHER_KEY = (RECEIPTS / "log.vkey").read_text()
+ONE_PAGE = re.compile(rb"/Type\s*/Page\b")
+
+
+def opt_out(page: Page, photos: int = 1) -> None:
+    """As a member, from the grid to the page of the request."""
+    sign_in(page)
+    for number in range(photos):
+        page.locator("input[name=uid]").nth(number).check()
+    page.get_by_role("button", name="Opt out…").click()
+    page.get_by_role("button", name="Opt out").click()
+    expect(page.get_by_role("heading", name="Your opt-out is filed")).to_be_visible()
+
+
+def public_id(portal: TestedPortal, kind: str) -> str:
+    with portal.workplace.reading() as session:
+        return session.scalars(select(LogEntry.public_id).where(LogEntry.kind == kind).order_by(LogEntry.id)).one()
+
+
+def ready(page: Page) -> None:
+    expect(page.get_by_text("Your browser checks the files itself.")).to_be_visible()
+
+
+def give(page: Page, **files: bytes) -> None:
+    chosen = [{"name": f"{name}.json", "mimeType": "application/json", "buffer": data} for name, data in files.items()]
+    page.locator("#file").set_input_files(chosen)
+
+
+def finding(page: Page, name: str) -> Locator:
+    return page.locator(".finding").filter(has_text=name)
+
+
+def test_receipts_are_checked_with_the_network_off(open_page: Open):
+    page = open_page()
+    page.goto("/verify")
+    ready(page)
+    page.context.set_offline(True)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.get_by_label("Keys that you trust").fill(OTHER_KEY)
+    give(page, good=GOOD, changed=CHANGED)
+    expect(page.get_by_role("heading", name="1 of 2 does not hold.")).to_be_focused()
+    expect(finding(page, "good.json")).to_contain_text("the opt-out DM-7Q4K-92XF was filed for the photo ada-1.")
+    expect(finding(page, "good.json")).to_contain_text("Does not prove That a training run obeyed it", use_inner_text=True)
+    expect(finding(page, "changed.json")).to_contain_text("the inclusion proof does not lead to the signed root. ProofRefused")
+    give(page, good=GOOD)
+    expect(page.get_by_role("heading", name="It holds.")).to_be_visible()
+    assert requests == []
+
+
+def test_another_key_is_tried_on_what_was_chosen(open_page: Open):
+    page = open_page()
+    page.goto("/verify")
+    ready(page)
+    give(page, good=GOOD)
+    expect(page.get_by_role("heading", name="It does not hold.")).to_be_visible()
+    expect(finding(page, "good.json")).to_contain_text(
+        "it is signed by the log op.example/opt-outs/log, whose key was not given as trusted."
+    )
+    keys = page.get_by_label("Keys that you trust")
+    keys.fill("nothing of a key")
+    keys.blur()
+    expect(page.get_by_role("alert")).to_have_text("One of the keys cannot be read: a verifier key looks like name+1a2b3c4d+base64.")
+    expect(page.get_by_role("heading", name="It does not hold.")).to_be_hidden()
+    keys.fill(OTHER_KEY)
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.get_by_role("heading", name="It holds.")).to_be_visible()
+    keys.fill("")
+    keys.blur()
+    expect(page.get_by_role("heading", name="It does not hold.")).to_be_visible()
+
+
+def test_nothing_chosen_is_told(open_page: Open):
+    page = open_page()
+    page.goto("/verify")
+    ready(page)
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.get_by_role("alert")).to_have_text("Choose a file first.")
+
+
+def test_a_receipt_is_dropped_anywhere_on_the_page(open_page: Open):
+    page = open_page()
+    page.goto("/verify")
+    ready(page)
+    page.get_by_label("Keys that you trust").fill(OTHER_KEY)
+    page.evaluate(
+        """(bytes) => {
+            const carrier = new DataTransfer();
+            carrier.items.add(new File([new Uint8Array(bytes)], "dropped.json"));
+            document.querySelector("h1").dispatchEvent(new DragEvent("drop", { dataTransfer: carrier, bubbles: true }));
+        }""",
+        list(GOOD),
+    )
+    expect(page.get_by_role("heading", name="It holds.")).to_be_visible()
+    expect(finding(page, "dropped.json")).to_be_visible()
+
+
+@pytest.mark.parametrize("way", ["without-scripts", "without-ed25519"])
+def test_the_server_says_the_same_where_the_browser_cannot_check(open_page: Open, way: str):
+    page = open_page(java_script_enabled=way != "without-scripts")
+    page.add_init_script("crypto.subtle.importKey = () => Promise.reject(new DOMException('unknown', 'NotSupportedError'));")
+    page.goto("/verify")
+    here = "This browser runs no scripts" if way == "without-scripts" else "This browser cannot check signatures of the kind Ed25519"
+    expect(page.get_by_text(here)).to_be_visible()
+    expect(page.get_by_text("Your browser checks the files itself.")).to_be_hidden()
+    page.get_by_label("Keys that you trust").fill(OTHER_KEY)
+    give(page, good=GOOD, changed=CHANGED)
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.get_by_role("heading", name="1 of 2 does not hold.")).to_be_visible()
+    told = page.locator(".findings").inner_text()
+
+    other = open_page()
+    other.goto("/verify")
+    ready(other)
+    other.get_by_label("Keys that you trust").fill(OTHER_KEY)
+    give(other, good=GOOD, changed=CHANGED)
+    expect(other.get_by_role("heading", name="1 of 2 does not hold.")).to_be_visible()
+    assert other.locator(".findings").inner_text() == told
+
+
+def test_from_the_request_over_the_receipt_to_its_check(portal: TestedPortal, open_page: Open):
+    page = open_page()
+    opt_out(page, photos=2)
+    expect(page.get_by_role("heading", name="Your receipt")).to_be_visible()
+    portal.settle()
+    page.get_by_role("link", name="In the exclusion list", exact=True).click(timeout=10_000)
+    expect(page.get_by_role("heading", name="In the exclusion list")).to_be_visible()
+    expect(page.get_by_text(re.compile("^DM-"))).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the receipt").click()
+    assert re.fullmatch(r"receipt-DM-[\w-]+-opt_out_listed\.json", download.value.suggested_filename)
+    page.get_by_role("link", name="Check it in your browser").click()
+    expect(page.get_by_role("heading", name="It holds.")).to_be_visible()
+    expect(page.locator(".finding")).to_contain_text("excludes what the opt-out")
+
+    page.context.set_offline(True)
+    data = Path(download.value.path()).read_bytes()
+    give(page, kept=data, changed=data.replace(b'"format":"demur-receipt/1"', b'"format":"demur-receipt/2"'))
+    expect(page.get_by_role("heading", name="1 of 2 does not hold.")).to_be_visible()
+
+
+def test_a_receipt_waits_for_the_log(portal: TestedPortal, open_page: Open):
+    """Its page, and the page that checks it, ask again until the log holds it."""
+    page = open_page(expected="status of (404|503) ")
+    opt_out(page)
+    filed = public_id(portal, "opt_out_filed")
+    page.goto(f"/receipts/{filed}")
+    expect(page.get_by_text("The transparency log does not hold it yet.")).to_be_visible()
+    checking = open_page(expected="status of 503 ")
+    with checking.expect_response(lambda answer: answer.status == 503):
+        checking.goto(f"/verify?receipt={filed}")
+    portal.settle()
+    expect(page.get_by_role("link", name="Download the receipt")).to_be_visible(timeout=10_000)
+    expect(checking.get_by_role("heading", name="It holds.")).to_be_visible(timeout=10_000)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without-scripts"])
+def test_a_link_that_leads_to_no_receipt_says_so(open_page: Open, scripts: bool):
+    page = open_page(java_script_enabled=scripts)
+    page.goto("/verify?receipt=nothing")
+    if scripts:
+        expect(page.get_by_role("alert")).to_have_text("There is no such receipt: the link may be mistyped.")
+    else:
+        page.get_by_role("button", name="Check", exact=True).click()
+        expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+
+
+def test_the_receipt_of_a_link_is_checked_without_scripts(portal: TestedPortal, open_page: Open):
+    portal.record_run("Run 1", ["ada-0"])
+    portal.settle()
+    page = open_page(java_script_enabled=False)
+    page.goto(f"/verify?receipt={public_id(portal, 'run_recorded')}")
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.get_by_role("heading", name="It holds.")).to_be_visible()
+    expect(page.locator(".finding")).to_contain_text("of the run Run 1 (Run 1-id) was verified; it obeyed no exclusion list.")
+
+
+def test_a_bundle_of_evidence_is_checked_with_the_network_off(portal: TestedPortal, open_page: Open):
+    page = open_page()
+    opt_out(page)
+    portal.settle()
+    portal.record_run("Run 1", ["ada-1", "ada-2"])
+    portal.settle()
+    bundle = page.request.get("/evidence/bundle.zip").body()
+    with zipfile.ZipFile(BytesIO(bundle)) as archive:
+        files = [name for name in archive.namelist() if name not in ("README.txt", "keys.txt")]
+        broken = BytesIO()
+        with zipfile.ZipFile(broken, "w") as copy:
+            for name in files:
+                data = archive.read(name)
+                copy.writestr(name, data.replace(b'"leaf_index":', b'"leaf_index":1') if name.startswith("receipts/") else data)
+    page.goto("/verify")
+    ready(page)
+    page.context.set_offline(True)
+    page.locator("#file").set_input_files({"name": "evidence.zip", "mimeType": "application/zip", "buffer": bundle})
+    expect(page.get_by_role("heading", name=f"All {len(files)} hold.")).to_be_visible()
+    assert page.locator(".finding .name").count() == len(files)
+    page.locator("#file").set_input_files({"name": "broken.zip", "mimeType": "application/zip", "buffer": broken.getvalue()})
+    receipts = sum(name.startswith("receipts/") for name in files)
+    assert receipts > 1
+    expect(page.get_by_role("heading", name=f"{receipts} of {len(files)} do not hold.")).to_be_visible()
+    for cut in (bundle[:-30], bundle[:200], bundle[:-10] + bytes(10)):
+        page.locator("#file").set_input_files({"name": "cut.zip", "mimeType": "application/zip", "buffer": cut})
+        expect(page.get_by_role("alert")).to_have_text("cut.zip is not a whole zip file, or larger than a browser unpacks.")
+
+
+def test_a_receipt_is_one_sheet_of_paper_and_its_code_leads_to_its_check(portal: TestedPortal, open_page: Open):
+    page = open_page()
+    opt_out(page, photos=3)
+    portal.settle()
+    portal.record_run("Run 1", ["ada-5"])
+    portal.settle()
+    for kind in ("opt_out_filed", "opt_out_listed", "list_published", "run_recorded"):
+        address = public_id(portal, kind)
+        page.goto(f"/receipts/{address}")
+        assert len(ONE_PAGE.findall(page.pdf(format="A4"))) == 1, kind
+        page.emulate_media(media="print")
+        assert read_code(page.locator(".code svg")) == f"{portal.config.base_url}/verify?receipt={address}"
+        expect(page.get_by_text(f"Or in a browser: {portal.config.base_url}/verify?receipt={address}")).to_be_visible()
+        expect(page.get_by_role("button", name="Print")).to_be_hidden()
+        page.emulate_media(media="null")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_code_is_read_from_a_screen(portal: TestedPortal, open_page: Open, scheme: str):
+    portal.record_run("Run 1", ["ada-5"])
+    portal.settle()
+    page = open_page(color_scheme=scheme, viewport={"width": 390, "height": 800})
+    address = public_id(portal, "run_recorded")
+    page.goto(f"/receipts/{address}")
+    assert read_code(page.locator(".code svg")) == f"{portal.config.base_url}/verify?receipt={address}"
+
+
+def read_code(drawn: Locator) -> str:
+    """As a camera would."""
+    picture = cv2.imdecode(np.frombuffer(drawn.screenshot(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    text, _, _ = cv2.QRCodeDetector().detectAndDecode(cv2.resize(picture, None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST))
+    return text
+
+
+def test_many_photos_are_counted_and_unfolded(portal: TestedPortal, open_page: Open):
+    page = open_page()
+    sign_in(page)
+    page.goto("/photos")
+    opted_out = 6  # all of them
+    page.get_by_label(f"Select all {opted_out}").check()
+    page.get_by_role("button", name="Opt out…").click()
+    page.get_by_role("button", name="Opt out").click()
+    portal.settle()
+    page.goto(f"/receipts/{public_id(portal, 'opt_out_filed')}")
+    expect(page.get_by_text("6 photos", exact=True)).to_be_visible()
+    for number in range(opted_out):
+        expect(page.get_by_text(f"ada-{number}", exact=True)).to_be_visible()
+
+
+def test_the_print_button_prints(portal: TestedPortal, open_page: Open):
+    portal.record_run("Run 1", ["ada-5"])
+    portal.settle()
+    page = open_page()
+    page.add_init_script("window.printed = 0; window.print = () => (window.printed += 1);")
+    page.goto(f"/receipts/{public_id(portal, 'run_recorded')}")
+    page.get_by_role("button", name="Print").click()
+    assert page.evaluate("window.printed") == 1
+    plain = open_page(java_script_enabled=False)
+    plain.goto(page.url)
+    expect(plain.get_by_role("button", name="Print")).to_be_hidden()
+
+
+def test_the_pages_say_nothing_to_others(portal: TestedPortal, open_page: Open):
+    portal.record_run("Run 1", ["ada-5"])
+    portal.settle()
+    page = open_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"/receipts/{public_id(portal, 'run_recorded')}")
+    page.get_by_role("link", name="Check it in your browser").click()
+    expect(page.get_by_role("heading", name="It holds.")).to_be_visible()
+    assert all(url.startswith(portal.config.base_url) for url in asked)
+    assert json.dumps(page.context.cookies()) == "[]"
