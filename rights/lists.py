@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, exists, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from demur.errors import DemurError
 from demur.exclusions import EntryTable, Head, ListRefused, build_version, point_head, write_version
@@ -197,6 +197,6 @@ def _fulfil(session: Session, version: int, now: datetime) -> None:
         ~standing.where(OptOut.effective_version.is_(None)),
     )
     locked = ready.order_by(RightsRequest.id).with_for_update().execution_options(populate_existing=True)
-    for request in session.scalars(locked).all():
+    for request in session.scalars(locked.options(selectinload(RightsRequest.events))).all():
         states.move(request, RequestState.FULFILLED, f"In the exclusion list since version {version}", now)
         audit.record(session, audit.SYSTEM, "request.fulfilled", request.public_id, {"version": version}, now)

@@ -59,7 +59,6 @@ def state(session: Session, statement: Statement, now: datetime, *, request_id: 
         leaf=commitment(salt, payload),
     )
     session.add(entry)
-    session.flush()
     return entry
 
 
