@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from demur.errors import DemurError
 
@@ -17,6 +20,22 @@ def sha256_file(path: Path | str) -> str:
     """SHA-256 of a file's bytes as 64 lowercase hex digits, read in bounded memory. Raises OSError."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_digest(paths: Iterable[Path]) -> str:
+    """SHA-256 (hex) over the names and digests of files, in the order given: of canonical JSON [[name, sha256], …]. Raises OSError."""
+    return hashlib.sha256(canonical_json([[path.name, sha256_file(path)] for path in paths])).hexdigest()
+
+
+def exact(value: Any) -> Any:
+    """The same value without floats, which have more than one spelling: they become decimal text."""
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")
+    if isinstance(value, dict):
+        return {name: exact(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [exact(item) for item in value]
+    return value
 
 
 def canonical_json(value: object) -> bytes:

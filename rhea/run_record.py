@@ -7,15 +7,13 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from demur.digests import canonical_json, sha256_file
+from demur.digests import canonical_json, exact, files_digest
 from demur.exclusions import ExclusionList
 from demur.manifests import Catalogue
 from demur.runs import ConsumedReference, ConsumedTree, ListReference, ManifestReference, RunRecord, Stage
@@ -89,16 +87,12 @@ def weights_digest(tensors: Mapping[str, Tensor]) -> str:
 
 def code_digest() -> str:
     """SHA-256 over the names and digests of this package's source files."""
-    return _files_digest(sorted(Path(__file__).parent.glob("*.py")))
+    return files_digest(sorted(Path(__file__).parent.glob("*.py")))
 
 
 def lock_digest() -> str:
     """SHA-256 over the names and digests of the pinned requirements beside this package (of none, where it is installed alone)."""
-    return _files_digest([path for path in (Path(__file__).parent.parent / name for name in LOCKS) if path.is_file()])
-
-
-def _files_digest(paths: Sequence[Path]) -> str:
-    return hashlib.sha256(canonical_json([[path.name, sha256_file(path)] for path in paths])).hexdigest()
+    return files_digest([path for path in (Path(__file__).parent.parent / name for name in LOCKS) if path.is_file()])
 
 
 def device_name(device: torch.device) -> str:
@@ -106,14 +100,3 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return f"cuda {torch.cuda.get_device_name(device)}"
     return f"cpu {torch.backends.cpu.get_cpu_capability()} {platform.machine()}"
-
-
-def exact(value: Any) -> Any:
-    """The same value without floats, which have more than one spelling: they become decimal text."""
-    if isinstance(value, float):
-        return format(Decimal(repr(value)), "f")
-    if isinstance(value, dict):
-        return {name: exact(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [exact(item) for item in value]
-    return value

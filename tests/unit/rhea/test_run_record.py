@@ -5,11 +5,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from demur.digests import exact
 from demur.manifests import Catalogue
 from demur.runs import ConsumedTree, RunRecord
 from demur.signing import SigningKey
 from rhea.config import Settings
-from rhea.run_record import exact, weights_digest
+from rhea.run_record import weights_digest
 
 
 @pytest.fixture(scope="module")
