@@ -1,5 +1,6 @@
 """A real SMTP server for tests, on a port of its own: it keeps what it takes, and refuses as it is told."""
 
+import asyncio
 import datetime
 import ssl
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ USER, PASSWORD = "demur", "p@ss:w/rd %"
 
 @dataclass
 class Inbox:
-    """``rcpt`` and ``data`` are the replies to those commands in place of a yes."""
+    """``rcpt`` and ``data`` are the replies to those commands in place of a yes. While it is ``busy``, it keeps a mail and says nothing."""
 
     port: int
     mails: list[EmailMessage] = field(default_factory=list)
@@ -35,6 +36,7 @@ class Inbox:
     logins: list[str] = field(default_factory=list)
     rcpt: str = ""
     data: str = ""
+    busy: bool = False
 
     async def handle_RCPT(self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]) -> str:
         if self.rcpt:
@@ -50,6 +52,8 @@ class Inbox:
         self.mails.append(mail)
         self.envelopes.append((envelope.mail_from or "", envelope.rcpt_tos))
         self.encrypted.append(server.transport is not None and server.transport.get_extra_info("ssl_object") is not None)
+        while self.busy:
+            await asyncio.sleep(0.02)
         return "250 taken"
 
     def let_in(self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, login: LoginPassword) -> AuthResult:
