@@ -8,12 +8,30 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import undefer
 
 from demur.exclusions import KeyKind
 from demur.exclusions.reader import ExclusionList
-from demur.signing import SigningKey
-from models import AuditEvent, ExclusionEntry, ExclusionListVersion, OptOut, Outbox, RequestState, RightsRequest, RightsRequestEvent
+from demur.exclusions.sources import DirectorySource
+from demur.receipts import LogKind
+from demur.signing import SigningKey, VerifyKey
+from demur.tlog.files import LogFiles
+from demur.tlog.reader import LogReader
+from models import (
+    AuditEvent,
+    ExclusionEntry,
+    ExclusionListVersion,
+    LogEntry,
+    OptOut,
+    Outbox,
+    RequestState,
+    RightsRequest,
+    RightsRequestEvent,
+)
+from rights.keys import LOG_VERIFIER_FILE
+from rights.log import compare_log
 from rights.optouts import Photos, file_opt_outs
+from rights.receipts import receipt
 from tests.support.brokers import Broker
 from tests.support.workshop import OWNERS, Workshop, uids_of, workshop
 
@@ -47,6 +65,7 @@ def test_kills_lose_nothing_and_double_nothing(tmp_path: Path, database_url: str
             shop.start(victim)
         wait_until_done(shop)
         check(shop)
+        check_log(shop)
         assert [shop.stop(name) for name in ("relay", *WORKERS)] == [0, 0, 0], shop.logs()
 
 
@@ -108,3 +127,17 @@ def check(shop: Workshop) -> None:
     published = ExclusionList.open(str(shop.config.list_dir), key=key)
     assert published.head.version == versions[-1].version
     assert {entry.key for entry in published.entries if entry.kind is KeyKind.UID} == excluded
+
+
+def check_log(shop: Workshop) -> None:
+    """Every filing and every opt-out's taking effect is stated once, and each statement has its receipt in one log without a gap."""
+    key = VerifyKey.load(shop.config.keys_dir / LOG_VERIFIER_FILE)
+    log = LogReader(DirectorySource(shop.config.log_dir).read, key)
+    with shop.workplace.reading() as session:
+        assert compare_log(session, LogFiles(shop.config.log_dir), key).waiting == 0
+        entries = session.scalars(select(LogEntry).options(undefer(LogEntry.envelope)).order_by(LogEntry.leaf_index)).all()
+        statements = [receipt(log, entry).verify(key)[0] for entry in entries]
+        subjects = session.scalars(select(OptOut.subject)).all()
+    assert [entry.leaf_index for entry in entries] == list(range(len(entries)))
+    for kind in (LogKind.OPT_OUT_FILED, LogKind.OPT_OUT_LISTED):
+        assert Counter(uid for statement in statements if statement.kind is kind for uid in statement.photos) == Counter(subjects)
