@@ -6,7 +6,7 @@ Pure, but for `announce`. Format: docs/formats/exclusion-list.md.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from demur import signing
 from demur.digests import NotCanonical, canonical_json
@@ -54,7 +54,7 @@ class Rotation:
     def open(cls, envelope: bytes) -> Self:
         """A rotation that both of its keys have signed. Raises BadRotation."""
         try:
-            rotation = cls._parse(json.loads(peek_envelope(envelope)[1]))
+            rotation = cls._parse(peek_envelope(envelope)[1])
             for key in (rotation.old, rotation.new):
                 open_envelope(envelope, PAYLOAD_TYPE, [key])
         except (signing.SigningError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -62,8 +62,9 @@ class Rotation:
         return rotation
 
     @classmethod
-    def _parse(cls, told: dict[str, Any]) -> Self:
-        if set(told) != _FIELDS or told["format"] != FORMAT:
+    def _parse(cls, payload: bytes) -> Self:
+        told = json.loads(payload)
+        if set(told) != _FIELDS or told["format"] != FORMAT or canonical_json(told) != payload:
             raise ValueError(f"a rotation is not of the format {FORMAT}")
         old, new = VerifyKey.parse(text(told["old_key"])), VerifyKey.parse(text(told["new_key"]))
         return cls(text(told["list_id"]), count(told["number"]), old, new, count(told["from_version"]))
