@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from config import MEGABYTE
@@ -26,23 +27,23 @@ def page() -> str:
 
 
 @blueprint.post("/verify")
-def check() -> str:
+def check() -> ResponseReturnValue:
     """For browsers that cannot check signatures, or run no scripts."""
     request.max_content_length = MOST_BYTES
     try:
         keys = request.form.get("keys", "").strip()
         documents = [Document(file.filename, file.read()) for file in request.files.getlist("file") if file.filename]
     except RequestEntityTooLarge:
-        return _page(problem=TOO_LARGE)
+        return _page(problem=TOO_LARGE), 413
     receipt = request.form.get("receipt", "")
     if not documents and receipt:
         documents = [Document("the receipt of the link", find_receipt(receipt).to_json())]
     if not documents:
-        return _page(keys=keys, problem="Choose a file first.")
+        return _page(keys=keys, problem="Choose a file first."), 422
     try:
         return _page(keys=keys, findings=_verified(documents, keys))
     except BadKey as error:
-        return _page(keys=keys, problem=f"One of the keys cannot be read: {error}.")
+        return _page(keys=keys, problem=f"One of the keys cannot be read: {error}."), 422
 
 
 def _page(*, keys: str = "", receipt: str = "", findings: Sequence[Finding] = (), problem: str = "") -> str:
