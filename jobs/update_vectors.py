@@ -10,6 +10,6 @@ def update_vectors(workplace: Workplace, work: Work) -> None:
     repair_public(workplace)  # the version that promised this may be committed, but not yet be public
     key = signing_key(config.keys_dir, config.list_dir)
     office = VectorsOffice(workplace.reading, workplace.catalogues, config.list_dir, config.vectors_dir, key)
-    office.update(lambda done, total, stage: work.pause())
+    office.update_in_turn(lambda done, total, stage: work.pause())
     with workplace.effect(work):
         pass  # the files are the effect; the row is done once they are durable

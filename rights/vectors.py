@@ -3,7 +3,9 @@
 They are derived: from the catalogues, the index over them, and the published list, and can be made anew from these at any time.
 """
 
-from collections.abc import Callable, Collection
+import fcntl
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +54,24 @@ class VectorsOffice:
     directory: Path
     key: SigningKey
 
+    def update_in_turn(self, progress: Progress) -> list[str]:
+        """`update`, unless another process is at it: that one then goes on until nothing newer is wanted, and this one has nothing to do.
+
+        So workers do not wait in a row behind the first vectors of a large manifest. Should the other one die, its own promise of this
+        work is not kept yet, and it is begun again.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        wanted, changed = self.directory / "wanted", list[str]()
+        wanted.touch()
+        while wanted.exists():  # looked at last by whoever let the lock go: what was wanted meanwhile found it taken
+            with _at_once(self.directory / "turn.lock") as mine:
+                if not mine:
+                    break
+                while wanted.exists():
+                    wanted.unlink()
+                    changed += self.update(progress)
+        return changed
+
     def update(self, progress: Progress, *, names: Collection[str] = (), afresh: bool = False) -> list[str]:
         """Brings the vectors of all registered manifests, or of these, to the newest published version, and names those that were not.
 
@@ -77,6 +97,18 @@ class VectorsOffice:
             lambda done, total, stage: progress(done, total, f"{manifest.name}, {stage}"),
         )
         return derivation.update(self.directory / manifest_directory(manifest.name), afresh=afresh)
+
+
+@contextmanager
+def _at_once(path: Path) -> Iterator[bool]:
+    """Whether the lock is ours; does not wait for it."""
+    with path.open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def vectors_state(session: Session, catalogues: Catalogues, directory: Path, key: VerifyKey) -> list[ManifestVectors]:
