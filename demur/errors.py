@@ -1,5 +1,9 @@
-"""The one base class by which a caller can tell an anticipated failure from a fault in the program."""
+"""The base classes by which a caller can tell an anticipated failure from a fault in the program."""
 
 
 class DemurError(Exception):
     """An anticipated failure. Its text is one clear sentence for the person at the terminal."""
+
+
+class Refused(DemurError):
+    """Something signed cannot be trusted, so nothing may be done on its word. Commands end with exit code 3."""

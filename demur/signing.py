@@ -19,14 +19,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from demur.digests import NotCanonical, canonical_json
-from demur.errors import DemurError
+from demur.errors import Refused
 from demur.files import atomic_write
 
 _NAME_HEADER = "Demur-Key-Name: "
 _NAME = re.compile(r"[^\s+\x00-\x20\x7f]+")
 
 
-class SigningError(DemurError):
+class SigningError(Refused):
     """A key or a signature cannot be used."""
 
 

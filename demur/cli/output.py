@@ -9,10 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from demur.errors import DemurError
-from demur.exclusions.trusted import ListRefused
-from demur.signing import SigningError
-from demur.tlog.witness import LogForked, LogRolledBack
+from demur.errors import DemurError, Refused
 
 REFUSED = 3
 FILE = click.Path(path_type=Path)
@@ -26,7 +23,7 @@ class Refusing(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (ListRefused, SigningError, LogForked, LogRolledBack) as error:
+        except Refused as error:
             self._say(f"Refused ({type(error).__name__}): {error}", ctx, REFUSED)
         except DemurError as error:
             self._say(f"Error: {error}", ctx, 1)

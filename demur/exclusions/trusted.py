@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar
 import pyarrow as pa
 
 from demur import signing
-from demur.errors import DemurError
+from demur.errors import Refused
 from demur.exclusions.delta import Delta, Misfit
 from demur.exclusions.entries import BadEntry, FileDigest, UnknownWord
 from demur.exclusions.head import PAYLOAD_TYPE, BadHead, Head, UnknownKind
@@ -25,7 +25,7 @@ from demur.fields import rfc3339
 _Rows = TypeVar("_Rows")
 
 
-class ListRefused(DemurError):
+class ListRefused(Refused):
     """The exclusion list cannot be trusted or read; nothing may be trained on its word."""
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from demur.digests import canonical_json
-from demur.errors import DemurError
+from demur.errors import DemurError, Refused
 from demur.fields import count, digest, fields
 from demur.files import atomic_write
 from demur.signing import SigningKey
@@ -19,11 +19,11 @@ from demur.tlog.merkle import ProofRefused
 from demur.tlog.reader import LogReader
 
 
-class LogForked(DemurError):
+class LogForked(Refused):
     """The log shows another history than the one that was seen before."""
 
 
-class LogRolledBack(DemurError):
+class LogRolledBack(Refused):
     """The log shows an older tree than the one that was seen before."""
 
 
