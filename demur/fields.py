@@ -22,9 +22,10 @@ def parse_rfc3339(value: str) -> datetime:
 
 
 def text(value: object) -> str:
-    """Text that is not empty. Raises ValueError."""
+    """Text that is not empty and can be written down: without a lone surrogate. Raises ValueError."""
     if not isinstance(value, str) or not value:
         raise ValueError(f"{value!r} is not text")
+    value.encode()
     return value
 
 

@@ -70,10 +70,10 @@ class EntryProof:
                 count(told["leaf_index"]),
                 tuple(bytes.fromhex(node) for node in told["path"]),
             )
+            spelled = data.encode() if isinstance(data, str) else data
         except (ValueError, TypeError, KeyError, RecursionError, NotCanonical) as error:
             raise BadEntryProof(f"the entry proof cannot be read: {error}") from error
-        spelled = data if isinstance(data, str) else data.decode()
-        if set(told) != _FIELDS or told["format"] != FORMAT or proof.to_json() != spelled:
+        if set(told) != _FIELDS or told["format"] != FORMAT or proof.to_json().encode() != spelled:
             raise BadEntryProof(f"this is not an entry proof of the format {FORMAT}")
         return proof
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from demur.digests import canonical_json
 from demur.errors import DemurError
+from demur.fields import text
 from demur.tlog import merkle
 from demur.tlog.merkle import ProofRefused
 
@@ -69,11 +70,11 @@ class InclusionProof:
         return canonical_json(fields).decode()
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
+    def from_json(cls, data: str | bytes) -> Self:
         """Raises BadProof."""
-        fields = _fields(text, INCLUSION_FORMAT)
+        fields = _fields(data, INCLUSION_FORMAT)
         try:
-            return cls(str(fields["run_id"]), str(fields["uid"]), ProvenLeaf.from_fields(fields["leaf"]))
+            return cls(text(fields["run_id"]), text(fields["uid"]), ProvenLeaf.from_fields(fields["leaf"]))
         except (ValueError, TypeError, KeyError) as error:
             raise BadProof(f"the inclusion proof cannot be read: {error}") from error
 
@@ -111,25 +112,25 @@ class AbsenceProof:
         return canonical_json(fields).decode()
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
+    def from_json(cls, data: str | bytes) -> Self:
         """Raises BadProof."""
-        fields = _fields(text, ABSENCE_FORMAT)
+        fields = _fields(data, ABSENCE_FORMAT)
         try:
             before, after = (ProvenLeaf.from_fields(fields[side]) if fields[side] is not None else None for side in ("before", "after"))
-            return cls(str(fields["run_id"]), str(fields["uid"]), before, after)
+            return cls(text(fields["run_id"]), text(fields["uid"]), before, after)
         except (ValueError, TypeError, KeyError) as error:
             raise BadProof(f"the absence proof cannot be read: {error}") from error
 
 
-def parse_proof(text: str | bytes) -> InclusionProof | AbsenceProof:
+def parse_proof(data: str | bytes) -> InclusionProof | AbsenceProof:
     """Reads a proof of either kind. Raises BadProof."""
     try:
-        fields = json.loads(text)
+        fields = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise BadProof("this is not a proof: broken JSON") from error
     if isinstance(fields, dict) and fields.get("format") == INCLUSION_FORMAT:
-        return InclusionProof.from_json(text)
-    return AbsenceProof.from_json(text)
+        return InclusionProof.from_json(data)
+    return AbsenceProof.from_json(data)
 
 
 def _expected_key(proof: InclusionProof | AbsenceProof, run_id: str, uid: str) -> bytes:
@@ -138,9 +139,9 @@ def _expected_key(proof: InclusionProof | AbsenceProof, run_id: str, uid: str) -
     return key_digest(run_id, uid)
 
 
-def _fields(text: str | bytes, expected: str) -> dict[str, Any]:
+def _fields(data: str | bytes, expected: str) -> dict[str, Any]:
     try:
-        fields = json.loads(text)
+        fields = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise BadProof("this is not a proof: broken JSON") from error
     if not isinstance(fields, dict) or fields.get("format") != expected:

@@ -5,7 +5,7 @@ import { decode, encode, equal } from "./bytes.js";
 import { Malformed } from "./refused.js";
 
 const DEEPEST = 100; // more than any format has, and less than any engine can follow
-const LONE_SURROGATE = /\p{Surrogate}/u;
+export const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** @throws {Malformed} for a value that has no such spelling */
 export function canonicalJson(value) {

@@ -1,5 +1,6 @@
 // Strict readers for the fields of signed JSON: the right type and form, or Malformed, which says what was found instead.
 
+import { LONE_SURROGATE } from "./canonical.js";
 import { Malformed } from "./refused.js";
 
 /** An object; with exactly the fields `names`, if those are given. */
@@ -17,8 +18,9 @@ export function items(value) {
   return value;
 }
 
+/** Text that is not empty and can be written down. */
 export function text(value) {
-  if (typeof value !== "string" || !value) throw wrong(value, "text");
+  if (typeof value !== "string" || !value || LONE_SURROGATE.test(value)) throw wrong(value, "text");
   return value;
 }
 

@@ -365,7 +365,21 @@ def test_signed_records_are_read_alike(offline: Offline, change: dict[str, Any])
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"hello", b"{}", b"[]", b"{", b"\xff\xfe", b"a\n\nb", b"PAR1", b"DEMURCT1", b'{"payload":1}', b'{"checkpoint":1}']
+    "data",
+    [
+        b"",
+        b"hello",
+        b"{}",
+        b"[]",
+        b"{",
+        b"\xff\xfe",
+        b"a\n\nb",
+        b"PAR1",
+        b"DEMURCT1",
+        b'{"payload":1}',
+        b'{"checkpoint":1}',
+        b'{"format":"demur-absence-proof/1","run_id":"\\ud800","uid":"a","before":null,"after":null}',
+    ],
 )
 def test_other_files_are_refused(offline: Offline, data: bytes):
     (here,), (there,) = offline.findings({"f": data}, [KEY]), python_findings({"f": data}, [KEY])

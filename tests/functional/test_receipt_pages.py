@@ -172,6 +172,9 @@ def test_nothing_of_what_is_sent_is_kept(portal: TestedPortal):
 def test_hostile_text_in_a_receipt_is_only_text(portal: TestedPortal):
     told = json.loads(GOOD)
     told["checkpoint"] = "<script>alert(1)</script>\n1\nAA==\n\n— a AAAAAAA=\n"
-    page = send(portal.visitor(), (json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n", "a.json"))
+    receipt = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    proof = json.dumps({"format": "demur-absence-proof/1", "run_id": "\ud800", "uid": "\ud800", "before": None, "after": None}).encode()
+    entry = '{"entry":["uid","ü",""],"format":"demur-entry-proof/1","leaf_index":0,"list_id":"x","path":[],"version":1}'.encode("utf-16-le")
+    page = send(portal.visitor(), (receipt, "a.json"), (proof, "b.json"), (entry, "c.json"))
     assert "<script>alert" not in page
-    assert "It does not hold." in page
+    assert "3 of 3 do not hold." in page

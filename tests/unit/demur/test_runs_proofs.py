@@ -92,6 +92,14 @@ def test_rubbish_is_refused_by_name(value: object) -> None:
         InclusionProof.from_json(json.dumps({"format": "demur-inclusion-proof/1", "run_id": "r", "uid": "u", "leaf": leaf}))
 
 
+@pytest.mark.parametrize("field", ["run_id", "uid"])
+@pytest.mark.parametrize("value", ["", "\ud800", 7, None, ["u1"]])
+def test_names_that_cannot_be_written_down_are_refused(tree: ConsumedTree, field: str, value: object) -> None:
+    for proof in (tree.absence_proof("absent"), tree.inclusion_proof("u3")):
+        with pytest.raises(BadProof):
+            parse_proof(json.dumps(json.loads(proof.to_json()) | {field: value}))
+
+
 def test_a_leaf_outside_the_tree_is_refused() -> None:
     with pytest.raises(DemurError):
         ProvenLeaf(-1, bytes(32), ()).verify("0" * 64, 1)
