@@ -214,7 +214,7 @@ def _parsed(read: Callable[[BinaryIO], _Rows], file: BinaryIO) -> _Rows:
         raise BadListFormat(f"the list holds a malformed entry: {error}") from error
     except BadOrder as error:
         raise BadListFormat(f"the list's Parquet file is not as it must be: {error}") from error
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # pyarrow decodes the names of columns itself
         raise BadListFormat(f"the list's Parquet file is unreadable: {error}") from error
     except UnknownWord as error:
         raise UnknownKeyKind(f"the list holds {error}, which this version of demur cannot apply") from error
