@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, undefer
 from demur.exclusions import Entry, KeyKind
 from demur.exclusions.entry_proof import EntryProver
 from demur.exclusions.history import History, read_keys
+from demur.exclusions.rotation import ROTATIONS_FILE
 from demur.exclusions.sources import DirectorySource
 from demur.exclusions.writer import HEAD_FILE
 from demur.receipts import LogKind
@@ -139,6 +140,7 @@ def gather_evidence(session: Session, archive: Archive, owners: Sequence[str], u
         ("README.txt", _README.encode()),
         ("keys.txt", _keys(archive).encode()),
         *_receipts(session, archive.log, owners, None if uid is None else _requests(standing, photos[0])),
+        *_rotations(archive.list_dir),
         *_of_log(session, archive.log, LogKind.LIST_PUBLISHED, [(_of_version(version), version) for version in versions]),
         *((f"{_of_version(version)}/{HEAD_FILE}", source.read(f"versions/{version}/{HEAD_FILE}", 1 << 16)) for version in versions),
         *_of_log(session, archive.log, LogKind.RUN_RECORDED, [(_of_run(run), run.id) for run in runs]),
@@ -186,6 +188,13 @@ def _of_log(session: Session, log: LogReader, kind: LogKind, places: Sequence[tu
         given = receipt(log, entries[number]) if number in entries else None
         if given is not None:
             yield f"{name}/receipt.json", given.to_json()
+
+
+def _rotations(list_dir: Path) -> Iterator[File]:
+    """What leads from the list's present key to those that signed older versions."""
+    path = list_dir / ROTATIONS_FILE
+    if path.exists():
+        yield f"exclusion-list/{ROTATIONS_FILE}", path.read_bytes()
 
 
 def _keys(archive: Archive) -> str:

@@ -106,6 +106,18 @@ def test_the_whole_bundle_has_a_proof_for_each_photo_and_run(ada: Visitor, porta
     assert b"ben-0" not in zipfile.ZipFile(io.BytesIO(bundle)).read("README.txt")
 
 
+def test_a_bundle_holds_when_the_lists_key_was_changed_meanwhile(ada: Visitor, portal: TestedPortal, tmp_path: Path):
+    assert portal.run("keys", "rotate").exit_code == 0
+    portal.settle()
+    portal.record_run("Run 3", ["ben-0"])
+    portal.settle()
+    bundle = ada.get("/photos/ada-1/evidence.zip").data
+    assert "exclusion-list/rotations.json" in names(bundle)
+    findings = verify(tmp_path, portal, bundle)  # by the new key alone
+    assert not [finding for finding in findings if finding["refusal"]]
+    assert {finding["file"].split("/")[2] for finding in findings if "excluded-" in finding["file"]} == {"version-1", "version-2"}
+
+
 def test_a_changed_bundle_is_refused_wherever_it_was_changed(ada: Visitor, portal: TestedPortal, tmp_path: Path):
     honest = zipfile.ZipFile(io.BytesIO(ada.get("/photos/ada-1/evidence.zip").data))
     files = {name: honest.read(name) for name in honest.namelist()}
