@@ -68,8 +68,7 @@ def write_run_record(
             "stages": (Stage("training", stage.samples, stage.digest.hexdigest()),),
             "weights_digest": sha256_file(weights),
         }
-        facts = _defaults() | facts
-        record = RunRecord(**(facts | made | {"config": exact(facts["config"])}))
+        record = RunRecord(**(_plain(_defaults() | facts) | made))
         (scratch / RECORD_FILE).write_bytes(record.sign(key))
     return record
 
@@ -97,6 +96,11 @@ class _Training:
         if keep.false_count:
             uid = batch[keep.index(pa.scalar(False)).as_py()]
             raise ExcludedConsumed(f"version {self._exclusions.head.version} of the list excludes {uid}, which the run consumed")
+
+
+def _plain(facts: dict[str, Any]) -> dict[str, Any]:
+    """Without floats, and with plain text where a filter report counts by kinds."""
+    return facts | {"config": exact(facts["config"]), "dropped": {str(reason): rows for reason, rows in facts["dropped"].items()}}
 
 
 def _defaults() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A run record written in one call at the end of a training script."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from demur.digests import files_digest
-from demur.exclusions import ExclusionList
+from demur.exclusions import ExclusionList, KeyKind
 from demur.files import TargetExists
 from demur.runs import BadRunRecord, ConsumedTree, ManifestReference, RunRecord
 from demur.runs.recording import CONSUMED_FILE, RECORD_FILE, ExcludedConsumed, write_run_record
@@ -69,6 +70,10 @@ def test_facts_may_be_told(tmp_path: Path, written: Any) -> None:
     record = written(**facts, code_digest=code, config={"rate": 3e-4, "deep": [{"decay": 0.5}]})
     assert {name: getattr(record, name) for name in facts} == facts
     assert (record.code_digest, record.config) == (code, {"rate": "0.0003", "deep": [{"decay": "0.5"}]})
+
+
+def test_what_a_filter_dropped_is_told_as_it_was_counted(written: Any) -> None:
+    assert written(dropped=Counter({KeyKind.UID: 2, KeyKind.PHASH: 1})).dropped == {"uid": 2, "phash": 1}
 
 
 def test_two_runs_cannot_be_compared_by_their_trees(tmp_path: Path, written: Any) -> None:
