@@ -1,10 +1,11 @@
 """The receipt of one statement, for whoever has its link: on screen, on paper, and as the file that proves it."""
 
+from dataclasses import dataclass
+
 import segno
 from flask import Blueprint, Response, make_response, render_template, url_for
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
-from werkzeug.utils import secure_filename
 
 from demur.errors import DemurError
 from demur.receipts import LogKind, Receipt, Statement
@@ -33,22 +34,26 @@ class NotYetInTheLog(DemurError):
 @blueprint.get("/receipts/<public_id>")
 def page(public_id: str) -> Response:
     entry = _entry(public_id)
-    statement = Statement.parse(entry.statement)
-    found = _receipt(entry)
-    shown = {"entry": entry, "title": TITLES[entry.kind], "statement": statement, "receipt": found, "file_name": file_name(statement)}
-    if found is not None:
-        checkpoint = LogCheckpoint.parse(found.checkpoint)
-        shown["checkpoint"] = checkpoint
-        shown["proves"], shown["not_proves"] = in_words(statement, found.leaf_index, checkpoint.origin, checkpoint.size)
-    link = verify_link(entry)
-    response = make_response(render_template("receipts/one.html", key=log_verifier(), link=link, code=qr_code(link), **shown))
-    return _unseen_by_others(response)
+    statement, found, link = Statement.parse(entry.statement), _receipt(entry), verify_link(entry)
+    shown = render_template(
+        "receipts/one.html",
+        entry=entry,
+        title=TITLES[entry.kind],
+        statement=statement,
+        file_name=receipts.file_name(statement),
+        link=link,
+        code=qr_code(link),
+        key=log_verifier(),
+        receipt=found,
+        proven=_proven(found, statement) if found else None,
+    )
+    return _unseen_by_others(make_response(shown))
 
 
 @blueprint.get("/receipts/<public_id>.json")
 def file(public_id: str) -> Response:
     entry = _entry(public_id)
-    name = file_name(Statement.parse(entry.statement))
+    name = receipts.file_name(Statement.parse(entry.statement))
     response = Response(_in_the_log(entry).to_json(), mimetype="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return _unseen_by_others(response)
@@ -62,13 +67,6 @@ def find_receipt(public_id: str) -> Receipt:
 def verify_link(entry: LogEntry) -> str:
     """The address at which a browser fetches and checks the receipt."""
     return absolute(url_for("verify.page", receipt=entry.public_id))
-
-
-def file_name(statement: Statement) -> str:
-    """``receipt-DM-7Q4K-92XF-opt_out_filed.json``."""
-    version = f"version-{statement.exclusion_list.version}" if statement.exclusion_list else ""
-    about = statement.reference or statement.run_name or version
-    return secure_filename(f"receipt-{about}-{statement.kind}.json")
 
 
 def qr_code(link: str) -> Markup:
@@ -86,6 +84,18 @@ def _entry(public_id: str) -> LogEntry:
 def _receipt(entry: LogEntry) -> Receipt | None:
     log = log_reader()
     return receipts.receipt(log, entry) if log else None
+
+
+@dataclass(frozen=True)
+class _Proven:
+    checkpoint: LogCheckpoint
+    proves: str
+    not_proves: str
+
+
+def _proven(found: Receipt, statement: Statement) -> _Proven:
+    checkpoint = LogCheckpoint.parse(found.checkpoint)
+    return _Proven(checkpoint, *in_words(statement, found.leaf_index, checkpoint.origin, checkpoint.size))
 
 
 def _in_the_log(entry: LogEntry) -> Receipt:

@@ -20,7 +20,7 @@ from demur.receipts import LogKind, Statement
 from demur.tlog.reader import LogReader
 from models import Account, LogEntry, RightsRequest
 from rights import audit
-from rights.receipts import receipt
+from rights.receipts import file_name, receipt
 
 WIDTH = 76
 
@@ -54,8 +54,7 @@ def receipt_mail(statement: Statement, *, public_id: str, recipient: str, sender
     mail["Message-ID"] = message_id(public_id, mail["From"].addresses[0].domain)
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no machine is to answer
     mail.set_content(_text(statement, news, public_id, sender))
-    name = f"receipt-{statement.reference}-{statement.kind}.json"
-    mail.add_attachment(attachment, maintype="application", subtype="json", filename=name)
+    mail.add_attachment(attachment, maintype="application", subtype="json", filename=file_name(statement))
     return mail
 
 

@@ -1,13 +1,16 @@
 """Receipts of what was stated: put together from the database and the log's files when somebody asks for them."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from demur.receipts import LogKind, Receipt
+from demur.receipts import LogKind, Receipt, Statement
 from demur.tlog.reader import LogReader
 from models import LogEntry, RightsRequest, TrainingRun
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def receipt(log: LogReader, entry: LogEntry) -> Receipt | None:
@@ -20,6 +23,13 @@ def receipt(log: LogReader, entry: LogEntry) -> Receipt | None:
         return None
     proof = tuple(log.tree(checkpoint).inclusion_proof(entry.leaf_index))
     return Receipt(entry.envelope, entry.salt, entry.leaf_index, proof, str(checkpoint))
+
+
+def file_name(statement: Statement) -> str:
+    """``receipt-DM-7Q4K-92XF-opt_out_filed.json``: after what it is about."""
+    version = f"version-{statement.exclusion_list.version}" if statement.exclusion_list else ""
+    about = statement.reference or statement.run_name or version
+    return _UNSAFE.sub("-", f"receipt-{about}-{statement.kind}.json")
 
 
 def entry_by_public_id(session: Session, public_id: str) -> LogEntry | None:

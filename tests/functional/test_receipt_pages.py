@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from demur.receipts import LogKind, Receipt
+from demur.receipts import LogKind, Receipt, Statement
 from demur.signing import VerifyKey
 from models import LogEntry, WebSession
 from portal.verify import MOST_BYTES
+from rights.log import state
 from tests.support.portals import ADA, BEN, TestedPortal, Visitor
-from tests.support.receipt_vectors import RECEIPTS
+from tests.support.receipt_vectors import AT, RECEIPTS
 
 GOOD = (RECEIPTS / "good" / "opt_out_filed.json").read_bytes()
 KEY = (RECEIPTS / "log.vkey").read_text()
@@ -108,7 +109,7 @@ def test_runs_and_versions_of_the_list_lead_to_their_receipts(portal: TestedPort
     assert "/log/checkpoint" in listed
     assert portal.visitor().get("/log/key").text.strip() in listed
     assert links(portal.visitor().get(f"/runs/{run.public_id}").text) == [f"/receipts/{recorded}"]
-    for public_id, name in ((recorded, "receipt-Run_1-run_recorded.json"), (published, "receipt-version-1-list_published.json")):
+    for public_id, name in ((recorded, "receipt-Run-1-run_recorded.json"), (published, "receipt-version-1-list_published.json")):
         answer = portal.visitor().get(f"/receipts/{public_id}.json")
         assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
 
@@ -178,3 +179,16 @@ def test_hostile_text_in_a_receipt_is_only_text(portal: TestedPortal):
     page = send(portal.visitor(), (receipt, "a.json"), (proof, "b.json"), (entry, "c.json"))
     assert "<script>alert" not in page
     assert "3 of 3 do not hold." in page
+
+
+def test_many_photos_are_counted_and_unfolded(portal: TestedPortal):
+    photos = tuple(f"photo-{number:02d}" for number in range(40))
+    with portal.workplace.writing.begin() as session:
+        stated = state(session, Statement(LogKind.OPT_OUT_FILED, AT, "DM-0000-0001", photos), AT)
+        session.flush()
+        address = stated.public_id
+    portal.run("list", "publish")
+    page = portal.visitor().get(f"/receipts/{address}").text
+    assert "<dt>40 photos</dt>" in page
+    assert "<summary>Show them all</summary>" in page
+    assert "<code>photo-39</code>" in page
