@@ -1,5 +1,6 @@
 """Workers, relay and broker die in mid-propagation; nothing is lost and nothing happens twice."""
 
+import json
 import random
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ from demur.receipts import LogKind
 from demur.signing import SigningKey, VerifyKey
 from demur.tlog.files import LogFiles
 from demur.tlog.reader import LogReader
+from demur.vectors import DeletionVectors
 from models import (
     AuditEvent,
     ExclusionEntry,
@@ -127,6 +129,10 @@ def check(shop: Workshop) -> None:
     published = ExclusionList.open(str(shop.config.list_dir), key=key)
     assert published.head.version == versions[-1].version
     assert {entry.key for entry in published.entries if entry.kind is KeyKind.UID} == excluded
+    vectors = DeletionVectors.open(shop.config.vectors_dir, key=key, manifest="many")
+    assert vectors.head.list.version == versions[-1].version
+    rows = [json.loads(line)["uid"] for line in (shop.config.data_dir / "photos.jsonl").read_text().splitlines()]
+    assert {rows[place] for place in vectors.of("photos.jsonl")} == excluded
 
 
 def check_log(shop: Workshop) -> None:

@@ -214,6 +214,7 @@ settle(Workplace.open(config))
 """
 
 
+@pytest.mark.slow
 def test_a_job_killed_between_files_leaves_the_old_vectors_or_the_new_and_is_done_again(portal: TestedPortal):
     opt_out(portal, ADA, "ada-1")
     config = portal.config

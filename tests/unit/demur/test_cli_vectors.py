@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from demur.cli import main
 from demur.exclusions import Entry, KeyKind
 from demur.signing import SigningKey
-from tests.support.deletion_vectors import Publisher, import_troublesome
+from tests.support.deletion_vectors import Publisher, import_troublesome, source_rows
 from tests.support.exclusion_lists import build_version_for_today, publish_version
 
 KEY = SigningKey.generate("op.example")
@@ -51,6 +51,21 @@ def test_export_writes_places_for_other_loaders(vectors_dir: Path, tmp_path: Pat
     assert [(row["shard"], row["place"]) for row in rows] == [("00000.parquet", 1), ("00000.parquet", 2), ("00001.parquet", 5)]
     for wrong in (["--out", tmp_path / "all.npy"], ["--out", tmp_path / "all.csv"]):
         assert run("export", *about(vectors_dir), *wrong).exit_code == 2
+
+
+def test_the_loader_of_the_documentation_trains_on_what_may_be_used(
+    vectors_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documentation = Path(__file__).parents[3] / "docs" / "formats" / "deletion-vector.md"
+    example = documentation.read_text().partition("```python\n")[2].partition("```")[0].replace("photos-2026", "troublesome")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.vkey").write_text(str(KEY.verifier))
+    used: list[str] = []
+    names = {"BASE_URL": vectors_dir, "TOKEN": None, "MANIFEST": tmp_path / "manifest" / "source"}
+    exec(compile(example, str(documentation), "exec"), names | {"train_on": lambda batch: used.extend(batch["uid"].to_pylist())})
+    private = {row["uid"] for row in source_rows() if row["visibility"] == "private"}
+    assert len(used) == len(set(used))
+    assert set(used) == {row["uid"] for row in source_rows()} - private - {entry.key for entry in ENTRIES}
 
 
 def test_what_cannot_be_trusted_is_refused_with_its_name(vectors_dir: Path, tmp_path: Path) -> None:
