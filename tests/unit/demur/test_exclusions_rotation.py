@@ -2,12 +2,16 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from demur.cli import main
 from demur.digests import canonical_json
 from demur.exclusions import ExclusionList, ListRefused, Version
 from demur.exclusions.rotation import Keyring, Rotation, RotationRefused, announce, read_rotations
@@ -46,6 +50,51 @@ def rotated(tmp_path: Path) -> Path:
     announce(directory, SECOND, THIRD, LIST_ID, 4)
     publish(directory, THIRD, uids("d"), version)
     return directory
+
+
+@pytest.fixture
+def rotated_today(tmp_path: Path) -> Path:
+    """By the real clock: version 1 by the first key, 2 and 3, without a whole file, by the second."""
+    directory = tmp_path / "list"
+    version, signer = None, FIRST
+    for names in ("a", "ab", "b"):
+        version = build(uids(*names), version, datetime.now(UTC))
+        publish_version(directory, signer, version)
+        if signer is FIRST:
+            announce(directory, FIRST, SECOND, LIST_ID, 2)
+            signer = SECOND
+    return directory
+
+
+def told_by(*arguments: str) -> tuple[int, dict[str, Any]]:
+    result = CliRunner().invoke(main, [*arguments, "--json"])
+    return result.exit_code, json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("key", [FIRST, SECOND])
+def test_the_commands_follow_a_rotation(rotated_today: Path, tmp_path: Path, key: SigningKey) -> None:
+    code, told = told_by("verify", str(rotated_today), "--key", str(key.verifier))
+    assert code == 0
+    assert [file["kind"] for file in told["files"]] == ["key rotations", "signed statement", "list entries"]
+    assert str(SECOND.verifier) in told["files"][0]["proves"]
+    assert "exactly the 1 entries of version 3" in told["files"][2]["proves"]
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("uid\na\nb\n")
+    out = tmp_path / "kept.csv"
+    code, told = told_by("filter", str(manifest), "--list", str(rotated_today), "--key", str(key.verifier), "--out", str(out))
+    assert (code, told["kept"]) == (0, 1)
+    assert out.read_text() == "uid\na\n"
+
+
+def test_verify_refuses_rotations_of_strangers_and_heads_by_spent_keys(rotated_today: Path) -> None:
+    code, told = told_by("verify", str(rotated_today), "--key", str(STRANGER.verifier))
+    assert code != 0
+    assert all("UnknownKey" in file["refusal"] for file in told["files"])
+    head = rotated_today / "head.dsse.json"
+    head.write_bytes(sign_head(Keyring((SECOND.verifier,)).open_head(head.read_bytes()), FIRST))
+    code, told = told_by("verify", str(rotated_today), "--key", str(FIRST.verifier))
+    assert code != 0
+    assert [file["refusal"].partition(":")[0] for file in told["files"]] == ["", "UnknownKey", "UnknownKey"]
 
 
 @pytest.mark.parametrize("key", KEYS)

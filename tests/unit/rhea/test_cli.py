@@ -78,7 +78,7 @@ def test_a_list_by_another_key_is_refused(train: Train, lists: Path) -> None:
 def test_a_rolled_back_list_is_refused(train: Train, lists: Path, operator: SigningKey, tmp_path: Path) -> None:
     state = tmp_path / "list-state.json"
     root = "0" * 64
-    state.write_text(json.dumps({"list_id": build(uids("ada-0")).head.list_id, "version": 7, "root": root}))
+    state.write_text(json.dumps({"list_id": build(uids("ada-0")).head.list_id, "version": 7, "root": root, "key": None}))
     refused(train("--list", str(lists), "--list-key", str(operator.verifier)), "version 7 was seen before")
 
 
