@@ -1,9 +1,10 @@
 """Finds in a manifest, whatever its columns are called, those by which a list excludes; read exactly as the import reads them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
+from demur.exclusions.entries import KeyKind
 from demur.exclusions.keycolumns import PERCEPTUAL_COLUMNS, TEXT_KINDS, NoKeyColumn
 from demur.manifests.columns import convert
 from demur.manifests.schema import ALIASES
@@ -32,7 +33,14 @@ def key_columns(names: Iterable[str], where: str, given: Names = NO_NAMES) -> di
     return columns
 
 
-def keyed_table(columns: dict[str, pa.Array]) -> pa.Table:
+def judged_columns(columns: Names, kinds: Collection[KeyKind]) -> dict[str, str]:
+    """Those of the key columns that entries of these kinds are compared with; all of them where none is, so that rows can be counted."""
+    wanted = {kind.value for kind in kinds if kind.value in columns}
+    needed = {*wanted, *PERCEPTUAL_COLUMNS} if KeyKind.PHASH in wanted else wanted
+    return {ours: theirs for ours, theirs in columns.items() if ours in needed or not wanted}
+
+
+def keyed_table(columns: Mapping[str, pa.Array]) -> pa.Table:
     """The key columns in the catalogue's types; values that cannot be converted become null and match nothing."""
     return pa.table({name: convert(name, column)[0] for name, column in columns.items()})
 
