@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pyroaring import BitMap
 
+from demur.exclusions.entries import FileDigest
 from demur.runs import ManifestReference
 from demur.signing import SigningKey
 from demur.vectors.bitmaps import decoded, encoded
@@ -48,14 +49,20 @@ class Derivation:
             held = None if afresh else vectors.newest(self.published.history.keys)
             if held is not None and (held.manifest, held.list) == (self.manifest, self.published.version):
                 return False
-            usable = held is not None and held.manifest == self.manifest and vectors.holds(held.shards) and vectors.holds(held.deletions)
-            head = (self._advanced(vectors, held) if held is not None and usable else None) or self._begun(vectors)
-            vectors.publish(head, self.key)
+            vectors.publish(self._made(vectors, held), self.key)
             return True
 
-    def _begun(self, vectors: VectorsDirectory) -> VectorsHead:
+    def _made(self, vectors: VectorsDirectory, held: VectorsHead | None) -> VectorsHead:
+        if held is None or held.manifest != self.manifest or not vectors.holds(held.shards):
+            return self._begun(vectors, self._shards(vectors))
+        advanced = self._advanced(vectors, held) if vectors.holds(held.deletions) else None
+        return advanced or self._begun(vectors, held.shards)
+
+    def _shards(self, vectors: VectorsDirectory) -> FileDigest:
         everything = by_shard(self.rows.catalogue, BitMap(range(self.manifest.rows)), self.progress)
-        shards, _ = vectors.write(SHARDS_SCHEMA, _lines(everything, lambda shard: shard.rows))
+        return vectors.write(SHARDS_SCHEMA, _lines(everything, lambda shard: shard.rows))[0]
+
+    def _begun(self, vectors: VectorsDirectory, shards: FileDigest) -> VectorsHead:
         excluded = self.rows.excluded(self.published.entries, self.progress)
         deleted = by_shard(self.rows.catalogue, excluded, self.progress)
         deletions, total = vectors.write(DELETIONS_SCHEMA, _lines(deleted, lambda shard: len(shard.places)))
