@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from demur.adapters.judging import tell
 from demur.errors import DemurError
 from demur.exclusions import ExclusionList
 from demur.files import atomic_file
-from demur.filtering.keys import key_columns, keyed_table
-from demur.filtering.report import FilterReport, Progress, UnreadableManifest
+from demur.filtering.parquet import compared_columns, judged, judged_none, opened
+from demur.filtering.report import FilterReport, Progress
 from demur.manifests.errors import EmptySource
 
 UID = np.dtype("u8,u8")
@@ -63,14 +62,11 @@ def _files(metadata: Path) -> Sequence[Path]:
 
 def _judged(file: Path, exclusions: ExclusionList, report: FilterReport) -> Iterator[tuple[_Uids, NDArray[np.bool_]]]:
     """Uids, and whether their rows are kept."""
-    try:
-        with pq.ParquetFile(file, memory_map=True) as opened:
-            columns = key_columns(opened.schema_arrow.names, str(file), {"uid": "uid"})
-            for batch in opened.iter_batches(_READ_ROWS, columns=list(columns.values())):
-                judgement = exclusions.judge(keyed_table({ours: batch.column(theirs) for ours, theirs in columns.items()}))
-                yield _uids(batch.column("uid"), file), report.add(judgement).to_numpy(zero_copy_only=False)
-    except pa.ArrowException as error:
-        raise UnreadableManifest(f"{file} cannot be read as Parquet: {error}") from error
+    with opened(file) as parquet:
+        columns = compared_columns(parquet.schema_arrow, file, exclusions, {"uid": "uid"})
+        report.add(judged_none(columns, exclusions))
+        for batch in parquet.iter_batches(_READ_ROWS, columns=sorted({"uid", *columns.values()})):
+            yield _uids(batch.column("uid"), file), report.add(judged(batch, columns, exclusions)).to_numpy(zero_copy_only=False)
 
 
 def _uids(column: pa.Array, file: Path) -> _Uids:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from demur.exclusions import ExclusionList, Judgement, KeyKind
 from demur.exclusions.keycolumns import NoKeyColumn
 from demur.filtering.keys import key_columns, keyed_table
+from demur.filtering.parquet import judged_none
 from demur.filtering.pictures import judge_seen
 from demur.filtering.report import FilterReport
 
@@ -54,7 +55,7 @@ def judge_rows(
 def applied_columns(names: Iterable[str], exclusions: ExclusionList, where: str) -> dict[str, str]:
     """Our name → theirs of the key columns among `names`. Tells the kinds of entries without a column. Raises NoKeyColumn."""
     columns = key_columns(names, where)
-    tell(exclusions.judge(keyed_table({ours: pa.nulls(0) for ours in columns})).not_applied, exclusions, where)
+    tell(judged_none(columns, exclusions).not_applied, exclusions, where)
     return columns
 
 

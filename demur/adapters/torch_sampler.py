@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch.utils.data import Sampler
 from demur.adapters.judging import judge_rows, tell
 from demur.errors import DemurError
 from demur.exclusions import ExclusionList
-from demur.filtering.report import FilterReport
+from demur.filtering import FilterReport, excluded_positions
 from demur.vectors import DeletionVectors
 from demur.vectors.bitmaps import array_of
 
@@ -36,8 +37,19 @@ class KeptSampler(Sampler[int]):
         self._shuffle, self._seed, self._rank, self._world = shuffle, seed, rank, world
 
     @classmethod
+    def by_manifest(cls, manifest: Path, exclusions: ExclusionList, **options: Any) -> Self:
+        """The data set's items are the rows of a Parquet file. Reads the columns that the list is compared with, on all cores.
+
+        Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError.
+        """
+        report = FilterReport()
+        gone = excluded_positions(manifest, exclusions, report)
+        tell(report.not_applied, exclusions, str(manifest))
+        return cls.without(gone, report.rows, **options)
+
+    @classmethod
     def by_columns(cls, batches: Iterable[pa.RecordBatch], exclusions: ExclusionList, **options: Any) -> Self:
-        """Judges a table that describes the data set's items in their order, a batch at a time, as `ParquetFile.iter_batches` gives it.
+        """Judges any table that describes the data set's items in their order, a batch at a time.
 
         Raises NoKeyColumn, BadKeyColumn.
         """

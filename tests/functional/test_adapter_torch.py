@@ -41,10 +41,21 @@ def exclusions(tmp_path: Path) -> ExclusionList:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_loader_reads_only_what_is_kept(exclusions: ExclusionList, tmp_path: Path, workers: int) -> None:
     pq.write_table(table(), tmp_path / "photos.parquet", row_group_size=3)
-    with pq.ParquetFile(tmp_path / "photos.parquet") as file:
-        sampler = KeptSampler.by_columns(file.iter_batches(batch_size=2), exclusions, shuffle=False)
+    sampler = KeptSampler.by_manifest(tmp_path / "photos.parquet", exclusions, shuffle=False)
     loader = DataLoader(Photos(), batch_size=2, sampler=sampler, num_workers=workers)
     assert [list(batch) for batch in loader] == [["photo-0", "photo-6"], ["photo-7"]]
+
+
+@pytest.mark.filterwarnings("error::demur.adapters.judging.KindsNotApplied")
+def test_a_table_may_come_in_batches(exclusions: ExclusionList) -> None:
+    assert list(KeptSampler.by_columns(table().to_batches(max_chunksize=3), exclusions, shuffle=False)) == [0, 6, 7]
+
+
+def test_what_a_manifest_does_not_tell_is_told(exclusions: ExclusionList, tmp_path: Path) -> None:
+    pq.write_table(table().select(["id"]), tmp_path / "photos.parquet")
+    with pytest.warns(KindsNotApplied) as told:
+        assert len(KeptSampler.by_manifest(tmp_path / "photos.parquet", exclusions)) == 7
+    assert len(told) == 4
 
 
 def test_uids_suffice_and_what_they_do_not_tell_is_told(exclusions: ExclusionList) -> None:
