@@ -7,6 +7,7 @@ import { summaryOf } from "./verify/words.js";
 import { isZip, unpack } from "./verify/zip.js";
 
 const MOST_BYTES = 256e6; // of one file; what is larger is not for a browser
+const MOST_OPEN = 5; // of more findings, only those that were refused are unfolded
 const MOST_SHOWN = 100; // findings, of a bundle that may hold thousands
 const PAUSE_MS = 2000;
 const TRIES = 15; // of a receipt that the log does not hold yet
@@ -33,9 +34,14 @@ async function check() {
     const findings = await verifyDocuments(files.flat(), trusted);
     if (mine === turn) show(findings);
   } catch (error) {
+    if (mine === turn) complain(sentenceOf(error));
     if (!(error instanceof Refused)) throw error;
-    complain(`${error.name === "BadKey" ? "One of the keys cannot be read: " : ""}${error.message}.`);
   }
+}
+
+function sentenceOf(error) {
+  if (!(error instanceof Refused)) return "Something broke while checking. The demur command checks the same files.";
+  return `${error.name === "BadKey" ? "One of the keys cannot be read: " : ""}${error.message}.`;
 }
 
 const filesOf = (document) => (isZip(document.bytes) ? unpack(document) : [document]);
@@ -89,6 +95,7 @@ async function titleOf(answer) {
 function show(findings) {
   const shown = [...findings.filter(({ refusal }) => refusal), ...findings.filter(({ refusal }) => !refusal)].slice(0, MOST_SHOWN);
   list.replaceChildren(...(findings.length > MOST_SHOWN ? shown : findings).map(filled));
+  for (const folded of list.querySelectorAll(".finding:not(.refused) > details")) folded.open = findings.length <= MOST_OPEN;
   more.hidden = findings.length <= MOST_SHOWN;
   more.textContent = `And ${(findings.length - MOST_SHOWN).toLocaleString("en")} more: those that were refused are shown first.`;
   heading.textContent = summaryOf(findings);

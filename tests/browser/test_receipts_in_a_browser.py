@@ -238,7 +238,7 @@ def test_a_receipt_is_one_sheet_of_paper_and_its_code_leads_to_its_check(portal:
         page.goto(f"/receipts/{address}")
         assert len(ONE_PAGE.findall(page.pdf(format="A4"))) == 1, kind
         page.emulate_media(media="print")
-        assert read_code(page.locator(".code svg")) == f"{portal.config.base_url}/verify?receipt={address}"
+        assert read_code(page.locator(".qr svg")) == f"{portal.config.base_url}/verify?receipt={address}"
         expect(page.get_by_text(f"Or in a browser: {portal.config.base_url}/verify?receipt={address}")).to_be_visible()
         expect(page.get_by_role("button", name="Print")).to_be_hidden()
         page.emulate_media(media="null")
@@ -251,13 +251,13 @@ def test_the_code_is_read_from_a_screen(portal: TestedPortal, open_page: Open, s
     page = open_page(color_scheme=scheme, viewport={"width": 390, "height": 800})
     address = public_id(portal, "run_recorded")
     page.goto(f"/receipts/{address}")
-    assert read_code(page.locator(".code svg")) == f"{portal.config.base_url}/verify?receipt={address}"
+    assert read_code(page.locator(".qr svg")) == f"{portal.config.base_url}/verify?receipt={address}"
 
 
 def read_code(drawn: Locator) -> str:
     """As a camera would."""
     picture = cv2.imdecode(np.frombuffer(drawn.screenshot(), np.uint8), cv2.IMREAD_GRAYSCALE)
-    text, _, _ = cv2.QRCodeDetector().detectAndDecode(cv2.resize(picture, None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST))
+    text, _, _ = cv2.QRCodeDetectorAruco().detectAndDecode(cv2.resize(picture, None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST))
     return text
 
 
