@@ -1,12 +1,14 @@
 """The `demur` command: the training engineer's and the auditor's side, without a portal. Heavy rooms are imported by the command that
 needs them, so that `demur keys` and `--help` answer at once.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (a list, signature or proof that cannot be trusted).
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (a list, signature or proof that cannot be trusted), 4 excluded
+(`demur explain`).
 """
 
 import click
 
 from demur import __version__
+from demur.cli.explain import explain_command
 from demur.cli.hashing import hash_command
 from demur.cli.index import index_group
 from demur.cli.keys import keys_group
@@ -23,5 +25,15 @@ def main() -> None:
     """Filter training manifests by a signed exclusion list, find copies of pictures, and verify what was published and trained."""
 
 
-for command in (filter_command, verify_command, witness_command, list_group, vectors_group, keys_group, hash_command, index_group):
+for command in (
+    filter_command,
+    explain_command,
+    verify_command,
+    witness_command,
+    list_group,
+    vectors_group,
+    keys_group,
+    hash_command,
+    index_group,
+):
     main.add_command(command)

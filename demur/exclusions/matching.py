@@ -15,6 +15,19 @@ from demur.exclusions.keytable import KeyTable
 from demur.exclusions.near import NearTable
 from demur.exclusions.table import EntryTable
 from demur.exclusions.texts import hex_words
+from demur.similarity.rules import MIN_QUALITY, PDQ_CONFIRMED, PHASH_RADIUS
+
+WHY = {
+    KeyKind.UID: "its uid is on the list",
+    KeyKind.SHA256: "its file is, byte for byte, one that is on the list",
+    KeyKind.URL: "its address is on the list",
+    KeyKind.OWNER: "everything of its owner is on the list, now and later",
+    KeyKind.PHASH: (
+        f"it is a near duplicate of a picture on the list: their phash differs in at most {PHASH_RADIUS} bits, their PDQ in at most "
+        f"{PDQ_CONFIRMED}, and its quality is at least {MIN_QUALITY}"
+    ),
+}
+"""In plain words, why an entry of each kind excludes a row."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ class Matcher:
         return Judgement(kinds, not_applied)
 
     def explain(self, row: Mapping[str, Any]) -> Entry | None:
-        """The entry that excludes one row, or None. Raises NoKeyColumn, BadKeyColumn."""
+        """The entry that excludes one row, or None; `WHY` says by which reason. Raises NoKeyColumn, BadKeyColumn."""
         names = (*(kind.value for kind in TEXT_KINDS), *PERCEPTUAL_COLUMNS)
         table = pa.table({name: _single(name, row[name]) for name in names if name in row})
         matched, _ = self._match(table)

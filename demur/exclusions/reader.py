@@ -115,7 +115,10 @@ class ExclusionList:
         return self._held.matcher.judge(table)
 
     def explain(self, row: Mapping[str, Any]) -> Entry | None:
-        """The entry that excludes a row given as column → value, or None. Raises NoKeyColumn, BadKeyColumn."""
+        """The entry that excludes a row given as column → value, or None; demur.exclusions.matching.WHY says why an entry of its kind does.
+
+        Raises NoKeyColumn, BadKeyColumn.
+        """
         return self._held.matcher.explain(row)
 
     def acknowledge(self, manifest: str, *, rows: int, dropped: int) -> None:
