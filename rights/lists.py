@@ -136,12 +136,13 @@ def _read_published(directory: Path, newest: ExclusionListVersion | None, keys: 
         return None, EntryTable.of(())
     try:
         history = History(DirectorySource(directory), keys)
-        published = history.read(history.head(newest.version))
+        head = history.head(newest.version)
+        listed = history.as_signed(head)
     except ListRefused as error:
         raise PublishedFilesChanged(f"version {newest.version} in {directory} is not as it was published: {error}") from error
-    if published.head.root != newest.root:
+    if head.root != newest.root:
         raise PublishedFilesChanged(f"in the place of version {newest.version} in {directory} lies another one than was published")
-    return published.head, published.entries
+    return head, listed
 
 
 def _row(head: Head) -> ExclusionListVersion:

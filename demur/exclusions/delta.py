@@ -81,9 +81,9 @@ class Delta:
 
     def applied(self, before: EntryTable) -> EntryTable:
         """The table after this delta. Raises Misfit."""
-        if np.array_equal(before.places(self.entries)[1], ~self.adds):
-            return before.changed(self.entries, self.adds)
-        raise Misfit("an entry to add is there already, or one to remove is not")
+        if not np.array_equal(before.places(self.entries)[1], ~self.adds):
+            raise Misfit("an entry to add is there already, or one to remove is not")
+        return before.changed(self.entries, self.adds) if self else before
 
     def _where(self, wanted: NDArray[np.bool_]) -> Self:
         return type(self)(self.entries.where(wanted), self.adds[wanted])

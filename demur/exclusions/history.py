@@ -66,16 +66,14 @@ class History:
 
     def read(self, head: Head) -> Verified:
         """A version from the whole file that it builds on, and what follows on that."""
-        whole = head.entries
-        with self.source.open(f"versions/{whole.version}/{ENTRIES_FILE}", whole.size) as file:
-            entries = rules.open_whole(file, head)
-        if whole.version == head.version:
-            rules.check_entries(entries, head)
-            return Verified(head, entries)
-        base = self.head(whole.version)
-        if base.entries != whole:
-            raise rules.Gap(f"version {head.version} of the list builds on other entries of version {whole.version} than that version has")
-        return self._follow(Verified(base, entries), head, self._one_delta(base, head) or self.delta(base, head))
+        base, entries = self._whole(head)
+        one = self._one_delta(base, head)
+        return self._follow(Verified(base, entries), head, self.delta(base, head) if one is None else one)
+
+    def as_signed(self, head: Head) -> EntryTable:
+        """The entries of a version as its signed files have them, for who signed them: their root is not reckoned again."""
+        base, entries = self._whole(head)
+        return rules.apply_delta(entries, self.delta(base, head), head.version)
 
     def advance(self, before: Verified, head: Head) -> Verified:
         """A newer version than one that is there already, by the shortest way that leads to it."""
@@ -88,6 +86,16 @@ class History:
     def delta(self, before: Head, head: Head) -> Delta:
         """What leads from one version to a later one: the deltas of the versions between them, joined. Raises Gap."""
         return self._joined(self._heads(before, head))
+
+    def _whole(self, head: Head) -> tuple[Head, EntryTable]:
+        """The version on which one builds, as its whole file has it."""
+        whole = head.entries
+        with self.source.open(f"versions/{whole.version}/{ENTRIES_FILE}", whole.size) as file:
+            entries = rules.open_whole(file, head)
+        base = head if whole.version == head.version else self.head(whole.version)
+        if base.entries != whole:
+            raise rules.Gap(f"version {head.version} of the list builds on other entries of version {whole.version} than that version has")
+        return base, entries
 
     def _follow(self, before: Verified, head: Head, delta: Delta) -> Verified:
         entries = rules.apply_delta(before.entries, delta, head.version)

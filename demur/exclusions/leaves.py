@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from demur.exclusions.ordering import Columns
 from demur.similarity.kernels import compiled
 from demur.tlog import merkle
-from demur.tlog.sha256 import Words, digest, tree_root
+from demur.tlog.sha256 import LANES, SPARE, Words, digests, tree_root
 
 _BLOCK = 1 << 16  # leaves of one subtree: aligned blocks of 2**k leaves can stand in for leaf hashes
 _HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
@@ -46,12 +46,14 @@ def _hash_leaves(entries: Columns, start: int, openings: NDArray[np.uint8], hash
     longest = 0
     for row in range(len(hashes)):
         longest = max(longest, entries.offsets[start + row + 1] - entries.offsets[start + row])
-    message, schedule = np.empty(6 * longest + 256, dtype=np.uint8), np.empty(64, dtype=np.uint32)
-    for row in range(len(hashes)):
-        opening = openings[entries.kinds[start + row]]
-        message[: opening[0]] = opening[1 : opening[0] + 1]
-        end = _write_leaf(entries, start + row, message, int(opening[0]))
-        digest(message, end, schedule, hashes[row])
+    messages, lengths = np.empty((LANES, 6 * longest + 192 + SPARE), dtype=np.uint8), np.empty(LANES, dtype=np.int64)
+    for first in range(0, len(hashes), LANES):
+        rows = min(LANES, len(hashes) - first)
+        for row in range(rows):
+            opening = openings[entries.kinds[start + first + row]]
+            messages[row, : opening[0]] = opening[1 : opening[0] + 1]
+            lengths[row] = _write_leaf(entries, start + first + row, messages[row], int(opening[0]))
+        digests(messages[:rows], lengths[:rows], hashes[first : first + rows])
 
 
 @compiled

@@ -16,7 +16,7 @@ from demur.exclusions.delta import Delta, Misfit
 from demur.exclusions.entries import BadEntry, UnknownWord
 from demur.exclusions.table import BadOrder
 from demur.tlog import merkle
-from demur.tlog.sha256 import digest, tree_root
+from demur.tlog.sha256 import LANES, SPARE, digests, tree_root
 from tests.support.exclusion_lists import as_listed, entries, hexes, parquet, texts, uids
 
 
@@ -68,12 +68,14 @@ def test_counts_and_root_of_nothing() -> None:
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=400), st.integers(0, 3))
-def test_compiled_sha256_is_sha256(message: bytes, spare: int) -> None:
-    room = np.frombuffer(message + bytes(72 + spare), dtype=np.uint8).copy()
-    out = np.empty(8, dtype=np.uint32)
-    digest(room, len(message), np.empty(64, dtype=np.uint32), out)
-    assert out.astype(">u4").tobytes() == hashlib.sha256(message).digest()
+@given(st.lists(st.binary(max_size=400), min_size=1, max_size=LANES), st.integers(0, 3))
+def test_compiled_sha256_is_sha256(messages: list[bytes], spare: int) -> None:
+    rows = np.full((len(messages), max(map(len, messages)) + SPARE + spare), 0xEE, dtype=np.uint8)
+    for row, message in zip(rows, messages, strict=True):
+        row[: len(message)] = np.frombuffer(message, dtype=np.uint8)
+    out = np.empty((len(messages), 8), dtype=np.uint32)
+    digests(rows, np.array([*map(len, messages)]), out)
+    assert [row.astype(">u4").tobytes() for row in out] == [hashlib.sha256(message).digest() for message in messages]
 
 
 @settings(deadline=None)
