@@ -46,39 +46,52 @@ def _hash_leaves(entries: Columns, start: int, openings: NDArray[np.uint8], hash
     longest = 0
     for row in range(len(hashes)):
         longest = max(longest, entries.offsets[start + row + 1] - entries.offsets[start + row])
-    messages, lengths = np.empty((LANES, 6 * longest + 192 + SPARE), dtype=np.uint8), np.empty(LANES, dtype=np.int64)
+    width = 6 * longest + 192 + SPARE
+    text, lengths = np.empty(LANES * width, dtype=np.uint8), np.empty(LANES, dtype=np.int64)
+    messages = text.reshape(LANES, width)
     for first in range(0, len(hashes), LANES):
         rows = min(LANES, len(hashes) - first)
         for row in range(rows):
-            opening = openings[entries.kinds[start + first + row]]
-            messages[row, : opening[0]] = opening[1 : opening[0] + 1]
-            lengths[row] = _write_leaf(entries, start + first + row, messages[row], int(opening[0]))
+            entry, at = start + first + row, row * width
+            opening = int(openings[entries.kinds[entry], 0])
+            for letter in range(opening):
+                text[at + letter] = openings[entries.kinds[entry], letter + 1]
+            at = _write_key(entries.data, entries.offsets[entry], entries.offsets[entry + 1], text, at + opening)
+            if entries.kinds[entry] == entries.phash:
+                at = _write_pdq(entries.pdqs, entry - entries.first, text, at)
+            text[at], text[at + 1] = 0x22, 0x5D
+            lengths[row] = at + 2 - row * width
         digests(messages[:rows], lengths[:rows], hashes[first : first + rows])
 
 
 @compiled
-def _write_leaf(entries: Columns, entry: int, message: NDArray[np.uint8], at: int) -> int:
-    """The leaf after `["kind","` into `message` from `at` on; says where it ends."""
-    for place in range(entries.offsets[entry], entries.offsets[entry + 1]):
-        at = _write_byte(entries.data[place], message, at)
-    message[at], message[at + 1], message[at + 2] = 0x22, 0x2C, 0x22
-    at += 3
-    if entries.kinds[entry] == entries.phash:
-        for byte in entries.pdqs[entry - entries.first]:
-            message[at], message[at + 1] = _HEX[byte >> 4], _HEX[byte & 15]
-            at += 2
-    message[at], message[at + 1] = 0x22, 0x5D
-    return at + 2
+def _write_key(data: NDArray[np.uint8], start: int, stop: int, text: NDArray[np.uint8], at: int) -> int:
+    """The key and what follows it up to the pdq into `text` from `at` on; says where that ends."""
+    for place in range(start, stop):
+        byte = data[place]
+        if byte < 0x20 or byte == 0x22 or byte == 0x5C:
+            at = _write_escaped(byte, text, at)
+        else:
+            text[at] = byte
+            at += 1
+    text[at], text[at + 1], text[at + 2] = 0x22, 0x2C, 0x22
+    return at + 3
 
 
 @compiled
-def _write_byte(byte: np.uint8, message: NDArray[np.uint8], at: int) -> int:
+def _write_escaped(byte: np.uint8, text: NDArray[np.uint8], at: int) -> int:
+    text[at] = 0x5C
     if _SHORT[byte]:
-        message[at], message[at + 1] = 0x5C, _SHORT[byte]
+        text[at + 1] = _SHORT[byte]
         return at + 2
-    if byte >= 0x20:
-        message[at] = byte
-        return at + 1
-    message[at], message[at + 1], message[at + 2], message[at + 3] = 0x5C, 0x75, 0x30, 0x30
-    message[at + 4], message[at + 5] = _HEX[byte >> 4], _HEX[byte & 15]
+    text[at + 1], text[at + 2], text[at + 3] = 0x75, 0x30, 0x30
+    text[at + 4], text[at + 5] = _HEX[byte >> 4], _HEX[byte & 15]
     return at + 6
+
+
+@compiled
+def _write_pdq(pdqs: NDArray[np.uint8], row: int, text: NDArray[np.uint8], at: int) -> int:
+    for place in range(32):
+        text[at], text[at + 1] = _HEX[pdqs[row, place] >> 4], _HEX[pdqs[row, place] & 15]
+        at += 2
+    return at
