@@ -15,7 +15,7 @@ from demur.exclusions.texts import Secret, Texts, digest, high, prefetch_at, sam
 from demur.similarity.kernels import compiled, prefetch
 
 _BLOCK = 128  # texts looked up together: few enough for what was asked for to be in the cache still when it is read
-_SLOTS_A_KEY, _MOST_SLOTS_A_KEY = 2, 8
+_SLOTS_A_KEY, _MOST_SLOTS_A_KEY = 1.5, 8
 _FEW_SLOTS = 1 << 20  # up to that many cost little, and free ones between the keys end a search sooner
 _HALF = np.uint64(0xFFFFFFFF)
 
@@ -24,10 +24,10 @@ class KeyTable:
     """Text keys, each once. Lookups compare every byte, so a match is never a collision; the secret keeps crafted keys from being slow."""
 
     def __init__(self, keys: pa.LargeStringArray) -> None:
-        """Fewer than 2³² keys, without nulls. They are not copied; the table takes 16 bytes a key besides, or up to 8 MB."""
+        """Fewer than 2³² keys, without nulls. They are not copied; the table takes 12 bytes a key besides, or up to 8 MB."""
         self._column, self._keys = keys, texts(keys)
         self._secret: Secret = tuple(np.uint64(secrets.randbits(64)) for _ in range(4))  # type: ignore[assignment]
-        slots = max(16, _SLOTS_A_KEY * len(keys), min(_MOST_SLOTS_A_KEY * len(keys), _FEW_SLOTS))
+        slots = max(16, int(_SLOTS_A_KEY * len(keys)), min(_MOST_SLOTS_A_KEY * len(keys), _FEW_SLOTS))
         self._slots = np.zeros(slots, dtype=np.uint64)
         _fill(self._slots, self._keys, self._secret)
 
