@@ -31,6 +31,10 @@ class KeyTable:
         self._slots = np.zeros(slots, dtype=np.uint64)
         _fill(self._slots, self._keys, self._secret)
 
+    def __reduce__(self) -> tuple[type["KeyTable"], tuple[pa.LargeStringArray]]:
+        """Travels to other processes without what it made of its keys: that points into this one's memory."""
+        return KeyTable, (self._column,)
+
     def find(self, column: pa.StringArray | pa.LargeStringArray) -> NDArray[np.int64]:
         """The position of each value among the keys, or -1, also for nulls. (n,) int64."""
         found = np.empty(len(column), dtype=np.int64)
