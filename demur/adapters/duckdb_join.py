@@ -45,11 +45,16 @@ def without_excluded(connection: DuckDBPyConnection, relation: DuckDBPyRelation,
 def _text(kind: KeyKind, column: str, column_type: DuckDBPyType) -> str:
     """SQL for a column as text, as the list spells its keys. Raises BadKeyColumn."""
     name = f"kept.{_quoted(column)}"
-    if kind is KeyKind.SHA256:
-        return f"lower(hex({name}))" if column_type.id == "blob" else f"lower({name})"
-    if column_type.id not in _TEXT:
+    if column_type.id not in _TEXT | {"blob"}:
         raise BadKeyColumn(f"the column {column} holds {column_type}, which cannot be compared with the list's text keys")
-    return f"CAST({name} AS VARCHAR)"
+    text = f"decode({name})" if column_type.id == "blob" else f"CAST({name} AS VARCHAR)"
+    if kind is not KeyKind.SHA256:
+        return text
+    return (
+        f"CASE WHEN octet_length({name}) = 32 THEN lower(hex({name})) ELSE lower({text}) END"
+        if column_type.id == "blob"
+        else f"lower({text})"
+    )
 
 
 def _near_duplicate_rule(connection: DuckDBPyConnection, types: Sequence[DuckDBPyType], exclusions: ExclusionList) -> str:

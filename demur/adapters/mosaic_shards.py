@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, compress, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 from streaming.base.compression import decompress
-from streaming.base.format import MDSWriter
+from streaming.base.format import FileInfo, MDSWriter
 from streaming.base.format.mds.encodings import mds_decode
 from streaming.base.hashing import get_hash
 
@@ -78,12 +78,12 @@ def _writer(shard: "_Shard", target: Path) -> MDSWriter:
 def _shards(source: Path) -> list["_Shard"]:
     try:
         index = json.loads((source / "index.json").read_bytes())
-        shards = [_Shard(source, described) for described in index["shards"]]
-        shapes = [[described.get(name) for name in _SHARED] for described in index["shards"]]
-        formats = {(index["version"], described["version"], described["format"]) for described in index["shards"]}
+        shards = [_Shard.of(source, described) for described in index["shards"]]
+        forms = [[shard.described[name] for name in _SHARED] for shard in shards]
+        formats = {(index["version"], shard.described["version"], shard.described["format"]) for shard in shards}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UnreadableManifest(f"{source} has no index of MDS shards") from error
-    if formats != {(2, 2, "mds")} or any(shape != shapes[0] for shape in shapes):
+    if formats != {(2, 2, "mds")} or any(form != forms[0] for form in forms):
         raise UnreadableManifest(f"{source} does not consist of MDS shards of one form")
     return shards
 
@@ -94,29 +94,44 @@ class _Shard:
 
     source: Path
     described: Mapping[str, Any]
+    number: int
+    raw: FileInfo
+    packed: FileInfo | None
+
+    @classmethod
+    def of(cls, source: Path, described: Mapping[str, Any]) -> Self:
+        packed = described["zip_data"]
+        return cls(source, described, int(described["samples"]), FileInfo(**described["raw_data"]), FileInfo(**packed) if packed else None)
 
     def samples(self) -> list[bytes]:
         """Each sample as it is encoded. The layout: number of samples, n + 1 offsets, a description, samples; numbers are uint32.
 
         Raises UnreadableManifest.
         """
-        data, number = self._data(), self.described["samples"]
-        bounds = np.frombuffer(data[: 4 * number + 8], "<u4").tolist()
-        if len(bounds) != number + 2 or bounds[0] != number or bounds[-1] != len(data):
-            raise UnreadableManifest(f"a shard of {self.source} has not the samples that the index says")
+        data = self._data()
+        bounds = np.frombuffer(data[: 4 * self.number + 8], "<u4").tolist()
+        if len(bounds) != self.number + 2 or bounds[0] != self.number or bounds[-1] != len(data):
+            raise UnreadableManifest(f"{self.source / self.raw.basename} has not the samples that the index says")
         return [data[start:stop] for start, stop in pairwise(bounds[1:])]
 
     def _data(self) -> bytes:
         """The shard, unpacked. Raises UnreadableManifest unless it is what the index says."""
-        raw, packed = self.described["raw_data"], self.described["zip_data"]
-        if packed is None:
-            return self._checked((self.source / raw["basename"]).read_bytes(), raw)
-        data = self._checked((self.source / packed["basename"]).read_bytes(), packed)
-        return self._checked(decompress(self.described["compression"], data), raw)
+        if self.packed is None:
+            return self._read(self.raw)
+        try:
+            data = decompress(self.described["compression"], self._read(self.packed))
+        except UnreadableManifest:
+            raise
+        except Exception as error:  # each way of packing has errors of its own
+            raise UnreadableManifest(f"{self.source / self.packed.basename} cannot be unpacked") from error
+        return self._checked(data, self.raw)
 
-    def _checked(self, data: bytes, info: Mapping[str, Any]) -> bytes:
-        if len(data) != info["bytes"] or any(get_hash(name, data) != digest for name, digest in info["hashes"].items()):
-            raise UnreadableManifest(f"{self.source / info['basename']} is not the shard that the index describes: changed or cut short")
+    def _read(self, file: FileInfo) -> bytes:
+        return self._checked((self.source / file.basename).read_bytes(), file)
+
+    def _checked(self, data: bytes, file: FileInfo) -> bytes:
+        if len(data) != file.bytes or any(get_hash(name, data) != digest for name, digest in file.hashes.items()):
+            raise UnreadableManifest(f"{self.source / file.basename} is not what the index describes: changed or cut short")
         return data
 
     def column(self, samples: Sequence[bytes], name: str) -> pa.Array:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
-from pyspark.sql.functions import arrow_udf, hex, lower, when  # type: ignore[attr-defined]  # exists, untold by its stubs
+from pyspark.sql.functions import arrow_udf, hex, length, lower, when  # type: ignore[attr-defined]  # exists, untold by its stubs
 from pyspark.sql.types import BinaryType, DecimalType, IntegralType, StringType
 
 from demur.adapters.judging import applied_columns
@@ -41,11 +41,12 @@ def without_excluded(rows: DataFrame, exclusions: ExclusionList) -> DataFrame:
 def _text(rows: DataFrame, kind: KeyKind, name: str) -> Column:
     """A column as text, as the list spells its keys. Raises BadKeyColumn."""
     column, column_type = rows[_quoted(name)], rows.schema[name].dataType
-    if kind is KeyKind.SHA256:
-        return lower(hex(column) if isinstance(column_type, BinaryType) else column)
-    if not isinstance(column_type, StringType | IntegralType):
+    if not isinstance(column_type, StringType | IntegralType | BinaryType):
         raise BadKeyColumn(f"the column {name} holds {column_type.simpleString()}, which cannot be compared with the list's text keys")
-    return column.cast("string")
+    text = column.cast("string")
+    if kind is not KeyKind.SHA256:
+        return text
+    return lower(when(length(column) == 32, hex(column)).otherwise(text) if isinstance(column_type, BinaryType) else text)
 
 
 def _kept(rows: DataFrame, names: list[str], exclusions: ExclusionList) -> Column:

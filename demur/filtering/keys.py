@@ -5,13 +5,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import pyarrow as pa
 
 from demur.exclusions.entries import KeyKind
-from demur.exclusions.keycolumns import PERCEPTUAL_COLUMNS, TEXT_KINDS, NoKeyColumn
+from demur.exclusions.keycolumns import PERCEPTUAL_COLUMNS, TEXT_KINDS, BadKeyColumn, NoKeyColumn
 from demur.manifests.columns import convert
 from demur.manifests.schema import ALIASES
 
 Names = Mapping[str, str]
 """Our name of a column → the manifest's."""
 NO_NAMES: Names = {}
+_COMPARABLE = (
+    *(pa.types.is_null, pa.types.is_integer, pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
+    *(pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary),
+)
 KEY_COLUMNS = (*(kind.value for kind in TEXT_KINDS), *PERCEPTUAL_COLUMNS)
 
 
@@ -41,12 +45,22 @@ def judged_columns(columns: Names, kinds: Collection[KeyKind]) -> dict[str, str]
 
 
 def keyed_table(columns: Mapping[str, pa.Array]) -> pa.Table:
-    """The key columns in the catalogue's types; values that cannot be converted become null and match nothing."""
-    return pa.table({name: convert(name, column)[0] for name, column in columns.items()})
+    """The key columns in the catalogue's types; values that cannot be converted become null and match nothing.
+
+    Raises BadKeyColumn for a type of which no value could be: such a column would silently exclude nothing.
+    """
+    return pa.table({name: _converted(name, column) for name, column in columns.items()})
+
+
+def _converted(name: str, column: pa.Array) -> pa.Array:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (any(of(kind) for of in _COMPARABLE) or (name == "pdq_quality" and pa.types.is_floating(kind))):
+        raise BadKeyColumn(f"a column of {kind} cannot be compared with the list's entries by {name}")
+    return convert(name, column)[0]
 
 
 def record_table(records: Sequence[Mapping[str, object]], where: str, given: Names = NO_NAMES) -> pa.Table:
-    """The key columns of records that came as objects; what is missing in a record is null. Raises NoKeyColumn."""
+    """The key columns of records that came as objects; what is missing in a record is null. Raises NoKeyColumn, BadKeyColumn."""
     columns = key_columns(dict.fromkeys(name for record in records for name in record), where, given)
     return keyed_table({ours: _column([record.get(theirs) for record in records]) for ours, theirs in columns.items()})
 

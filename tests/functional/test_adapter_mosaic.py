@@ -158,7 +158,7 @@ def test_without_a_key_column_nothing_is_kept(tmp_path: Path, written: Written, 
         rewrite_shards(written([{"text": "a"}], {"text": "str"}), tmp_path / "kept", exclusions)
 
 
-@pytest.mark.parametrize("how", ["cut", "changed", "miscounted", "other format", "no index", "empty"])
+@pytest.mark.parametrize("how", ["cut", "changed", "miscounted", "other format", "no index", "empty", "no size"])
 def test_what_is_damaged_leaves_nothing(tmp_path: Path, written: Written, exclusions: ExclusionList, how: str) -> None:
     source = written(by_uid("photo-0", "photo-1"), {"uid": "str", "text": "str"}, hashes=["sha1"])
     shard, index = source / "shard.00000.mds", json.loads((source / "index.json").read_text())
@@ -170,12 +170,23 @@ def test_what_is_damaged_leaves_nothing(tmp_path: Path, written: Written, exclus
         index["shards"][0]["samples"] = 1
     elif how == "other format":
         index["shards"][0]["format"] = "json"
+    elif how == "no size":
+        del index["shards"][0]["raw_data"]["bytes"]
     elif how == "empty":
         index["shards"] = []
     (source / "index.json").write_text("{" if how == "no index" else json.dumps(index))
     with pytest.raises(UnreadableManifest):
         rewrite_shards(source, tmp_path / "kept", exclusions)
     assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize("compression", ["zstd", "br", "gz", "bz2", "snappy"])
+def test_a_packed_shard_that_is_none_is_refused(tmp_path: Path, written: Written, exclusions: ExclusionList, compression: str) -> None:
+    source = written(by_uid("photo-0"), {"uid": "str", "text": "str"}, compression=compression)
+    (packed,) = source.glob("*.mds.*")
+    packed.write_bytes(b"x" * packed.stat().st_size)
+    with pytest.raises(UnreadableManifest, match="cannot be unpacked"):
+        rewrite_shards(source, tmp_path / "kept", exclusions)
 
 
 def test_shards_of_two_forms_are_refused(tmp_path: Path, written: Written, exclusions: ExclusionList) -> None:

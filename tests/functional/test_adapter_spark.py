@@ -64,8 +64,8 @@ def test_texts_are_joined_by_left_anti_joins(spark: SparkSession, exclusions: Ex
 def test_keys_are_compared_as_text_and_digests_as_digests(spark: SparkSession, tmp_path: Path) -> None:
     digest = "ab" * 32
     exclusions = opened(tmp_path / "list", [Entry(KeyKind.UID, "7"), Entry(KeyKind.SHA256, digest)])
-    rows = spark.createDataFrame([(7, bytes(32)), (8, bytes.fromhex(digest)), (9, None), (None, None)], "`User.Key` long, sha256 binary")
-    rows = rows.withColumnRenamed("User.Key", "key")
+    pictures = [(7, bytes(32)), (8, bytes.fromhex(digest)), (9, None), (10, digest.upper().encode()), (None, None)]
+    rows = spark.createDataFrame(pictures, "key long, sha256 binary")
     assert sorted((row["key"] or 0) for row in without_excluded(rows, exclusions).collect()) == [0, 9]
 
 
@@ -81,5 +81,7 @@ def test_what_cannot_be_compared_is_refused(spark: SparkSession, tmp_path: Path)
     exclusions = opened(tmp_path / "list", [Entry(KeyKind.UID, "7")])
     with pytest.raises(BadKeyColumn, match="double"):
         without_excluded(spark.createDataFrame([(1.5,)], "uid double"), exclusions)
+    with pytest.raises(BadKeyColumn, match="array"):
+        without_excluded(spark.createDataFrame([(["7"],)], "uid array<string>"), exclusions)
     with pytest.raises(NoKeyColumn):
         without_excluded(spark.createDataFrame([("a",)], "caption string"), exclusions)
