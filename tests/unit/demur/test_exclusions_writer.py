@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -8,9 +9,10 @@ from hypothesis import strategies as st
 
 from demur.exclusions import Entry, EntryTable, KeyKind, build_version, point_head, write_version
 from demur.exclusions.delta import Delta
-from demur.exclusions.head import NO_ROOT, BadHead, Head
+from demur.exclusions.entries import FileDigest
+from demur.exclusions.head import MOST_DELTAS, NO_ROOT, BadHead, Head
 from demur.exclusions.trusted import apply_delta, check_entries, open_delta, open_whole
-from demur.exclusions.writer import VersionMismatch, VersionMissing, VersionPublished
+from demur.exclusions.writer import SMALL_TRAIL, TRAIL_SHARE, VersionMismatch, VersionMissing, VersionPublished, trail_of
 from demur.signing import SigningKey
 from tests.support.exclusion_lists import LIFETIME, LIST_ID, NOW, build, publish, uids
 
@@ -119,3 +121,36 @@ def test_remains_of_a_crash_are_replaced_but_a_published_version_is_not(tmp_path
     with pytest.raises(VersionPublished):
         write_version(tmp_path, build(uids("changed")), KEY)
     assert sorted(path.name for path in (tmp_path / "versions").iterdir()) == ["1"]
+
+
+def test_a_whole_file_is_written_at_first_and_after_so_many_versions() -> None:
+    versions = [build(uids("0"))]
+    for number in range(1, 2 * MOST_DELTAS):
+        versions.append(build(uids(str(number)), replace(versions[-1], trail=0)))  # as if the deltas had no length
+    built_on = [version.head.entries.version for version in versions]
+    assert built_on == [1] * MOST_DELTAS + [MOST_DELTAS + 1] * MOST_DELTAS
+    assert [version.head.version for version in versions if version.entries_file] == [1, MOST_DELTAS + 1]
+
+
+def test_a_whole_file_is_written_when_the_deltas_since_outgrow_a_quarter_of_it(tmp_path: Path) -> None:
+    names = [hashlib.sha256(b"%d" % number).hexdigest() for number in range(20_000)]
+    version = publish(tmp_path, KEY, uids(*names[:14_000]))
+    whole_files = []
+    for stop in range(14_500, 20_001, 500):
+        version = publish(tmp_path, KEY, uids(*names[:stop]), version)
+        assert version.trail == trail_of(tmp_path, version.head) <= max(TRAIL_SHARE * version.head.entries.size, SMALL_TRAIL)
+        whole = tmp_path / "versions" / str(version.head.version) / "entries.parquet"
+        assert whole.exists() is (version.entries_file is not None) is (version.head.entries.version == version.head.version)
+        if whole.exists():
+            assert FileDigest.of(whole.read_bytes()) == FileDigest(version.head.entries.sha256, version.head.entries.size)
+            whole_files.append(version.head.version)
+    assert len(whole_files) == 1
+
+
+@pytest.mark.parametrize("built_on", [0, 2, 100 - MOST_DELTAS - 1, 101])
+def test_a_head_builds_on_a_version_before_it_and_not_too_far_back(built_on: int) -> None:
+    head = replace(build(uids("a")).head, version=100, previous_version=99)
+    for version in (100, 100 - MOST_DELTAS):
+        assert Head.parse(replace(head, entries=replace(head.entries, version=version)).payload())
+    with pytest.raises(BadHead, match="builds"):
+        Head.parse(replace(head, entries=replace(head.entries, version=built_on)).payload())
