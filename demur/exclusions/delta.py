@@ -66,7 +66,7 @@ class Delta:
         positions, found = self.entries.places(other.entries)
         if found.any():
             raise Misfit("an entry is changed twice")
-        entries = self.entries.changed(other.entries, np.ones(len(other.entries), dtype=np.bool_))
+        entries = self.entries.changed(other.entries, np.ones(len(other.entries), dtype=np.bool_), positions)
         return type(self)(entries, np.insert(self.adds, positions, other.adds))
 
     def then(self, later: Self) -> Self:
@@ -81,9 +81,10 @@ class Delta:
 
     def applied(self, before: EntryTable) -> EntryTable:
         """The table after this delta. Raises Misfit."""
-        if not np.array_equal(before.places(self.entries)[1], ~self.adds):
+        positions, found = before.places(self.entries)
+        if not np.array_equal(found, ~self.adds):
             raise Misfit("an entry to add is there already, or one to remove is not")
-        return before.changed(self.entries, self.adds) if self else before
+        return before.changed(self.entries, self.adds, positions) if self else before
 
     def _where(self, wanted: NDArray[np.bool_]) -> Self:
         return type(self)(self.entries.where(wanted), self.adds[wanted])

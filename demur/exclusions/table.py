@@ -110,12 +110,11 @@ class EntryTable(Sequence[Entry]):
         ordering.locate(self.columns, asked.columns, positions, found)
         return positions, found
 
-    def changed(self, changes: "EntryTable", adds: NDArray[np.bool_]) -> Self:
-        """A new table with some entries more and others less. (c,) bool: adds the entry, else removes it.
+    def changed(self, changes: "EntryTable", adds: NDArray[np.bool_], positions: NDArray[np.int64]) -> Self:
+        """A new table with some entries more and others less. adds: (c,) bool: the entry is added, else removed.
 
-        What is added must not be here, and what is removed must: see `places`.
+        `positions`: their `places`, by which what is added is not here, and what is removed is.
         """
-        positions, _ = self.places(changes)
         size = len(self) + int(adds.sum()) - int((~adds).sum())
         kept = np.ones(len(self), dtype=np.bool_)
         kept[positions[~adds]] = False
