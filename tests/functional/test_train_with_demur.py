@@ -67,8 +67,10 @@ class Engineer:
 
 def bare() -> dict[str, str]:
     """An environment without anything of ours in it; `python3` is what these tests run on."""
-    kept = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG", "TMPDIR") or name.startswith(("PIP_", "SSL_"))}
-    return kept | {"PATH": f"{Path(sys._base_executable).parent}:/usr/local/bin:/usr/bin:/bin"}  # type: ignore[attr-defined]
+    own = ("HOME", "LANG", "TMPDIR", "PIP_", "SSL_", "HTTP_PROXY", "HTTPS_PROXY")
+    kept = {name: value for name, value in os.environ.items() if name.upper().startswith(own)}
+    path = f"{Path(sys._base_executable).parent}:/usr/local/bin:/usr/bin:/bin"  # type: ignore[attr-defined]
+    return kept | {"PATH": path, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
 @pytest.fixture
