@@ -1,4 +1,4 @@
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, BigId
@@ -16,6 +16,14 @@ class ExclusionEntry(Base):
         UniqueConstraint("opt_out_id", "kind", "key", "pdq"),
         Index("ix_exclusion_entry_kind_key", "kind", "key"),
         Index("ix_exclusion_entry_versions", "until_version", "since_version"),
+        # What leaves the list with its next version: few among millions that stand.
+        Index(
+            "ix_exclusion_entry_ending",
+            "until_version",
+            "since_version",
+            sqlite_where=text("ended IS 1"),
+            postgresql_where=text("ended IS TRUE"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)

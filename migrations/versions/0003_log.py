@@ -59,7 +59,19 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_log_entry_run_id"), ["run_id"], unique=False)
 
 
+    with op.batch_alter_table("exclusion_entry", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_exclusion_entry_ending",
+            ["until_version", "since_version"],
+            unique=False,
+            sqlite_where=sa.text("ended IS 1"),
+            postgresql_where=sa.text("ended IS TRUE"),
+        )
+
+
 def downgrade() -> None:
+    with op.batch_alter_table("exclusion_entry", schema=None) as batch_op:
+        batch_op.drop_index("ix_exclusion_entry_ending")
     op.drop_table("log_entry")
     op.drop_table("acknowledgement")
     with op.batch_alter_table("account", schema=None) as batch_op:
