@@ -66,7 +66,10 @@ class Catalogues:
         return [[(*places[match.source], match) for match in matches] for matches in found]
 
     def complete_index(self, where: Registered) -> SimilarityIndex:
-        """The newest generation, which holds all these manifests: an import adds to the index before it registers. Raises IndexIncomplete."""
+        """The newest generation, which holds all these manifests: an import adds to the index before it registers.
+
+        Raises IndexIncomplete.
+        """
         try:
             index = self._index = self._index.refreshed() if self._index else SimilarityIndex.open(self.similarity_dir)
         except SegmentError as error:

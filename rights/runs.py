@@ -147,7 +147,7 @@ def _check_counts(session: Session, record: RunRecord) -> None:
     if record.manifests and record.consumed.size + dropped > rows:
         raise CountsDisagree(f"{record.name} counts {record.consumed.size} consumed and {dropped} dropped of {rows} rows")
     known = select(Manifest.digest, Manifest.rows).where(Manifest.digest.in_([manifest.digest for manifest in record.manifests]))
-    registered = {digest: number for digest, number in session.execute(known)}
+    registered = dict(session.execute(known).all())
     for manifest in record.manifests:
         if registered.get(manifest.digest, manifest.rows) != manifest.rows:
             raise CountsDisagree(f"{record.name} counts {manifest.rows} rows in {manifest.name}, which has {registered[manifest.digest]}")

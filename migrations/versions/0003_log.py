@@ -58,7 +58,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_log_entry_request_id"), ["request_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_log_entry_run_id"), ["run_id"], unique=False)
 
-
     with op.batch_alter_table("exclusion_entry", schema=None) as batch_op:
         batch_op.create_index(
             "ix_exclusion_entry_ending",
