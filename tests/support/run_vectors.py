@@ -18,7 +18,7 @@ from tests.support.training_runs import record
 RUNS = VECTORS / "run-record"
 KEY = fixed_key("trainer.example")
 UIDS = [*(f"photo-{number}" for number in range(1500)), "é", "📷 with a space"]  # more than one block of 1024 leaves
-ABSENT = ["another photo", "photo-1500", ""]
+ABSENT = ["another photo", "photo-1500", "a\nb"]
 
 
 def files() -> dict[str, bytes]:

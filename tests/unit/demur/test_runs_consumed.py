@@ -9,7 +9,7 @@ from demur.runs import AbsenceProof, BadConsumedFile, ConsumedTree, InclusionPro
 from demur.runs.proofs import key_digest
 from demur.tlog import merkle
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=10, min_size=1)
 
 
 def written(path: Path, uids: list[str]) -> ConsumedTree:
