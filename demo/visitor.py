@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 TIMEOUT_S = 60
+AGAIN = Retry(total=2, allowed_methods=("GET",))  # the server may close a connection that was kept just when it is used again
 _FORM_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 _CHOICE = re.compile(r'name="uid" value="([^"]+)"')
 
@@ -24,6 +27,7 @@ class Visitor:
     def __init__(self, portal: str) -> None:
         self._portal = portal.rstrip("/")
         self._browser = requests.Session()
+        self._browser.mount("http://", HTTPAdapter(max_retries=AGAIN))
         self.page = requests.Response()
 
     def visit(self, path: str) -> str:

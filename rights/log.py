@@ -10,6 +10,7 @@
 
 import secrets
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -139,10 +140,10 @@ def compare_log(session: Session, files: LogFiles, key: VerifyKey) -> Compared:
     if checkpoint.size > next_leaf_index(session):
         raise LogAhead(f"the log promises {checkpoint.size} leaves, but the database knows {next_leaf_index(session)}")
     known = select(LogEntry.leaf).where(LogEntry.leaf_index < checkpoint.size).order_by(LogEntry.leaf_index)
-    leaves = session.scalars(known.execution_options(yield_per=BATCH))
-    for number, (ours, theirs) in enumerate(zip(leaves, read_leaves(files.read, checkpoint.size), strict=True)):
-        if ours != theirs:
-            raise LogDiffers(f"leaf {number} of the log is not the one that the database knows")
+    with closing(session.scalars(known.execution_options(yield_per=BATCH))) as leaves:
+        for number, (ours, theirs) in enumerate(zip(leaves, read_leaves(files.read, checkpoint.size), strict=True)):
+            if ours != theirs:
+                raise LogDiffers(f"leaf {number} of the log is not the one that the database knows")
     of_leaves = merkle.root(map(merkle.leaf_hash, read_leaves(files.read, checkpoint.size)))
     if {of_leaves, LogReader(files.read, key).tree(checkpoint).root()} != {checkpoint.root}:
         raise LogDiffers("the log's files do not have the root that its checkpoint signs")
