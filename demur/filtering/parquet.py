@@ -18,8 +18,8 @@ from demur.exclusions.reader import ExclusionList
 from demur.filtering.keys import NO_NAMES, Names, judged_columns, key_columns, keyed_table
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 
-_BATCH_ROWS, _BATCH_BYTES = 1 << 13, 1 << 23
-_GROUP_BYTES = 3 << 23  # row groups are not much larger than that, and have no more rows than the largest of the source
+_BATCH_ROWS, _BATCH_BYTES = 1 << 14, 1 << 24
+_GROUP_BYTES = 5 << 22  # row groups are not much larger than that, and have no more rows than the largest of the source
 _BUFFER_BYTES = 1 << 20  # what is read of a column at a time
 _SAMPLE_ROWS = 1 << 12
 _FEW = 1 / 256  # where fewer rows of a batch are dropped, what lies between them is handed on without being copied
