@@ -19,7 +19,7 @@ from demur.filtering.keys import NO_NAMES, Names, judged_columns, key_columns, k
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 
 _BATCH_ROWS, _BATCH_BYTES = 1 << 14, 1 << 24
-_GROUP_BYTES = 5 << 22  # row groups are not much larger than that, and have no more rows than the largest of the source
+_GROUP_BYTES = 1 << 24  # row groups are not much larger than that, and have no more rows than the largest of the source
 _BUFFER_BYTES = 1 << 20  # what is read of a column at a time
 _SAMPLE_ROWS = 1 << 12
 _FEW = 1 / 256  # where fewer rows of a batch are dropped, what lies between them is handed on without being copied
@@ -38,9 +38,9 @@ def filter_parquet(
         most = max((file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)), default=0)
         with (
             pq.ParquetWriter(target, file.schema_arrow, **_as_written(file)) as writer,
-            closing(_ahead(_kept(file, columns, exclusions, report))) as kept,
+            closing(_ahead(_groups(_kept(file, columns, exclusions, report), most))) as groups,
         ):
-            for group in _groups(kept, most):
+            for group in groups:
                 writer.write_table(group, row_group_size=most)
                 progress(report.rows, file.metadata.num_rows)
 
