@@ -6,8 +6,8 @@ The manifest has ten columns (uid of 32 hex digits, owner, url, caption, width, 
 with its defaults: Snappy, which is slow to read where it meets hex digits, and row groups of a million rows. The list has `--excluded`
 uids, half of them of this manifest, chosen at random, and half of others; entries of other kinds would take longer, phash most of all.
 Every step is a fresh process. On one core, as by default, its processor time counts; on more (`--cores`; PyArrow and DuckDB are told their
-number), its time by the clock. The steps take turns, and of all rounds the fastest counts. All files lie in memory, as the disk would be the
-same for all. Both peers compress as we do; DuckDB gets the bare uids as Parquet, and verifies nothing.
+number), its time by the clock. The steps take turns, and of all rounds the fastest counts. All files lie in memory, as the disk would be
+the same for all. Both peers compress as we do; DuckDB gets the bare uids as Parquet, and verifies nothing.
 
 `filter_s` includes making the matcher, which takes `matcher_s`; `open_s` is verifying the list before that, and `peak_gb` the most resident
 memory of the process that did all three. `deletion_vector_mrows_s` is of reading the uids and making a roaring bitmap of the positions of
