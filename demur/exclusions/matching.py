@@ -13,6 +13,7 @@ from demur.exclusions.entries import Entry, KeyKind
 from demur.exclusions.keycolumns import PERCEPTUAL_COLUMNS, TEXT_KINDS, BadKeyColumn, NoKeyColumn, perceptual_columns, text_column
 from demur.exclusions.keytable import KeyTable
 from demur.exclusions.near import NearTable
+from demur.exclusions.parquet import KINDS
 from demur.exclusions.table import EntryTable
 from demur.exclusions.texts import hex_words
 from demur.similarity.rules import MIN_QUALITY, PDQ_CONFIRMED, PHASH_RADIUS
@@ -56,6 +57,7 @@ class Matcher:
 
     def __init__(self, entries: EntryTable) -> None:
         self._entries = entries
+        self._listed = [kind for kind in self.ORDER if kind in entries.counts]
         self._texts = {kind: KeyTable(entries.keys_of(kind)) for kind in TEXT_KINDS if kind in entries.counts}
         self._near = self._near_table() if KeyKind.PHASH in entries.counts else None
 
@@ -64,45 +66,48 @@ class Matcher:
 
     def judge(self, table: pa.Table) -> Judgement:
         """Raises NoKeyColumn, BadKeyColumn."""
-        matched, not_applied = self._match(table)
-        kinds = np.full(len(matched), -1, dtype=np.int8)
-        kinds[matched >= 0] = self._entries.kinds[matched[matched >= 0]]
-        return Judgement(kinds, not_applied)
+        _refuse_keyless(table)
+        kinds, not_applied = np.full(len(table), -1, dtype=np.int8), []
+        for kind in self._listed:
+            found = self._find(kind, table, kinds < 0)
+            if found is None:
+                not_applied.append(kind)
+            else:
+                np.copyto(kinds, KINDS.index(kind), where=(found >= 0) & (kinds < 0))
+        return Judgement(kinds, tuple(not_applied))
 
     def explain(self, row: Mapping[str, Any]) -> Entry | None:
         """The entry that excludes one row, or None; `WHY` says by which reason. Raises NoKeyColumn, BadKeyColumn."""
         names = (*(kind.value for kind in TEXT_KINDS), *PERCEPTUAL_COLUMNS)
         table = pa.table({name: _single(name, row[name]) for name in names if name in row})
-        matched, _ = self._match(table)
-        return self._entries[int(matched[0])] if matched[0] >= 0 else None
+        _refuse_keyless(table)
+        for kind in self._listed:
+            found = self._find(kind, table, np.ones(1, dtype=np.bool_))
+            if found is not None and found[0] >= 0:
+                return self._entries[self._entries.span(kind).start + int(found[0])]
+        return None
 
-    def _match(self, table: pa.Table) -> tuple[NDArray[np.int64], tuple[KeyKind, ...]]:
-        """The position of the entry that excludes each row, or -1, and the kinds without columns."""
-        if not set(table.column_names) & {*(kind.value for kind in TEXT_KINDS), "phash"}:
-            raise NoKeyColumn("no list can exclude anything from a table without a column uid, sha256, url, owner or phash")
-        matched = np.full(len(table), -1, dtype=np.int64)
-        not_applied = [kind for kind in self.ORDER if kind in self._entries.counts and not self._apply(kind, table, matched)]
-        return matched, tuple(not_applied)
+    def _find(self, kind: KeyKind, table: pa.Table, undecided: NDArray[np.bool_]) -> NDArray[np.integer[Any]] | None:
+        """For each row the position among the entries of this kind of one that excludes it, or -1; None when the table lacks the columns.
 
-    def _apply(self, kind: KeyKind, table: pa.Table, matched: NDArray[np.int64]) -> bool:
-        """Fills in the rows that no earlier kind has matched. Says whether the table has the columns."""
-        found = self._find_near(table, matched) if kind is KeyKind.PHASH else self._find_text(kind, table)
-        if found is None:
-            return False
-        new = (found >= 0) & (matched < 0)
-        matched[new] = self._entries.span(kind).start + found[new]
-        return True
-
-    def _find_text(self, kind: KeyKind, table: pa.Table) -> NDArray[np.int64] | None:
+        Rows that are decided need not be looked at.
+        """
+        if kind is KeyKind.PHASH:
+            return self._find_near(table, undecided)
         column = text_column(table, kind)
         return None if column is None else self._texts[kind].find(column)
 
-    def _find_near(self, table: pa.Table, matched: NDArray[np.int64]) -> NDArray[np.int32] | None:
+    def _find_near(self, table: pa.Table, undecided: NDArray[np.bool_]) -> NDArray[np.int32] | None:
         columns = perceptual_columns(table)
         if columns is None or self._near is None:
             return None
         phashes, pdqs, qualities = columns
-        return self._near.find(phashes, pdqs, np.where(matched < 0, qualities, 0).astype(np.uint8))
+        return self._near.find(phashes, pdqs, np.where(undecided, qualities, 0).astype(np.uint8))
+
+
+def _refuse_keyless(table: pa.Table) -> None:
+    if not set(table.column_names) & {*(kind.value for kind in TEXT_KINDS), "phash"}:
+        raise NoKeyColumn("no list can exclude anything from a table without a column uid, sha256, url, owner or phash")
 
 
 def _single(name: str, value: Any) -> pa.Array:
