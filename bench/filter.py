@@ -2,9 +2,10 @@
 
     python -m bench.filter --rows 10000000 --excluded 1000000 --json
 
-The manifest has ten columns (uid of 32 hex digits, owner, url, caption, width, height, sha256, phash, pdq, pdq_quality). PyArrow writes it
-with its defaults: Snappy, which is slow to read where it meets hex digits, and row groups of a million rows. The list has `--excluded`
-uids, half of them of this manifest, chosen at random, and half of others; entries of other kinds would take longer, phash most of all.
+`--manifest laion` has the ten columns of LAION's metadata, among them SAMPLE_ID, a whole number. `--manifest platform` has ten of ours: uid
+of 32 hex digits, owner, url, caption, width, height, sha256, phash, pdq, pdq_quality. PyArrow writes them with its defaults: Snappy, which
+is slow to read where it meets hex digits, and row groups of a million rows. The list has `--excluded` uids, half of them of this manifest,
+chosen at random, and half of others; entries of other kinds would take longer, phash most of all.
 Every step is a fresh process. On one core, as by default, its processor time counts; on more (`--cores`; PyArrow and DuckDB are told their
 number), its time by the clock. The steps take turns, and of all rounds the fastest counts. All files lie in memory, as the disk would be
 the same for all. Both peers compress as we do; DuckDB gets the bare uids as Parquet, and verifies nothing.
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -34,7 +36,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bench._manifests import copy, hex_texts, make_manifest
+from bench._manifests import copy, hex_texts, laion_ids, make_laion_manifest, make_manifest
 from demur.exclusions import ExclusionList, build_version, point_head, write_version
 from demur.exclusions.delta import Delta
 from demur.exclusions.entries import KeyKind
@@ -57,16 +59,32 @@ Step = Callable[[Path, int], Figures]
 """Works in a folder that holds the files above, on so many cores, and says what it measured."""
 
 
-def make(scratch: Path, rows: int, excluded: int) -> None:
+@dataclass(frozen=True)
+class Kind:
+    """A kind of manifest."""
+
+    uid: str  # the name of the column
+    make: Callable[[Path, int], None]  # writes so many rows
+    others: Callable[[int, int], pa.Array]  # so many uids that none of so many rows has
+
+
+MANIFESTS = {
+    "laion": Kind("SAMPLE_ID", make_laion_manifest, lambda count, rows: laion_ids(rows, rows + count)),
+    "platform": Kind("uid", partial(make_manifest, columns=COLUMNS), lambda count, _: hex_texts(np.random.default_rng(2), count, 16)),
+}
+
+
+def make(scratch: Path, manifest: Kind, rows: int, excluded: int) -> None:
     """The manifest, its uids as a catalogue holds them, and the list: signed, and as a Parquet file for the peers."""
-    make_manifest(scratch / MANIFEST, rows, COLUMNS)
-    uids = pq.ParquetFile(scratch / MANIFEST).read(["uid"])
-    pq.write_table(uids, scratch / CATALOGUE, compression="none", use_dictionary=False, row_group_size=ROW_GROUP_ROWS)
-    rng = np.random.default_rng(1)
-    named = pa.array(rng.choice(rows, min(rows, excluded // 2), replace=False))
-    keys = pa.chunked_array([*uids["uid"].take(named).chunks, hex_texts(rng, excluded - len(named), 16)]).cast(pa.large_string())
+    manifest.make(scratch / MANIFEST, rows)
+    uids = pq.ParquetFile(scratch / MANIFEST).read([manifest.uid])[manifest.uid]
+    catalogue = pa.table({"uid": uids.cast(pa.string())})
+    pq.write_table(catalogue, scratch / CATALOGUE, compression="none", use_dictionary=False, row_group_size=ROW_GROUP_ROWS)
+    named = pa.array(np.random.default_rng(1).choice(rows, min(rows, excluded // 2), replace=False))
+    listed = pa.chunked_array([*uids.take(named).chunks, manifest.others(excluded - len(named), rows)])
+    pq.write_table(pa.table({manifest.uid: listed}), scratch / UIDS)
+    keys = listed.cast(pa.large_string())
     keys = keys.take(pc.sort_indices(keys)).combine_chunks()
-    pq.write_table(pa.table({"uid": keys.cast(pa.string())}), scratch / UIDS)
     _publish(scratch, EntryTable(np.full(excluded, KINDS.index(KeyKind.UID), dtype=np.int8), keys, np.empty((0, 32), dtype=np.uint8)))
 
 
@@ -97,7 +115,7 @@ def joining(scratch: Path, cores: int) -> Figures:
     import duckdb
 
     connection = duckdb.connect(config={"threads": cores})
-    query = f"SELECT * FROM '{scratch / MANIFEST}' manifest ANTI JOIN '{scratch / UIDS}' list USING (uid)"  # noqa: S608 — our own paths
+    query = f"SELECT * FROM '{scratch / MANIFEST}' ANTI JOIN '{scratch / UIDS}' USING ({_uids(scratch).name})"  # noqa: S608 — our own paths
     target = scratch / "joined.parquet"
     seconds, _ = timed(lambda: connection.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION snappy)"), cores)
     return {"duckdb_s": seconds, "kept": pq.read_metadata(target).num_rows}
@@ -114,7 +132,7 @@ def listing(scratch: Path, cores: int) -> Figures:
     """Positions of excluded rows."""
     pa.set_cpu_count(cores)
     exclusions = _opened(scratch)
-    matcher, _ = timed(lambda: exclusions.judge(pa.table({"uid": pa.array([], pa.string())})), cores)
+    matcher, _ = timed(lambda: exclusions.judge(pa.table({"uid": pa.nulls(0, _uids(scratch).type)})), cores)
     figures = {"matcher_s": matcher}
     for name, file in (("positions_s", MANIFEST), ("catalogue_s", CATALOGUE)):
         report = FilterReport()
@@ -125,6 +143,11 @@ def listing(scratch: Path, cores: int) -> Figures:
 
 def _opened(scratch: Path) -> ExclusionList:
     return ExclusionList.open(scratch / LIST, key=VerifyKey.load(scratch / KEY))
+
+
+def _uids(scratch: Path) -> pa.Field:
+    """The manifest's column of uids."""
+    return pq.read_schema(scratch / UIDS).field(0)
 
 
 STEPS: dict[str, Step] = {"copy": copying, "filter": filtering, "duckdb": joining, "positions": listing}
@@ -143,14 +166,16 @@ def in_fresh_process(step: str, scratch: Path, *options: str) -> Figures:
     return {**json.loads(printed), f"{step}_gb": usage.ru_maxrss * 1024 / 1e9}
 
 
-def measure(rows: int, excluded: int, cores: int, rounds: int, scratch: Path, say: Callable[[str], None]) -> Figures:
+def measure(
+    manifest: str, rows: int, excluded: int, cores: int, rounds: int, scratch: Path, say: Callable[[str], None]
+) -> dict[str, str | float]:
     """All figures of this benchmark, measured now. Raises RuntimeError if the steps do not keep the same number of rows."""
     with tempfile.TemporaryDirectory() as tiny:  # whatever is compiled when it is first used is kept by this for the processes that count
-        in_fresh_process("make", Path(tiny), "--rows", "1000", "--excluded", "100")
+        in_fresh_process("make", Path(tiny), "--manifest", manifest, "--rows", "1000", "--excluded", "100")
         for step in STEPS:
             in_fresh_process(step, Path(tiny), "--cores", str(cores))
-    say(f"making a manifest of {rows:,} rows and a list of {excluded:,} entries")
-    in_fresh_process("make", scratch, "--rows", str(rows), "--excluded", str(excluded))  # a child begins with its parent's peak of memory
+    say(f"making a manifest of {rows:,} rows and a list of {excluded:,} entries")  # in a child: the others begin with our peak of memory
+    in_fresh_process("make", scratch, "--manifest", manifest, "--rows", str(rows), "--excluded", str(excluded))
     taken: list[Figures] = []
     for _ in range(rounds):
         for step in STEPS:
@@ -162,6 +187,7 @@ def measure(rows: int, excluded: int, cores: int, rounds: int, scratch: Path, sa
         raise RuntimeError(f"the steps keep different numbers of rows: {kept}")
     best = {name: min(figures[name] for figures in taken if name in figures) for name in set().union(*taken)}
     return {
+        "manifest": manifest,
         "rows": rows,
         "excluded": excluded,
         "dropped": rows - int(kept.pop()),
@@ -179,6 +205,7 @@ def measure(rows: int, excluded: int, cores: int, rounds: int, scratch: Path, sa
 
 
 @click.command(help=__doc__)
+@click.option("--manifest", type=click.Choice([*MANIFESTS]), default="laion", show_default=True)
 @click.option("--rows", default=10_000_000, show_default=True)
 @click.option("--excluded", default=1_000_000, show_default=True, help="Entries of the list.")
 @click.option("--cores", default=1, show_default=True, help="How many each step may use.")
@@ -186,9 +213,9 @@ def measure(rows: int, excluded: int, cores: int, rounds: int, scratch: Path, sa
 @click.option("--scratch", type=click.Path(path_type=Path), help="Where the files go, 700 bytes a row. Default: memory, if it has room.")
 @click.option("--json", "as_json", is_flag=True, help="Only the last line goes to standard output, progress to standard error.")
 @click.option("--step", type=click.Choice(["make", *STEPS]), hidden=True)
-def main(rows: int, excluded: int, cores: int, small: bool, scratch: Path | None, as_json: bool, step: str | None) -> None:
+def main(manifest: str, rows: int, excluded: int, cores: int, small: bool, scratch: Path | None, as_json: bool, step: str | None) -> None:
     if step == "make" and scratch:
-        make(scratch, rows, excluded)
+        make(scratch, MANIFESTS[manifest], rows, excluded)
         click.echo("{}")
         return
     if step and scratch:
@@ -197,7 +224,7 @@ def main(rows: int, excluded: int, cores: int, small: bool, scratch: Path | None
         return
     rows, excluded, rounds = (SMALL_ROWS, SMALL_EXCLUDED, SMALL_ROUNDS) if small else (rows, excluded, ROUNDS)
     with tempfile.TemporaryDirectory(dir=scratch or _memory(rows * ROW_BYTES)) as folder:
-        figures = measure(rows, excluded, cores, rounds, Path(folder), lambda line: click.echo(line, err=as_json))
+        figures = measure(manifest, rows, excluded, cores, rounds, Path(folder), lambda line: click.echo(line, err=as_json))
     click.echo(json.dumps(figures))
 
 

@@ -64,7 +64,7 @@ def _judged(file: Path, exclusions: ExclusionList, report: FilterReport) -> Iter
     """Uids, and whether their rows are kept."""
     with opened(file) as parquet:
         columns = compared_columns(parquet.schema_arrow, file, exclusions, {"uid": "uid"})
-        report.add(judged_none(columns, exclusions))
+        report.add(judged_none(columns, exclusions, parquet.schema_arrow))
         for batch in parquet.iter_batches(_READ_ROWS, columns=sorted({"uid", *columns.values()})):
             yield _uids(batch.column("uid"), file), report.add(judged(batch, columns, exclusions)).to_numpy(zero_copy_only=False)
 

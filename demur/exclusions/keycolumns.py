@@ -36,6 +36,17 @@ def text_column(table: pa.Table, kind: KeyKind) -> pa.StringArray | pa.LargeStri
     return pc.ascii_lower(text) if kind is KeyKind.SHA256 else text
 
 
+def number_column(table: pa.Table, kind: KeyKind) -> pa.Int64Array | None:
+    """The column of a kind of text keys as one array of whole numbers, or None when it holds anything else. Raises BadKeyColumn."""
+    column = _column(table, kind.value) if kind in TEXT_KINDS else None
+    if column is None or not pa.types.is_integer(column.type):
+        return None
+    try:
+        return column.cast(pa.int64()).combine_chunks()
+    except pa.ArrowInvalid:  # too large
+        return None
+
+
 def perceptual_columns(table: pa.Table) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint8]] | None:
     """phash (n,) uint64, pdq (n, 4) uint64, quality (n,) uint8, or None when one of the columns is missing.
 

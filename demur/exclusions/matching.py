@@ -3,20 +3,31 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from demur.exclusions.entries import Entry, KeyKind
-from demur.exclusions.keycolumns import PERCEPTUAL_COLUMNS, TEXT_KINDS, BadKeyColumn, NoKeyColumn, perceptual_columns, text_column
+from demur.exclusions.keycolumns import (
+    PERCEPTUAL_COLUMNS,
+    TEXT_KINDS,
+    BadKeyColumn,
+    NoKeyColumn,
+    number_column,
+    perceptual_columns,
+    text_column,
+)
 from demur.exclusions.keytable import KeyTable
 from demur.exclusions.near import NearTable
+from demur.exclusions.numbers import NumberSet
 from demur.exclusions.parquet import KINDS
 from demur.exclusions.table import EntryTable
 from demur.exclusions.texts import hex_words
 from demur.similarity.rules import MIN_QUALITY, PDQ_CONFIRMED, PHASH_RADIUS
+
+Keys = TypeVar("Keys", KeyTable, NumberSet)
 
 WHY = {
     KeyKind.UID: "its uid is on the list",
@@ -46,8 +57,8 @@ class Judgement:
     @property
     def dropped(self) -> dict[KeyKind, int]:
         """Rows by the first kind that excludes them, in the order of `Matcher.ORDER`; kinds that exclude none are left out."""
-        numbers = np.bincount(self.kinds[self.kinds >= 0], minlength=len(KeyKind))
-        return {kind: int(number) for kind, number in zip(KeyKind, numbers, strict=True) if number}
+        numbers = ((kind, np.count_nonzero(self.kinds == code)) for code, kind in enumerate(KINDS))
+        return {kind: int(number) for kind, number in numbers if number}
 
 
 class Matcher:
@@ -58,7 +69,7 @@ class Matcher:
     def __init__(self, entries: EntryTable) -> None:
         self._entries = entries
         self._listed = [kind for kind in self.ORDER if kind in entries.counts]
-        self._texts = {kind: KeyTable(entries.keys_of(kind)) for kind in TEXT_KINDS if kind in entries.counts}
+        self._keys: dict[tuple[KeyKind, type], Any] = {}
         self._near = self._near_table() if KeyKind.PHASH in entries.counts else None
 
     def _near_table(self) -> NearTable:
@@ -69,11 +80,11 @@ class Matcher:
         _refuse_keyless(table)
         kinds, not_applied = np.full(len(table), -1, dtype=np.int8), []
         for kind in self._listed:
-            found = self._find(kind, table, kinds < 0)
-            if found is None:
+            excluded = self._excluded(kind, table, kinds < 0)
+            if excluded is None:
                 not_applied.append(kind)
             else:
-                np.copyto(kinds, KINDS.index(kind), where=(found >= 0) & (kinds < 0))
+                np.copyto(kinds, KINDS.index(kind), where=excluded & (kinds < 0))
         return Judgement(kinds, tuple(not_applied))
 
     def explain(self, row: Mapping[str, Any]) -> Entry | None:
@@ -87,15 +98,26 @@ class Matcher:
                 return self._entries[self._entries.span(kind).start + int(found[0])]
         return None
 
-    def _find(self, kind: KeyKind, table: pa.Table, undecided: NDArray[np.bool_]) -> NDArray[np.integer[Any]] | None:
-        """For each row the position among the entries of this kind of one that excludes it, or -1; None when the table lacks the columns.
+    def _excluded(self, kind: KeyKind, table: pa.Table, undecided: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        """Which rows entries of this kind exclude; None when the table lacks the columns. Rows that are decided need not be looked at."""
+        numbers = number_column(table, kind)
+        if numbers is not None:
+            return self._keys_of(kind, NumberSet).has(numbers)
+        found = self._find(kind, table, undecided)
+        return None if found is None else found >= 0
 
-        Rows that are decided need not be looked at.
-        """
+    def _find(self, kind: KeyKind, table: pa.Table, undecided: NDArray[np.bool_]) -> NDArray[np.integer[Any]] | None:
+        """For each row the position among the entries of this kind of one that excludes it, or -1; else as `_excluded`."""
         if kind is KeyKind.PHASH:
             return self._find_near(table, undecided)
         column = text_column(table, kind)
-        return None if column is None else self._texts[kind].find(column)
+        return None if column is None else self._keys_of(kind, KeyTable).find(column)
+
+    def _keys_of(self, kind: KeyKind, form: type[Keys]) -> Keys:
+        """The keys of a kind, in a form that is made when the first column comes that needs it."""
+        if (kind, form) not in self._keys:
+            self._keys[kind, form] = form(self._entries.keys_of(kind))
+        return self._keys[kind, form]
 
     def _find_near(self, table: pa.Table, undecided: NDArray[np.bool_]) -> NDArray[np.int32] | None:
         columns = perceptual_columns(table)

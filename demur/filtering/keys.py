@@ -45,7 +45,7 @@ def judged_columns(columns: Names, kinds: Collection[KeyKind]) -> dict[str, str]
 
 
 def keyed_table(columns: Mapping[str, pa.Array]) -> pa.Table:
-    """The key columns in the catalogue's types; values that cannot be converted become null and match nothing.
+    """The key columns in the catalogue's types, except that whole numbers stay numbers; values that cannot be converted match nothing.
 
     Raises BadKeyColumn for a type of which no value could be: such a column would silently exclude nothing.
     """
@@ -56,7 +56,7 @@ def _converted(name: str, column: pa.Array) -> pa.Array:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if not (any(of(kind) for of in _COMPARABLE) or (name == "pdq_quality" and pa.types.is_floating(kind))):
         raise BadKeyColumn(f"a column of {kind} cannot be compared with the list's entries by {name}")
-    return convert(name, column)[0]
+    return column if pa.types.is_integer(kind) and name in TEXT_KINDS else convert(name, column)[0]
 
 
 def record_table(records: Sequence[Mapping[str, object]], where: str, given: Names = NO_NAMES) -> pa.Table:

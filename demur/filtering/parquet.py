@@ -1,6 +1,7 @@
 """Filters a Parquet file by batches, in bounded memory: same schema, and every column encoded and compressed as it was (docs/adr/0010)."""
 
 import io
+import os
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -25,6 +26,8 @@ _SAMPLE_ROWS = 1 << 12
 _FEW = 1 / 256  # where fewer rows of a batch are dropped, what lies between them is handed on without being copied
 _SPARED = 0.9  # a dictionary that leaves more than this share of a column's bytes costs time and is of no use
 
+NO_SCHEMA = pa.schema([])
+
 T = TypeVar("T")
 
 
@@ -34,7 +37,7 @@ def filter_parquet(
     """`given`: see key_columns. Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError."""
     with opened(source) as file:
         columns = compared_columns(file.schema_arrow, source, exclusions, given)
-        report.add(judged_none(columns, exclusions))
+        report.add(judged_none(columns, exclusions, file.schema_arrow))
         most = max((file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)), default=0)
         with (
             pq.ParquetWriter(target, file.schema_arrow, **_as_written(file)) as writer,
@@ -77,9 +80,13 @@ def judged(rows: pa.RecordBatch, columns: Names, exclusions: ExclusionList) -> J
     return exclusions.judge(keyed_table({ours: rows.column(theirs) for ours, theirs in columns.items()}))
 
 
-def judged_none(columns: Names, exclusions: ExclusionList) -> Judgement:
-    """What is said of no rows at all: which kinds of entries cannot be applied, also if the file turns out to have no rows."""
-    return exclusions.judge(keyed_table({ours: pa.nulls(0) for ours in columns}))
+def judged_none(columns: Names, exclusions: ExclusionList, schema: pa.Schema = NO_SCHEMA) -> Judgement:
+    """What is said of no rows at all: which kinds of entries cannot be applied, also if the file turns out to have no rows.
+
+    With the schema of the columns, all that it takes to judge rows is there afterwards.
+    """
+    types = {ours: schema.field(theirs).type if theirs in schema.names else pa.null() for ours, theirs in columns.items()}
+    return exclusions.judge(keyed_table({ours: pa.nulls(0, kind) for ours, kind in types.items()}))
 
 
 def batch_rows(metadata: pq.FileMetaData) -> int:
@@ -108,7 +115,10 @@ def _without_dropped(batch: pa.RecordBatch, keep: pa.BooleanArray) -> list[pa.Re
 
 
 def _ahead(items: Iterator[T]) -> Generator[T]:
-    """Makes the next item while the one before is used: one is decoded while another is encoded."""
+    """Makes the next item while the one before is used: one is decoded while another is encoded. On one core, that would be in the way."""
+    if len(os.sched_getaffinity(0)) == 1:
+        yield from items
+        return
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)
         while (item := coming.result()) is not None:

@@ -42,7 +42,7 @@ def excluded_positions(
     positions = BitMap64()
     with opened(source) as file:
         metadata, columns = file.metadata, compared_columns(file.schema_arrow, source, exclusions, given)
-        report.add(judged_none(columns, exclusions))  # makes the matcher, too, before threads ask for it
+        report.add(judged_none(columns, exclusions, file.schema_arrow))  # makes the matcher, too, before threads ask for it
 
     def judge(span: Span) -> list[Piece]:
         with opened(source, metadata) as file:

@@ -14,6 +14,7 @@ from demur.exclusions.keycolumns import BadKeyColumn, NoKeyColumn
 from demur.exclusions.keytable import KeyTable
 from demur.exclusions.matching import Matcher
 from demur.exclusions.near import NearTable
+from demur.exclusions.numbers import NumberSet
 from demur.similarity.rules import PHASH_RADIUS, MatchKind, classify
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -49,6 +50,49 @@ def test_texts_of_every_length_are_found(kind: pa.DataType) -> None:
     others = [text[:-1] + "y" for text in texts]
     table = KeyTable(pa.array(texts, pa.large_string()))
     assert table.find(pa.array([*others, None, "", *texts], kind)).tolist() == [*[-1] * (len(others) + 2), *range(len(texts))]
+
+
+NEARLY_NUMBERS = [
+    "",
+    "-",
+    "-0",
+    "00",
+    "07",
+    "+7",
+    " 7",
+    "7 ",
+    "7.0",
+    "1e3",
+    "-07",
+    "٣",
+    "9" * 19,
+    "9" * 20,
+    "1" + "0" * 19,
+    f"{2**63}",
+    f"-{2**63 + 1}",
+]
+numbers = st.integers(-(2**63), 2**63 - 1) | st.integers(-20, 20)
+
+
+@settings(deadline=None)
+@given(st.sets(numbers.map(str) | st.sampled_from(NEARLY_NUMBERS)), st.lists(st.none() | numbers), st.integers(0, 3))
+def test_numbers_are_found_by_exactly_their_text(keys: set[str], asked: list[int | None], skipped: int) -> None:
+    there = [int(key) for key in keys if key not in NEARLY_NUMBERS]
+    column = pa.array([*asked, *there], pa.int64()).slice(skipped)
+    found = NumberSet(pa.array(sorted(keys), pa.large_string())).has(column)
+    assert found.tolist() == [number is not None and str(number) in keys for number in column.to_pylist()]
+
+
+@pytest.mark.parametrize("key", NEARLY_NUMBERS)
+def test_text_that_no_number_is_shown_as_matches_none(key: str) -> None:
+    values = [0, 3, 7, -7, 1000, 2**63 - 1, -(2**63), 10**18, -1]
+    assert not NumberSet(pa.array([key], pa.large_string())).has(pa.array(values)).any()
+
+
+def test_many_numbers_are_found() -> None:
+    numbers = np.random.default_rng(0).integers(-(2**63), 2**63, 200_000)
+    listed = NumberSet(pa.array(numbers[:100_000]).cast(pa.large_string()))
+    assert listed.has(pa.array(numbers)).tolist() == [True] * 100_000 + [False] * 100_000
 
 
 def perceptual(phashes: NDArray[np.uint64], pdqs: NDArray[np.uint8], qualities: NDArray[np.uint8]) -> pa.Table:
@@ -137,6 +181,25 @@ def test_text_of_every_type_is_compared(column: Any) -> None:
     assert Matcher(EntryTable.of(ENTRIES)).judge(pa.table({"uid": column})).keep.to_pylist() == [False, True]
 
 
+@pytest.mark.parametrize("kind", [pa.int8(), pa.uint8(), pa.int16(), pa.int32(), pa.uint32(), pa.int64(), pa.uint64()])
+@pytest.mark.parametrize("name", ["uid", "owner", "url"])
+def test_whole_numbers_of_every_type_are_their_decimal_text(kind: pa.DataType, name: str) -> None:
+    matcher = Matcher(EntryTable.of([Entry(KeyKind(name), "7"), Entry(KeyKind(name), "08"), Entry(KeyKind(name), "x")]))
+    for column in (
+        pa.array([7, 8, None], kind),
+        pa.array([7, 8, None], kind).dictionary_encode(),
+        pa.chunked_array([[7], [8, None]], kind),
+    ):
+        assert matcher.judge(pa.table({name: column})).keep.to_pylist() == [False, True, True]
+
+
+def test_whole_numbers_beyond_int64_are_compared_too() -> None:
+    matcher = Matcher(EntryTable.of([Entry(KeyKind.UID, str(2**64 - 1)), Entry(KeyKind.UID, "-1")]))
+    column = pa.array([2**64 - 1, 2**64 - 2, None, 1], pa.uint64())
+    assert matcher.judge(pa.table({"uid": column})).keep.to_pylist() == [False, True, True, True]
+    assert matcher.judge(pa.table({"uid": pa.array([-1, 1])})).keep.to_pylist() == [False, True]
+
+
 def test_int64_phashes_have_the_same_bits() -> None:
     entry = Entry(KeyKind.PHASH, "f" * 16, PDQ.hex())
     table = pa.table({"phash": pa.array([-1], pa.int64()), "pdq": pa.array([PDQ]), "pdq_quality": [99]})
@@ -184,6 +247,8 @@ def test_a_table_without_any_key_column_is_refused() -> None:
 def test_single_rows_are_explained() -> None:
     matcher = Matcher(EntryTable.of(ENTRIES))
     assert matcher.explain({"uid": "1", "owner": "bob", "caption": "x"}) == ENTRIES[0]
+    assert matcher.explain({"uid": 7}) == matcher.explain({"uid": np.int64(7)}) == ENTRIES[3]
+    assert matcher.explain({"uid": 8}) is None
     assert matcher.explain({"phash": PHASH ^ 0x3FF, "pdq": PDQ, "pdq_quality": 50}) == ENTRIES[1]
     assert matcher.explain({"phash": PHASH ^ 0x7FF, "pdq": PDQ, "pdq_quality": 50}) is None
     assert matcher.explain({"phash": None, "pdq": None, "pdq_quality": None, "uid": None}) is None
