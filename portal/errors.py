@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException, InternalServerError, Unauthorized
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from demur.errors import DemurError
 from demur.similarity.sandbox import SandboxBusy, SandboxCannotStart
@@ -93,6 +93,10 @@ BY_ERROR: dict[type[Exception], Problem] = {
 }
 
 
+KEPT_HEADERS = ("WWW-Authenticate", "Allow", "Content-Range")
+"""What an error tells clients of HTTP besides its page."""
+
+
 def init_app(app: Flask) -> None:
     for error in BY_ERROR:
         app.register_error_handler(error, _named)
@@ -123,8 +127,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         return show(FAULT)
     known = PICTURE_TOO_LARGE if error.code == 413 and may_bring_pictures() else BY_STATUS.get(error.code)
     response = show(known or replace(BY_STATUS[400], status=error.code), error.description or "")
-    if isinstance(error, Unauthorized) and error.www_authenticate:
-        response.www_authenticate = next(iter(error.www_authenticate))
+    response.headers.extend((name, value) for name, value in error.get_headers() if name in KEPT_HEADERS)
     return response
 
 

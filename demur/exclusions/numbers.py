@@ -37,8 +37,7 @@ class NumberSet:
     def has(self, column: pa.Int64Array) -> NDArray[np.bool_]:
         """Whether each number is there; nulls are not. (n,) bool."""
         found = np.empty(len(column), dtype=np.bool_)
-        numbers = np.frombuffer(column.buffers()[1] or b"", dtype=np.int64)[column.offset : column.offset + len(column)]
-        _find(self._slots, self._size, self._secret, numbers, found)
+        _find(self._slots, self._size, self._secret, column.fill_null(0).to_numpy(), found)
         return found & column.is_valid().to_numpy(zero_copy_only=False) if column.null_count else found
 
 

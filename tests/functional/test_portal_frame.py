@@ -46,6 +46,12 @@ def test_a_missing_page_says_so_in_plain_words_and_json(portal: TestedPortal):
     assert visitor.get("/api/v1/nothing").get_json()["error"] == "There is no such page"
 
 
+def test_another_method_is_told_which_ones_there_are(portal: TestedPortal):
+    answer = portal.visitor().client.delete("/runs")
+    assert (answer.status_code, answer.allow) == (405, {"GET", "HEAD", "OPTIONS"})
+    assert "That is not how this page works" in answer.text
+
+
 def test_a_fault_is_a_page_and_undoes_what_was_written(portal: TestedPortal):
     def fail() -> str:
         db().add(Account(display_name="half done", created_at=now()))
