@@ -27,6 +27,7 @@ from demur.runs.record import ListReference, RunRecord
 from demur.signing import UnknownKey, VerifyKey, peek_envelope
 from demur.tlog.checkpoint import LogCheckpoint, WitnessKey
 from demur.tlog.merkle import ProofRefused
+from demur.vectors import head as vectors
 from demur.verifying.documents import Document
 
 
@@ -126,6 +127,8 @@ def _check_envelope(document: Document, desk: _Desk) -> _Told:
         return _check_head(data, desk)
     if payload_type == records.PAYLOAD_TYPE:
         return _check_record(data, desk)
+    if payload_type == vectors.PAYLOAD_TYPE:
+        raise UnknownFile("this is the head of a manifest's deletion vectors: `demur vectors show` verifies it together with its files")
     raise UnknownFile(f"the envelope holds {payload_type!r}, which this command cannot judge")
 
 

@@ -14,6 +14,7 @@ from demur.signing import SigningKey, VerifyKey
 from tests.support.exclusion_lists import build, build_version_for_today, publish_version, serve, uids
 from tests.support.training_runs import record
 
+VECTORS = Path(__file__).parents[2] / "vectors" / "deletion-vector" / "vectors"
 LIST_KEY, RUN_KEY = SigningKey.generate("op.example"), SigningKey.generate("trainer.example")
 
 
@@ -116,6 +117,13 @@ def test_rubbish_and_absent_files_are_refused(evidence: Evidence) -> None:
         rubbish.write_bytes(content)
         assert verify(rubbish).exit_code == 3
     assert verify(evidence.directory / "absent").exit_code == 3
+
+
+def test_whoever_brings_deletion_vectors_is_sent_to_the_command_for_them() -> None:
+    (head,) = VECTORS.glob("*/head.dsse.json")
+    result = verify(head)
+    assert result.exit_code == 3
+    assert "`demur vectors show`" in result.output
 
 
 def test_a_key_that_did_not_sign_is_refused(evidence: Evidence) -> None:
