@@ -48,7 +48,9 @@ def test_a_missing_page_says_so_in_plain_words_and_json(portal: TestedPortal):
 
 def test_another_method_is_told_which_ones_there_are(portal: TestedPortal):
     answer = portal.visitor().client.delete("/runs")
-    assert (answer.status_code, answer.allow) == (405, {"GET", "HEAD", "OPTIONS"})
+    assert answer.status_code == 405
+    assert "GET" in answer.allow
+    assert "DELETE" not in answer.allow
     assert "That is not how this page works" in answer.text
 
 
