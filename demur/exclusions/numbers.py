@@ -15,7 +15,7 @@ _MINUS, _ZERO, _NINE, _TEN = (np.uint64(number) for number in (ord("-"), ord("0"
 _LARGEST = np.uint64(2**63 - 1)
 _MOST_DIGITS = 19
 
-Secret = tuple[np.uint64, np.uint64, np.uint64]
+Secret = tuple[np.uint64, ...]
 
 
 class NumberSet:
@@ -27,7 +27,7 @@ class NumberSet:
 
     def __init__(self, keys: pa.LargeStringArray) -> None:
         """Each once, without nulls."""
-        self._secret: Secret = tuple(np.uint64(secrets.randbits(64) | 1) for _ in range(3))  # type: ignore[assignment]
+        self._secret: Secret = tuple(np.uint64(secrets.randbits(64) | 1) for _ in range(3))
         digests = np.empty(len(keys), dtype=np.uint64)
         digests = digests[: _read(texts(keys), self._secret, digests)]
         digests.sort()
