@@ -6,4 +6,4 @@ class DemurError(Exception):
 
 
 class Refused(DemurError):
-    """Something signed cannot be trusted, so nothing may be done on its word. Commands end with exit code 3."""
+    """Something cannot be trusted or compared, so nothing may be done on its word. Commands end with exit code 3."""

@@ -1,8 +1,8 @@
 """The `demur` command: the training engineer's and the auditor's side, without a portal. Heavy rooms are imported by the command that
 needs them, so that `demur keys` and `--help` answer at once.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (a list, signature or proof that cannot be trusted), 4 excluded
-(`demur explain`).
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (a list, signature or proof that cannot be trusted; rows that cannot be compared
+with the list), 4 excluded (`demur explain`).
 """
 
 import click

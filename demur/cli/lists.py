@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +39,24 @@ def with_list_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--acknowledge", "acknowledging", is_flag=True, help="Tell the publisher afterwards which version was applied, and what that dropped."
 )
+@click.option(
+    "--allow-unreadable",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Leave out up to N rows that cannot be compared with the list. Without it one such row stops the command.",
+)
 @json_option
 def filter_command(
-    manifest: Path, list_source: str, key: VerifyKey, token: str | None, state: Path | None, out: Path, acknowledging: bool, as_json: bool
+    manifest: Path,
+    list_source: str,
+    key: VerifyKey,
+    token: str | None,
+    state: Path | None,
+    out: Path,
+    acknowledging: bool,
+    allow_unreadable: int,
+    as_json: bool,
 ) -> None:
     """Copy MANIFEST without its excluded rows: Parquet, CSV, TSV, JSONL, a WebDataset tar, a directory of such shards, or a catalogue
     (whose kept rows become one Parquet file). The newest list version is pulled and verified first; on any doubt nothing is written."""
@@ -51,7 +67,13 @@ def filter_command(
     exclusions = ExclusionList.open(list_source, key=key, token=token, state=state)
     with progress() as bar:
         task = bar.add_task(manifest.name, total=None)
-        report = filter_manifest(manifest, out, exclusions, lambda done, total: bar.update(task, completed=done, total=total))
+        report = filter_manifest(
+            manifest,
+            out,
+            exclusions,
+            lambda done, total: bar.update(task, completed=done, total=total),
+            allow_unreadable=allow_unreadable,
+        )
     head = exclusions.head
     acknowledged = acknowledging and _acknowledge(exclusions, manifest, report)
     if as_json:
@@ -63,6 +85,11 @@ def filter_command(
                 "kept": report.kept,
                 "dropped": {kind.value: number for kind, number in sorted(report.dropped.items())},
                 "not_applied": [kind.value for kind in report.not_applied],
+                "unreadable": {
+                    "rows": report.unreadable_rows,
+                    "allowed": report.allow_unreadable,
+                    "reasons": {reason: asdict(each) for reason, each in sorted(report.unreadable.items())},
+                },
                 "unchecked_pictures": report.unchecked_pictures,
                 "list": {"list_id": head.list_id, "version": head.version, "root": head.root},
                 "acknowledged": acknowledged,
@@ -73,6 +100,8 @@ def filter_command(
     click.echo(f"Kept {report.kept:,} of {report.rows:,} rows by version {head.version} of {head.list_id}; written to {out}.")
     for kind, number in sorted(report.dropped.items()):
         click.echo(f"  dropped by {kind.value}: {number:,}")
+    for reason, each in sorted(report.unreadable.items()):
+        click.echo(f"  left out, not comparable ({reason}): {each.rows:,}, for example {each.examples[0]}")
     for kind in report.not_applied:
         note(f"Note: the list has {head.counts[kind]:,} {kind.value} entries, but the manifest has no columns to apply them by.")
     if report.unchecked_pictures:

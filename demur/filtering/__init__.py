@@ -2,6 +2,6 @@
 
 from demur.filtering.filter import filter_manifest
 from demur.filtering.positions import excluded_positions
-from demur.filtering.report import FilterReport, UnreadableManifest
+from demur.filtering.report import FilterReport, UnreadableManifest, UnreadableRows
 
-__all__ = ["FilterReport", "UnreadableManifest", "excluded_positions", "filter_manifest"]
+__all__ = ["FilterReport", "UnreadableManifest", "UnreadableRows", "excluded_positions", "filter_manifest"]

@@ -23,19 +23,30 @@ _FILTERS: dict[str, _Filter] = {
 }
 
 
-def filter_manifest(source: Path, target: Path, exclusions: ExclusionList, progress: Progress = lambda done, total: None) -> FilterReport:
+def filter_manifest(
+    source: Path,
+    target: Path,
+    exclusions: ExclusionList,
+    progress: Progress = lambda done, total: None,
+    *,
+    allow_unreadable: int = 0,
+) -> FilterReport:
     """Writes `source` without the rows that `exclusions` excludes to `target`, in the same format.
 
     A catalogue directory gives one Parquet file of its kept rows; any other directory a directory of its filtered shards, whose other
     files are not copied. Memory is bounded by a batch of rows.
 
+    Args:
+        allow_unreadable: how many rows may be left out because they cannot be compared with the list.
+
     Raises:
+        UnreadableRows: more rows than allowed cannot be compared, or none can be.
         UnknownFormat, EmptySource, UnreadableManifest: nothing that can be read.
         NoKeyColumn, BadKeyColumn: nothing that a list could exclude by.
         TargetExists: a directory is to be written where something is.
         OSError.
     """
-    report = FilterReport()
+    report = FilterReport(allow_unreadable=allow_unreadable)
     catalogue = source / "rows.parquet"
     if (source / "catalogue.json").is_file() and catalogue.is_file():
         _filter_file(catalogue, target, exclusions, report, progress)
@@ -56,6 +67,7 @@ def _filter_file(source: Path, target: Path, exclusions: ExclusionList, report: 
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(target) as scratch:
         _FILTERS[source.suffix.lower()](source, scratch, exclusions, report, progress)
+        report.refuse_unreadable()
 
 
 def _filter_directory(source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> None:
@@ -66,3 +78,4 @@ def _filter_directory(source: Path, target: Path, exclusions: ExclusionList, rep
         for done, shard in enumerate(shards):
             _FILTERS[shard.suffix.lower()](shard, scratch / shard.name, exclusions, report, lambda _done, _total: None)
             progress(done + 1, len(shards))
+        report.refuse_unreadable()

@@ -1,37 +1,68 @@
 """What a filter run counts, and how it fails."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from demur.errors import DemurError
+from demur.errors import DemurError, Refused
 from demur.exclusions.entries import KeyKind
 from demur.exclusions.matching import Judgement
 
 Progress = Callable[[int, int], None]
 """Called with how much is done and how much there is, in one unit throughout a file (rows or bytes)."""
 
+EXAMPLES = 5
+"""Examples kept of each reason."""
+_EXAMPLE_CHARACTERS = 160
+
 
 class UnreadableManifest(DemurError):
     """The manifest is damaged, cut short, or not what its name says."""
 
 
+class UnreadableRows(Refused):
+    """More rows than allowed could not be compared with the list, so nobody knows whether it excludes them."""
+
+
+@dataclass
+class Unreadable:
+    """Rows that could not be compared for one reason: how many, and a few examples without control characters."""
+
+    rows: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
 @dataclass
 class FilterReport:
-    """Rows read and kept, rows dropped by kind of key, and what could not be checked. Filled in while filtering."""
+    """Rows read and kept, rows dropped by kind of key, and what could not be checked. Filled in while filtering.
+
+    A row counts once: it is kept, dropped, or unreadable. `allow_unreadable`: how many rows may be unreadable; they are never kept.
+    """
 
     rows: int = 0
     kept: int = 0
     dropped: Counter[KeyKind] = field(default_factory=Counter)
     unchecked_pictures: int = 0  # pictures that cannot be decoded: checked by their keys and digest only
+    allow_unreadable: int = 0
+    _unreadable: dict[str, Unreadable] = field(default_factory=dict)
     _not_applied: set[KeyKind] | None = None
 
     @property
     def not_applied(self) -> list[KeyKind]:
         """Kinds of which the list has entries, while no part of the manifest has columns for them."""
         return sorted(self._not_applied or ())
+
+    @property
+    def unreadable(self) -> Mapping[str, Unreadable]:
+        """Rows that could not be compared with the list, by reason."""
+        return self._unreadable
+
+    @property
+    def unreadable_rows(self) -> int:
+        """Rows that could not be compared with the list, for whatever reason."""
+        return sum(each.rows for each in self._unreadable.values())
 
     def add(self, judgement: Judgement) -> pa.BooleanArray:
         """Counts a judged batch, and returns its mask."""
@@ -41,3 +72,31 @@ class FilterReport:
         missing = set(judgement.not_applied)
         self._not_applied = missing if self._not_applied is None else self._not_applied & missing
         return judgement.keep
+
+    def add_unreadable(self, reason: str, example: str, count: int = 1) -> None:
+        """Counts rows that could not be read, so that they are part of no judged batch and must not be kept.
+
+        `reason` is a short phrase that is the same for all such rows; `example` says where one is and what it holds.
+        """
+        self.rows += count
+        self._count(reason, [example], count)
+
+    def refuse_unreadable(self) -> None:
+        """To be called before the copy is put in place. Raises UnreadableRows when more rows are unreadable than are allowed, or all."""
+        number = self.unreadable_rows
+        if number > self.allow_unreadable or (number and number == self.rows):
+            reasons = "; ".join(f"{reason}: {each.rows:,} ({each.examples[0]})" for reason, each in self._unreadable.items())
+            raise UnreadableRows(
+                f"{number:,} of {self.rows:,} rows cannot be compared with the list, and {self.allow_unreadable:,} are allowed: {reasons}"
+            )
+
+    def _count(self, reason: str, examples: Sequence[str], rows: int) -> None:
+        counted = self._unreadable.setdefault(reason, Unreadable())
+        counted.rows += rows
+        counted.examples += [printable(example) for example in examples[: EXAMPLES - len(counted.examples)]]
+
+
+def printable(text: str) -> str:
+    """The text on one line, cut, and with escapes for what a terminal would obey or nobody could see."""
+    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text[:_EXAMPLE_CHARACTERS])
+    return shown + "…" * (len(text) > _EXAMPLE_CHARACTERS)
