@@ -8,6 +8,7 @@ from models.base import Base, new_public_id
 from models.engine import make_engine, make_sessions, writing
 from models.exclusion_entry import ExclusionEntry
 from models.exclusion_list_version import ExclusionListVersion
+from models.exemption import Exemption
 from models.identity import Identity
 from models.log_entry import LogEntry
 from models.manifest import Manifest, ManifestState
@@ -15,6 +16,7 @@ from models.opt_out import OptOut, OptOutMatch, OptOutOrigin, OptOutScope
 from models.outbox import Outbox
 from models.platform_event import PlatformEvent
 from models.rights_request import Regime, RequestKind, RequestState, RightsRequest, RightsRequestEvent
+from models.ticked_photos import TickedPhotos
 from models.training_run import RunState, TrainingRun, TrainingRunManifest
 from models.web_session import WebSession
 
@@ -26,6 +28,7 @@ __all__ = [
     "Base",
     "ExclusionEntry",
     "ExclusionListVersion",
+    "Exemption",
     "Identity",
     "LogEntry",
     "Manifest",
@@ -42,6 +45,7 @@ __all__ = [
     "RightsRequest",
     "RightsRequestEvent",
     "RunState",
+    "TickedPhotos",
     "TrainingRun",
     "TrainingRunManifest",
     "WebSession",

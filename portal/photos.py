@@ -21,7 +21,7 @@ from rights.owned import find_owned
 from rights.photos import get_photo, list_photos
 from rights.proposals import Decider, ProposalNotFound, accept_proposal, decline_proposal, proposals_for
 from rights.runs import NotRecorded, consumption_proof, recorded_runs
-from rights.withdrawals import CoveredByEverything, NothingToWithdraw, withdraw_photo
+from rights.withdrawals import NothingToWithdraw, withdraw_photo
 
 PER_PAGE = 48
 blueprint = Blueprint("photos", __name__)
@@ -83,7 +83,7 @@ def proof(uid: str, run: str) -> Response:
 def put_back(uid: str) -> ResponseReturnValue:
     try:
         withdraw_photo(db(), account(), uid, now())
-    except (NothingToWithdraw, CoveredByEverything) as refused:
+    except NothingToWithdraw as refused:
         flash(f"{refused}.".capitalize(), "problem")
     else:
         flash("Put back. From the next version of the exclusion list on, your opt-out no longer keeps this photo out.", "done")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from models import ExclusionListVersion, OptOut, OptOutMatch, OptOutOrigin, OptOutScope
+from models import ExclusionListVersion, Exemption, OptOut, OptOutMatch, OptOutOrigin, OptOutScope
 from rights.photo import ManifestRef, Photo, RunRef
 from rights.standing import matched
 
@@ -24,7 +24,8 @@ class EventKind(StrEnum):
     COPY_LISTED = "copy_listed"  # the same, because somebody else opted out a picture it is a copy of
     ABSENT = "absent"  # a run was trained under such a version, without it
     WITHDRAWN = "withdrawn"  # an opt-out was taken back
-    UNLISTED = "unlisted"  # that opt-out is out of the list from this version on
+    EXEMPTED = "exempted"  # the photo was put back, and the opt-out of everything else goes on
+    UNLISTED = "unlisted"  # that opt-out is out of the list from this version on, or no longer names the photo
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ def _opt_out_events(session: Session, photo: Photo) -> Iterator[HistoryEvent]:
     )
     for opt_out in session.scalars(about.order_by(OptOut.id)):
         yield from _of_opt_out(session, opt_out, photo)
+        if opt_out.scope is OptOutScope.OWNER and opt_out.owner == photo.owner:
+            yield from _of_exemption(session, opt_out, photo)
 
 
 def _of_opt_out(session: Session, opt_out: OptOut, photo: Photo) -> Iterator[HistoryEvent]:
@@ -99,6 +102,19 @@ def _of_opt_out(session: Session, opt_out: OptOut, photo: Photo) -> Iterator[His
     if opt_out.ended_version is not None and not still_listed:
         version = session.get_one(ExclusionListVersion, opt_out.ended_version)
         yield replace(filed, at=version.published_at, kind=EventKind.UNLISTED, version=version.version)
+
+
+def _of_exemption(session: Session, opt_out: OptOut, photo: Photo) -> Iterator[HistoryEvent]:
+    """When the photo was put back from an opt-out of everything, and since when that one no longer names it."""
+    exemption = session.scalar(select(Exemption).where(Exemption.opt_out_id == opt_out.id, Exemption.uid == photo.uid))
+    if exemption is None:
+        return
+    yield HistoryEvent(exemption.exempted_at, EventKind.EXEMPTED, scope=opt_out.scope, origin=opt_out.origin)
+    until = exemption.effective_version
+    was_listed = until is not None and opt_out.effective_version is not None and opt_out.effective_version < until
+    if until is not None and was_listed and (photo.listed_since is None or photo.listed_since > until):
+        version = session.get_one(ExclusionListVersion, until)
+        yield HistoryEvent(version.published_at, EventKind.UNLISTED, scope=opt_out.scope, origin=opt_out.origin, version=version.version)
 
 
 def _copies(session: Session, opt_out: OptOut, photo: Photo) -> int:

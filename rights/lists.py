@@ -29,7 +29,7 @@ from demur.receipts.statement import list_published
 from demur.runs import ListReference
 from demur.signing import SigningKey
 from demur.tlog.files import LogFiles
-from models import ExclusionEntry, ExclusionListVersion, OptOut, RequestState, RightsRequest
+from models import ExclusionEntry, ExclusionListVersion, Exemption, OptOut, RequestState, RightsRequest
 from rights import audit, log, outbox, states
 from rights.list_changes import changes
 from rights.locks import lock_entries_alone
@@ -180,13 +180,16 @@ def _state_listed(session: Session, waiting: Sequence[ColumnElement[bool]], list
 
 
 def _end_withdrawn(session: Session, version: int) -> None:
-    """Everything that was withdrawn before is out of the list from ``version`` on, as far as its own opt-out goes."""
+    """Everything that was withdrawn or exempted before is out of the list from ``version`` on, as far as its own opt-out goes."""
     entry, opt_out = ExclusionEntry, OptOut
     out = update(entry).where(entry.since_version.is_not(None), entry.ended.is_(True), entry.until_version.is_(None))
     session.execute(out.values(until_version=version))
     withdrawn, was_listed = opt_out.withdrawn_at.is_not(None), opt_out.effective_version.is_not(None)
     ended = update(opt_out).where(withdrawn, was_listed, opt_out.ended_version.is_(None))
     session.execute(ended.values(ended_version=version))
+    carried = select(opt_out.id).where(opt_out.propagated_at.is_not(None))
+    exempted = update(Exemption).where(Exemption.effective_version.is_(None), Exemption.opt_out_id.in_(carried))
+    session.execute(exempted.values(effective_version=version))
 
 
 def _fulfil(session: Session, version: int, now: datetime) -> None:

@@ -13,6 +13,7 @@ from demur.receipts import LogKind
 from demur.similarity.query import Query
 from models import (
     Account,
+    Exemption,
     OptOut,
     OptOutOrigin,
     OptOutScope,
@@ -25,7 +26,7 @@ from models import (
 from rights import audit, log, outbox, states
 from rights.catalogues import Catalogues
 from rights.hashes import ROW_COLUMNS, Hashes
-from rights.owned import OwnedPhoto, find_owned, read_rows
+from rights.owned import OwnedPhoto, find_owned, owned_among, read_rows
 from rights.references import new_reference
 from rights.standing import standing_opt_outs
 from rights.statements import about_opt_outs
@@ -112,7 +113,21 @@ def _new_opt_outs(session: Session, catalogues: Catalogues, account: Account, se
             new_pictures, pictures_already = _new(session, _of_pictures(pictures, account.owners[0]))
             return new + new_pictures, already + pictures_already
         case Everything():
-            return _new(session, [_row(OptOutScope.OWNER, owner, "") | Hashes().columns() for owner in account.owners])
+            whole, already = _new(session, [_row(OptOutScope.OWNER, owner, "") | Hashes().columns() for owner in account.owners])
+            return whole + _exempt_again(session, catalogues, account.owners), already
+
+
+def _exempt_again(session: Session, catalogues: Catalogues, owners: Sequence[str]) -> list[dict[str, Any]]:
+    """Photos that were put back from a standing opt-out of everything, one by one: that one no longer reaches them."""
+    put_back = select(OptOut.owner, Exemption.uid).join(Exemption, Exemption.opt_out_id == OptOut.id)
+    standing = put_back.where(OptOut.owner.in_(owners), OptOut.origin == OptOutOrigin.MEMBER, OptOut.withdrawn_at.is_(None))
+    exempt = session.execute(standing.order_by(Exemption.id)).all()
+    known = owned_among(session, catalogues, owners, [uid for _, uid in exempt])
+    rows = [
+        _row(OptOutScope.PHOTO, owner, uid) | (Hashes.of_row(known[uid].row(ROW_COLUMNS)) if uid in known else Hashes()).columns()
+        for owner, uid in exempt
+    ]
+    return _new(session, rows)[0]
 
 
 def _of_pictures(pictures: Sequence[Picture], owner: str) -> list[dict[str, Any]]:

@@ -50,6 +50,15 @@ def owned_photos(session: Session, catalogues: Catalogues, owners: Sequence[str]
 
 def find_owned(session: Session, catalogues: Catalogues, owners: Sequence[str], uids: Sequence[str]) -> list[OwnedPhoto]:
     """The photos with these uids, in their order. Raises PhotoNotFound for one that is in no manifest, or is someone else's."""
+    found = owned_among(session, catalogues, owners, uids)
+    for uid in uids:
+        if uid not in found:
+            raise PhotoNotFound(f"none of your photos in the registered manifests has the id {uid}")
+    return [found[uid] for uid in dict.fromkeys(uids)]
+
+
+def owned_among(session: Session, catalogues: Catalogues, owners: Sequence[str], uids: Sequence[str]) -> dict[str, OwnedPhoto]:
+    """Those of these uids that are photos of the owners, by uid."""
     found: dict[str, OwnedPhoto] = {}
     for manifest, catalogue in catalogues.registered(session):
         positions = [int(position) for position in catalogue.find_uids(uids) if position >= 0]
@@ -57,10 +66,7 @@ def find_owned(session: Session, catalogues: Catalogues, owners: Sequence[str], 
         own = pc.is_in(table["owner"], pa.array(owners, pa.string()))  # another manifest may use the same uid for another's photo
         positions = [position for position, is_own in zip(positions, own.to_pylist(), strict=True) if is_own]
         _collect(found, manifest, catalogue, positions, table.filter(own))
-    for uid in uids:
-        if uid not in found:
-            raise PhotoNotFound(f"none of your photos in the registered manifests has the id {uid}")
-    return [found[uid] for uid in dict.fromkeys(uids)]
+    return found
 
 
 def read_rows(photos: Sequence[OwnedPhoto], columns: Sequence[str]) -> list[dict[str, Any]]:

@@ -99,9 +99,14 @@ class Photo:
 
     @property
     def can_put_back(self) -> bool:
-        """Whether this photo's own opt-out can be withdrawn by itself."""
-        own = [ref for ref in self.opt_outs if ref.origin is OptOutOrigin.MEMBER and not ref.through]
-        return bool(own) and all(ref.scope is OptOutScope.PHOTO for ref in own)
+        """Whether the person themselves keeps this photo out: by an opt-out of it, or of everything."""
+        return any(ref.origin is OptOutOrigin.MEMBER and not ref.through for ref in self.opt_outs)
+
+    @property
+    def under_everything(self) -> bool:
+        """Whether the person opted out everything, so that this photo is put back as an exception."""
+        own = (ref for ref in self.opt_outs if ref.origin is OptOutOrigin.MEMBER and not ref.through)
+        return any(ref.scope is OptOutScope.OWNER for ref in own)
 
 
 class PhotoStatus(StrEnum):

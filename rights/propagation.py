@@ -5,28 +5,34 @@ and writes what is not written yet: doing it twice, or by two workers at once, h
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import case, delete, insert, select, tuple_, update
 from sqlalchemy.orm import Session, undefer
 
 from demur.exclusions import Entry, KeyKind
 from demur.similarity.rules import MatchKind
 from models import ExclusionEntry, OptOut, OptOutMatch, OptOutScope
 from rights import audit
+from rights.batches import batched
 from rights.hashes import Hashes
 from rights.locks import lock_entries_shared
 from rights.propagation_plan import FoundRow, Place, Plan, Subject, plan_propagation
-from rights.reach import Finding
+from rights.reach import Finding, exempted
+
+ENTRIES = 3000  # revived by one statement: three values each
 
 
 def apply_propagation(
     session: Session, findings: Mapping[int, Finding], *, fan_out_limit: int, now: datetime, complete: bool = True
 ) -> int:
     """Writes what follows from what was found, where it is not written yet, and returns how many opt-outs still stood.
+
+    From an opt-out of everything, photos may have been put back: then what no longer follows ends. Where another one was put back since
+    the findings, nothing is written: whoever put it back promised another propagation.
 
     ``complete``: the findings are of all manifests, so that the opt-outs are propagated. False when they are of a new manifest alone.
     """
@@ -35,12 +41,18 @@ def apply_propagation(
     opt_outs = session.scalars(
         standing.order_by(OptOut.id).options(undefer(OptOut.variants)).with_for_update().execution_options(populate_existing=True)
     ).all()
+    exempt = exempted(session, [opt_out.id for opt_out in opt_outs])
+    opt_outs = [opt_out for opt_out in opt_outs if exempt.get(opt_out.id, frozenset()) == findings[opt_out.id].exempt]
     written = _Written.of(session, opt_outs)
     for opt_out in opt_outs:
         finding = findings[opt_out.id]
         subject = written.subject(opt_out, finding)
         plan = plan_propagation(subject, finding.pictures, finding.rows, fan_out_limit)
         written.add(opt_out.id, plan)
+        if finding.exempt:
+            _revive(session, written.ended[opt_out.id] & set(plan.entries), opt_out.id)
+            if complete:
+                _end_rest(session, opt_out.id, plan)
         _learn(opt_out, finding)
         _hold(session, opt_out, plan, now)
         if complete and opt_out.propagated_at is None:
@@ -48,6 +60,30 @@ def apply_propagation(
     written.insert(session)
     session.flush()
     return len(opt_outs)
+
+
+def _revive(session: Session, entries: Collection[Entry], opt_out_id: int) -> None:
+    """Names again what ended before: a photo that was put back may share its bytes or looks with one that came later."""
+    entry = ExclusionEntry
+    out = entry.until_version.is_not(None)
+    values = {"ended": False, "since_version": case((out, None), else_=entry.since_version), "until_version": None}
+    for some in batched(list(entries), ENTRIES):
+        same = tuple_(entry.kind, entry.key, entry.pdq).in_([(one.kind.value, one.key, one.pdq) for one in some])
+        session.execute(update(entry).where(entry.opt_out_id == opt_out_id, same).values(values))
+
+
+def _end_rest(session: Session, opt_out_id: int, plan: Plan) -> None:
+    """Ends the entries and forgets the rows that no longer follow from an opt-out of everything, since photos were put back."""
+    entry, match, kept, places = ExclusionEntry, OptOutMatch, set(plan.entries), {row.place for row in plan.rows}
+    columns = select(entry.id, entry.kind, entry.key, entry.pdq).where(entry.opt_out_id == opt_out_id, entry.ended.is_(False))
+    ended = [entry_id for entry_id, kind, key, pdq in session.execute(columns) if Entry(KeyKind(kind), key, pdq) not in kept]
+    undecided = (match.accepted_at.is_(None), match.declined_at.is_(None))
+    rows = select(match.id, match.manifest_id, match.position).where(match.opt_out_id == opt_out_id, *undecided)
+    gone = [match_id for match_id, *place in session.execute(rows) if tuple(place) not in places]
+    for some in batched(ended):
+        session.execute(update(entry).where(entry.id.in_(some)).values(ended=True))
+    for some in batched(gone):
+        session.execute(delete(match).where(match.id.in_(some)))
 
 
 def _learn(opt_out: OptOut, finding: Finding) -> None:
@@ -79,6 +115,7 @@ class _Written:
     rows: dict[int, dict[Place, bool]] = field(default_factory=lambda: defaultdict(dict))  # whether confirmed under another owner
     accepted: dict[int, set[Place]] = field(default_factory=lambda: defaultdict(set))  # proposals that a person took
     entries: dict[int, set[Entry]] = field(default_factory=lambda: defaultdict(set))
+    ended: dict[int, set[Entry]] = field(default_factory=lambda: defaultdict(set))  # of those entries
     new_rows: list[dict[str, Any]] = field(default_factory=list)
     new_entries: list[dict[str, Any]] = field(default_factory=list)
 
@@ -94,9 +131,12 @@ class _Written:
             written.rows[opt_out_id][manifest_id, position] = elsewhere
             if accepted_at is not None:
                 written.accepted[opt_out_id].add((manifest_id, position))
-        entries = select(entry.opt_out_id, entry.kind, entry.key, entry.pdq).where(entry.opt_out_id.in_(ids))
-        for opt_out_id, kind, key, pdq in session.execute(entries):
-            written.entries[opt_out_id].add(Entry(KeyKind(kind), key, pdq))
+        entries = select(entry.opt_out_id, entry.kind, entry.key, entry.pdq, entry.ended).where(entry.opt_out_id.in_(ids))
+        for opt_out_id, kind, key, pdq, ended in session.execute(entries):
+            known = Entry(KeyKind(kind), key, pdq)
+            written.entries[opt_out_id].add(known)
+            if ended:
+                written.ended[opt_out_id].add(known)
         return written
 
     def subject(self, opt_out: OptOut, finding: Finding) -> Subject:
@@ -104,7 +144,7 @@ class _Written:
         again = {row.place for row in finding.rows}
         others = sum(elsewhere and place not in again for place, elsewhere in self.rows[opt_out.id].items())
         held, accepted = opt_out.held or finding.countless, frozenset(self.accepted[opt_out.id])
-        return Subject(opt_out.scope, opt_out.owner, opt_out.subject, held, others, accepted)
+        return Subject(opt_out.scope, opt_out.owner, opt_out.subject, held, others, accepted, whole=not finding.exempt)
 
     def add(self, opt_out_id: int, plan: Plan) -> None:
         for row in plan.rows:

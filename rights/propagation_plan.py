@@ -30,7 +30,8 @@ class Subject:
     """What an opt-out is about. ``key`` is the uid of a photo, the SHA-256 of a picture, empty for an owner.
 
     ``held``: it passed the limit before, or has more copies than are told of. ``others``: near duplicates under other owners that earlier
-    propagations confirmed. ``accepted``: where a person accepted a proposal.
+    propagations confirmed. ``accepted``: where a person accepted a proposal. ``whole``: of an owner, whether no photo was put back. The
+    list has no entry that lets a photo in, so an owner who put one back is not named: each of their other photos is, as manifests bring it.
     """
 
     scope: OptOutScope
@@ -39,6 +40,7 @@ class Subject:
     held: bool = False
     others: int = 0
     accepted: frozenset[Place] = frozenset()
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,6 @@ def _own_entries(subject: Subject) -> list[Entry]:
         case OptOutScope.PHOTO:
             return [Entry(KeyKind.UID, subject.key)]
         case OptOutScope.OWNER:
-            return [Entry(KeyKind.OWNER, subject.owner)]
+            return [Entry(KeyKind.OWNER, subject.owner)] if subject.whole else []
         case OptOutScope.PICTURE:
             return []  # its digest is among its pictures' entries

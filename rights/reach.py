@@ -12,7 +12,7 @@ from demur.manifests import Catalogue
 from demur.similarity.rules import MatchKind
 from demur.similarity.sandbox import Sandbox
 from demur.similarity.search import Match
-from models import OptOut, OptOutScope
+from models import Exemption, OptOut, OptOutScope
 from rights.batches import batched
 from rights.catalogues import MOST_COPIES, Catalogues, Registered
 from rights.hashes import Hashes
@@ -28,12 +28,14 @@ TAKEN = 1000  # photos of an owner that are read from a catalogue at once
 class Finding:
     """What was found for one opt-out: what is known of each of its pictures, and the rows it reaches.
 
-    ``countless``: one of the pictures has so many copies (MOST_COPIES) that not all of them may be among the rows.
+    ``countless``: one of the pictures has so many copies (MOST_COPIES) that not all of them may be among the rows. ``exempt``: uids that
+    were put back from an opt-out of everything: neither they nor their pictures were looked for, but they may be copies of others.
     """
 
     pictures: list[Hashes] = field(default_factory=list)
     rows: list[FoundRow] = field(default_factory=list)
     countless: bool = False
+    exempt: frozenset[str] = frozenset()
 
 
 Searched = tuple[Finding, Hashes]
@@ -51,6 +53,16 @@ def standing_ids(session: Session) -> list[int]:
     return list(session.scalars(select(OptOut.id).where(OptOut.withdrawn_at.is_(None)).order_by(OptOut.id)))
 
 
+def exempted(session: Session, opt_out_ids: Sequence[int]) -> dict[int, frozenset[str]]:
+    """Of each opt-out from which photos were put back, their uids."""
+    uids = defaultdict(set)
+    for some in batched(opt_out_ids):
+        rows = select(Exemption.opt_out_id, Exemption.uid).where(Exemption.opt_out_id.in_(some))
+        for opt_out_id, uid in session.execute(rows):
+            uids[opt_out_id].add(uid)
+    return {opt_out_id: frozenset(known) for opt_out_id, known in uids.items()}
+
+
 def gather(
     sessions: sessionmaker[Session], catalogues: Catalogues, sandbox: Sandbox, ids: Sequence[int], manifest_id: int | None = None
 ) -> dict[int, Finding]:
@@ -63,8 +75,9 @@ def gather(
         registered = catalogues.registered(session)
         chosen = select(OptOut).where(OptOut.id.in_(ids)).order_by(OptOut.id)
         opt_outs = session.scalars(chosen.options(undefer(OptOut.variants))).all()
+        exempt = exempted(session, ids)
     new = [(manifest, catalogue) for manifest, catalogue in registered if manifest_id in (None, manifest.id)]
-    findings = {opt_out.id: Finding() for opt_out in opt_outs}
+    findings = {opt_out.id: Finding(exempt=exempt.get(opt_out.id, frozenset())) for opt_out in opt_outs}
     everything = [opt_out for opt_out in opt_outs if opt_out.scope is OptOutScope.OWNER]
     _find_pictures(catalogues, registered, _of_owners(registered, everything, findings, sandbox))
     single = [(opt_out, Hashes.of_opt_out(opt_out)) for opt_out in opt_outs if opt_out.scope is not OptOutScope.OWNER]
@@ -82,13 +95,15 @@ def gather(
 
 
 def _of_owners(registered: Registered, opt_outs: Sequence[OptOut], findings: dict[int, Finding], sandbox: Sandbox) -> Iterator[Searched]:
-    """Adds all rows of each owner, exactly, and gives their pictures, whose copies are to be searched for."""
+    """Adds all rows of each owner, exactly, and gives their pictures, whose copies are to be searched for. Photos put back are left out."""
     for opt_out in opt_outs:
         finding = findings[opt_out.id]
         for manifest, catalogue in registered:
             for positions in batched(catalogue.owner_rows(opt_out.owner), TAKEN):
                 rows = catalogue.take(positions, ["uid", "url"]).to_pylist()
                 for position, row, hashes in zip(positions, rows, hashes_of_rows(catalogue, positions, sandbox, {}), strict=True):
+                    if row["uid"] in finding.exempt:
+                        continue
                     finding.rows.append(FoundRow(manifest.id, position, row["uid"], opt_out.owner, MatchKind.EXACT, url=row["url"]))
                     finding.pictures.append(replace(hashes, variants=()))  # an owner may have a hundred thousand
                     yield finding, hashes

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from demur.exclusions import KeyKind
 from demur.similarity.rules import MatchKind
-from models import ExclusionEntry, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RightsRequest
+from models import ExclusionEntry, Exemption, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RightsRequest
 from rights.photo import OptOutRef
 
 FEW_UIDS = 1000  # beyond, reading all of a person's opt-outs is quicker than naming the photos
@@ -36,11 +36,15 @@ class Reach:
 
 @dataclass
 class Standing:
-    """Standing opt-outs of one person's photos: by owner key, by uid, and what others' opt-outs exclude."""
+    """Standing opt-outs of one person's photos: by owner key, by uid, and what others' opt-outs exclude.
+
+    ``exempt``: (public id of an opt-out of everything, uid) of the photos that were put back from it.
+    """
 
     by_owner: dict[str, list[Reach]] = field(default_factory=dict)
     by_uid: dict[str, list[Reach]] = field(default_factory=dict)
     copies: dict[str, int] = field(default_factory=dict)  # uid → list version since which a copy's opt-out excludes it
+    exempt: set[tuple[str, str]] = field(default_factory=set)
 
     def of(self, owner: str, uid: str) -> tuple[OptOutRef, ...]:
         """The opt-outs that reach this photo, the one that says most first."""
@@ -60,7 +64,8 @@ class Standing:
         return min((version for version in versions if version is not None), default=None)
 
     def _reaching(self, owner: str, uid: str) -> list[Reach]:
-        return self.by_owner.get(owner, []) + self.by_uid.get(uid, [])
+        of_everything = [reach for reach in self.by_owner.get(owner, []) if (reach.row.public_id, uid) not in self.exempt]
+        return of_everything + self.by_uid.get(uid, [])
 
 
 def standing_opt_outs(session: Session, owners: Sequence[str], uids: Sequence[str] | None = None) -> Standing:
@@ -71,6 +76,7 @@ def standing_opt_outs(session: Session, owners: Sequence[str], uids: Sequence[st
     for row in session.execute(_filed(owners, uids)):
         by, key = (standing.by_owner, row.owner) if row.scope is OptOutScope.OWNER else (standing.by_uid, row.subject)
         by.setdefault(key, []).append(Reach(row, "", row.effective_version))
+    standing.exempt.update((public_id, uid) for public_id, uid in session.execute(_exempted(owners, uids)))
     for row in session.execute(_reached(owners, uids)):
         if row.owner in owners:
             if row.subject != row.uid:
@@ -109,18 +115,27 @@ def _filed(owners: Sequence[str], uids: Sequence[str] | None) -> Select[*tuple[A
     return filed if uids is None else filed.where(or_(OptOut.scope == OptOutScope.OWNER, OptOut.subject.in_(uids)))
 
 
+def _exempted(owners: Sequence[str], uids: Sequence[str] | None) -> Select[str, str]:
+    """Photos that were put back while an opt-out of everything of these owners stands."""
+    stands = (OptOut.owner.in_(owners), OptOut.withdrawn_at.is_(None))
+    exempted = select(OptOut.public_id, Exemption.uid).join(Exemption, Exemption.opt_out_id == OptOut.id).where(*stands)
+    return exempted if uids is None else exempted.where(Exemption.uid.in_(uids))
+
+
 def _reached(owners: Sequence[str], uids: Sequence[str] | None) -> Select[*tuple[Any, ...]]:
-    """Rows of these owners that were matched by an opt-out, other than by one for everything of that very owner.
+    """Rows of these owners that were matched by an opt-out, other than by one for everything of that very owner; but a photo that was put
+    back from that one may still be reached by it, as a copy of another.
 
     An entry may be younger than its opt-out: a manifest that came later, or a proposal accepted later, brought it.
     """
     entry, match = ExclusionEntry, OptOutMatch
+    put_back = exists().where(Exemption.opt_out_id == OptOut.id, Exemption.uid == match.uid)
     reached = (
         _opt_outs(match.uid, entry.since_version)
         .join(match, match.opt_out_id == OptOut.id)
         .outerjoin(entry, and_(entry.opt_out_id == OptOut.id, entry.kind == KeyKind.UID, entry.key == match.uid))
         .where(match.owner.in_(owners), matched())
-        .where(or_(OptOut.scope != OptOutScope.OWNER, OptOut.owner != match.owner))
+        .where(or_(OptOut.scope != OptOutScope.OWNER, OptOut.owner != match.owner, put_back))
         .distinct()
     )
     return reached if uids is None else reached.where(match.uid.in_(uids))

@@ -1,27 +1,24 @@
 """Taking an opt-out back: as easy as filing it."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
 from demur.receipts import LogKind
-from models import Account, ExclusionEntry, OptOut, OptOutOrigin, OptOutScope, RequestState, RightsRequest
+from models import Account, ExclusionEntry, Exemption, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RequestState, RightsRequest
 from rights import audit, log, outbox, states
 from rights.batches import batched
 from rights.locks import lock_entries_shared
+from rights.optouts import PROPAGATE_OPT_OUTS
 from rights.statements import about_opt_outs
 
 
 class NothingToWithdraw(DemurError):
     """No opt-out of this person stands here any more."""
-
-
-class CoveredByEverything(DemurError):
-    """The photo is covered by an opt-out of everything, which can only be withdrawn as a whole."""
 
 
 def withdraw_request(session: Session, account: Account, request: RightsRequest, now: datetime) -> None:
@@ -34,15 +31,48 @@ def withdraw_request(session: Session, account: Account, request: RightsRequest,
 
 
 def withdraw_photo(session: Session, account: Account, uid: str, now: datetime) -> None:
-    """Puts one photo back. Raises NothingToWithdraw, CoveredByEverything."""
-    lock_entries_shared(session)
-    own = _standing(session, OptOut.owner.in_(account.owners), OptOut.scope == OptOutScope.PHOTO, OptOut.subject == uid)
-    owners = {opt_out.owner for opt_out in own} or set(account.owners)
-    if _standing(session, OptOut.owner.in_(owners), OptOut.scope == OptOutScope.OWNER):
-        raise CoveredByEverything("you opted out all your photos; withdraw that request to put photos back")
-    if not own:
+    """Puts one photo back. Raises NothingToWithdraw."""
+    if not put_back(session, account, [uid], now):
         raise NothingToWithdraw("this photo is not opted out by you")
-    _withdraw(session, account, own, now)
+
+
+def put_back(session: Session, account: Account, uids: Sequence[str], now: datetime) -> int:
+    """Puts photos back, whichever of the person's own opt-outs names them, and returns how many.
+
+    One under an opt-out of everything is exempted from it, and all others stay out, now and later. A photo that only the platform or
+    somebody else keeps out is left as it is.
+    """
+    lock_entries_shared(session)
+    back: set[str] = set()
+    for some in batched(sorted(set(uids))):
+        own = _standing(session, OptOut.owner.in_(account.owners), OptOut.scope == OptOutScope.PHOTO, OptOut.subject.in_(some))
+        if own:
+            _withdraw(session, account, own, now)
+        back.update(opt_out.subject for opt_out in own)
+    for everything in _standing(session, OptOut.owner.in_(account.owners), OptOut.scope == OptOutScope.OWNER):
+        back.update(_exempt(session, account, everything, set(uids), now))
+    return len(back)
+
+
+def _exempt(session: Session, account: Account, everything: OptOut, uids: Set[str], now: datetime) -> Set[str]:
+    """Exempts photos from an opt-out of everything; what it names instead of the owner is found by another propagation."""
+    known = set(session.scalars(select(Exemption.uid).where(Exemption.opt_out_id == everything.id)))
+    coming = sorted(uids - known)
+    if not coming:
+        return set()
+    session.execute(insert(Exemption), [{"opt_out_id": everything.id, "uid": uid, "exempted_at": now} for uid in coming])
+    for some in batched(coming):
+        own_rows = (OptOutMatch.opt_out_id == everything.id, OptOutMatch.uid.in_(some))
+        session.execute(delete(OptOutMatch).where(*own_rows))  # found again where it is a copy of another photo
+    everything.propagated_at = None
+    session.flush()
+    request = session.get_one(RightsRequest, everything.request_id)
+    exempted = [(OptOutScope.PHOTO, everything.owner, uid) for uid in coming]
+    log.state(session, about_opt_outs(LogKind.OPT_OUT_WITHDRAWN, request.reference, exempted, now), now, request_id=request.id)
+    audit.record(session, account.public_id, "photos.exempted", request.public_id, {"photos": len(coming)}, now)
+    outbox.add(session, PROPAGATE_OPT_OUTS, {"opt_out_id": everything.id}, now)
+    outbox.add_publication(session, now)  # the receipt need not wait for the search
+    return set(coming)
 
 
 def end_opt_outs(session: Session, opt_outs: Sequence[OptOut], now: datetime) -> None:

@@ -63,3 +63,30 @@ def test_orientations_become_variants_and_variants_orientations(alembic, databas
         kept = connection.execute(select(column("dihedral", JSON())).select_from(text("opt_out")).order_by(text("id")))
         assert list(kept.scalars()) == [orientations, []]
     engine.dispose()
+
+
+OWNER = """INSERT INTO opt_out (id, public_id, origin, scope, owner, subject, note, filed_at, held, effective_version)
+VALUES (1, 'everything', 'member', 'owner', 'ada', '', '', '2026-11-21 14:02:00', :held, 1)"""
+EXEMPT = "INSERT INTO exemption (id, opt_out_id, uid, exempted_at) VALUES (1, 1, 'ada-1', '2026-11-22 14:02:00')"
+ENTRY = """INSERT INTO exclusion_entry (id, opt_out_id, kind, key, pdq, since_version, ended, until_version)
+VALUES (:id, 1, :kind, :key, '', 1, :ended, :until)"""
+
+
+def test_without_exemptions_everything_of_an_owner_is_excluded_again(alembic, database_url):
+    engine = make_engine(database_url)
+    entries = [("owner", "ada", True, 2), ("uid", "ada-1", True, None), ("uid", "ada-2", False, None)]
+    with engine.begin() as connection:
+        connection.execute(text(OWNER), {"held": False})
+        connection.execute(text(EXEMPT))
+        for number, (kind, key, ended, until) in enumerate(entries, start=1):
+            connection.execute(text(ENTRY), {"id": number, "kind": kind, "key": key, "ended": ended, "until": until})
+    command.downgrade(alembic, "0003")
+    with engine.connect() as connection:
+        kept = connection.execute(text("SELECT key, since_version, ended, until_version FROM exclusion_entry ORDER BY id")).all()
+    assert [(key, since, bool(ended), until) for key, since, ended, until in kept] == [
+        ("ada", None, False, None),
+        ("ada-1", 1, False, None),
+        ("ada-2", 1, False, None),
+    ]
+    command.upgrade(alembic, "head")
+    engine.dispose()

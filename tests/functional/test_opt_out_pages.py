@@ -113,7 +113,13 @@ def test_everything_now_and_later(ada: Visitor, portal: TestedPortal):
     assert "Run 2</a> did not use them." in ada.get(ada.get("/requests").text.split('class="mono" href="')[1].split('"')[0]).text
     one = ada.get("/photos/ada-5").text
     assert "You opted all your photos out." in one
-    assert "withdraw that request" in one
+    assert "Put this one back, keep the rest out" in one
+    assert "Put back" in follow(ada, ada.post("/photos/ada-5/put-back"))
+    portal.settle()
+    page = ada.get("/photos/ada-5").text
+    assert "You put this one back. The rest of your photos stays out." in page
+    assert "No longer in the exclusion list since version 2." in page
+    assert "Put this one back" in ada.get("/photos/ada-4").text
 
 
 def test_withdrawing_is_one_click(ada: Visitor, portal: TestedPortal):

@@ -19,9 +19,10 @@ from rights.owned import find_owned
 from rights.platform_events import Event, EventKind, receive_event
 from rights.propagation import apply_propagation
 from rights.reach import standing_ids
+from rights.withdrawals import withdraw_photo
 from tests.factories import NOW, make_manifest
 from tests.support.lookups import picture_of
-from tests.support.pictures import jpeg, textured_picture
+from tests.support.pictures import jpeg, photo_bytes, textured_picture
 from tests.unit.rights.office import Office
 
 LATER = NOW + timedelta(hours=1)
@@ -177,3 +178,41 @@ def test_the_same_uid_in_another_manifest_may_be_another_persons_photo(office: O
     with office.sessions() as session:
         assert [photo.owner for photo in find_owned(session, office.catalogues, ["dan"], ["ada-2"])] == ["dan"]
         assert [photo.owner for photo in find_owned(session, office.catalogues, ["ada"], ["ada-2"])] == ["ada"]
+
+
+def test_photos_posted_after_one_was_put_back_still_stay_out(office: Office, tmp_path):
+    """The list no longer names the owner then, so each new photo is listed when a manifest brings it; the one put back is not."""
+    ada = office.account("ada")
+    office.file(ada, Everything())
+    office.carry()
+    with office.sessions.begin() as session:
+        withdraw_photo(session, ada, "ada-1", LATER)
+    office.carry(LATER)
+    later = register(
+        office,
+        tmp_path / "later",
+        {
+            "ada-new": ("ada", jpeg(textured_picture(seed=9001))),
+            "ada-1": ("ada", photo_bytes("ada", 1)),
+            "zoe-new": ("zoe", jpeg(textured_picture(seed=9002))),
+        },
+    )
+    propagate_manifest(office, later)
+    office.publish(LATER)
+    uids = {entry.key for entry in office.entries(3) if entry.kind is KeyKind.UID}
+    assert "ada-new" in uids
+    assert not {"ada-1", "zoe-new"} & uids
+
+
+def test_looks_shared_with_a_photo_put_back_are_listed_again_for_a_new_one(office: Office, tmp_path):
+    ada = office.account("ada")
+    office.file(ada, Everything())
+    office.carry()
+    with office.sessions.begin() as session:
+        withdraw_photo(session, ada, "ada-1", LATER)
+    office.carry(LATER)
+    digests = {entry.key for entry in office.entries(1) - office.entries(2) if entry.kind is KeyKind.SHA256}
+    later = register(office, tmp_path / "later", {"ada-twin": ("ada", photo_bytes("ada", 1))})
+    propagate_manifest(office, later)
+    office.publish(LATER)
+    assert digests <= {entry.key for entry in office.entries(3)}

@@ -4,15 +4,17 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import undefer
 
 from demur.exclusions import KeyKind
-from demur.receipts import LogKind
+from demur.receipts import LogKind, Statement
 from models import ExclusionListVersion, LogEntry, OptOut, Outbox, RequestState, RightsRequest
-from rights.optouts import Everything, NothingToOptOut, Photos
+from rights.history import EventKind, photo_history
+from rights.optouts import PROPAGATE_OPT_OUTS, Everything, NothingToOptOut, Photos
 from rights.photo import PhotoNotFound
 from rights.photos import get_photo
 from rights.propagation import apply_propagation
-from rights.withdrawals import CoveredByEverything, NothingToWithdraw, withdraw_photo, withdraw_request
+from rights.withdrawals import NothingToWithdraw, put_back, withdraw_photo, withdraw_request
 from tests.factories import NOW
 from tests.support.lookups import picture_of
 from tests.support.pictures import jpeg, photo_bytes, textured_picture
@@ -168,12 +170,89 @@ def test_someone_else_cannot_withdraw(office: Office):
         withdraw_photo(session, ben, "ada-1", LATER)
 
 
-def test_a_photo_under_everything_is_not_put_back_alone(office: Office):
+def test_a_photo_under_everything_is_put_back_alone_and_the_rest_stays_out(office: Office):
     ada = office.account("ada")
-    office.file(ada, Photos(("ada-1",)))
     office.file(ada, Everything())
-    with office.sessions.begin() as session, pytest.raises(CoveredByEverything):
+    office.carry()
+    before = office.entries(1)
+    with office.sessions.begin() as session:
         withdraw_photo(session, ada, "ada-1", LATER)
+    assert office.publish(LATER) is None, "until the rest is listed photo by photo, the owner stays listed"
+    office.carry(LATER)
+    after = office.entries(2)
+    assert {entry.kind for entry in after - before} == set()
+    assert keys(office, 2, KeyKind.OWNER) == set(), "there is no entry that would let a photo in"
+    assert keys(office, 1, KeyKind.UID) - keys(office, 2, KeyKind.UID) == {"ada-1"}
+    assert {"ada-0", "ada-2", "ada-5", "ben-exact"} <= keys(office, 2, KeyKind.UID)
+    gone = {entry.kind for entry in before - after}
+    assert gone == {KeyKind.OWNER, KeyKind.UID, KeyKind.URL, KeyKind.SHA256, KeyKind.PHASH}
+    with office.sessions() as session:
+        back, rest = (get_photo(session, office.catalogues, office.runs, ["ada"], uid) for uid in ("ada-1", "ada-2"))
+        told = [event.kind for event in photo_history(session, back)]
+    assert (back.opt_outs, back.listed_since) == ((), None)
+    assert rest.under_everything
+    assert told[-2:] == [EventKind.EXEMPTED, EventKind.UNLISTED]
+
+
+def test_a_photo_put_back_stays_out_as_a_copy_of_one_that_is_out(office: Office):
+    ben = office.account("ben", "ada")
+    office.file(ben, Everything())
+    office.carry()
+    with office.sessions.begin() as session:
+        withdraw_photo(session, ben, "ben-exact", LATER)
+    office.carry(LATER)
+    assert "ben-exact" in keys(office, 2, KeyKind.UID), "ada-0 has its bytes"
+    with office.sessions() as session:
+        photo = get_photo(session, office.catalogues, office.runs, ["ben", "ada"], "ben-exact")
+    assert photo.opt_out is not None
+    assert {ref.through for ref in photo.opt_outs} == {"ada", "ben"}, "ben-resized shows it, too"
+    assert not photo.can_put_back
+
+
+def test_everything_once_more_takes_out_what_was_put_back(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Everything())
+    office.carry()
+    with office.sessions.begin() as session:
+        assert put_back(session, ada, ["ada-1", "ada-2"], LATER) == 2
+        assert put_back(session, ada, ["ada-1"], LATER) == 0, "it is back already"
+    office.carry(LATER)
+    again = office.file(ada, Everything(), LATER)
+    assert again.filed == 2
+    office.carry(LATER)
+    assert {"ada-0", "ada-1", "ada-2"} <= keys(office, 3, KeyKind.UID)
+    with office.sessions.begin() as session:
+        withdraw_photo(session, ada, "ada-1", LATER)
+    office.carry(LATER)
+    assert "ada-1" not in keys(office, 4, KeyKind.UID)
+
+
+def test_a_photo_put_back_while_the_search_goes_on_is_not_listed_by_it(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Everything())
+    with office.sessions.begin() as session:
+        ids = session.scalars(select(OptOut.id)).all()
+    findings = office.gather(ids)
+    with office.sessions.begin() as session:
+        withdraw_photo(session, ada, "ada-1", LATER)
+    with office.sessions.begin() as session:
+        apply_propagation(session, findings, fan_out_limit=1000, now=LATER)
+        assert session.scalars(select(OptOut)).one().propagated_at is None
+    office.carry(LATER)
+    assert "ada-1" not in keys(office, 1, KeyKind.UID)
+    assert not keys(office, 1, KeyKind.OWNER)
+
+
+def test_putting_back_is_stated_with_a_receipt(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Everything())
+    with office.sessions.begin() as session:
+        withdraw_photo(session, ada, "ada-1", LATER)
+    with office.sessions() as session:
+        *_, last = session.scalars(select(LogEntry).options(undefer(LogEntry.statement)).order_by(LogEntry.id))
+        assert last.kind is LogKind.OPT_OUT_WITHDRAWN
+        assert Statement.parse(last.statement).photos == ("ada-1",)
+        assert {row.payload.get("opt_out_id") for row in session.scalars(select(Outbox).where(Outbox.topic == PROPAGATE_OPT_OUTS))} - {None}
 
 
 def test_an_entry_stays_until_its_last_ground_ends(office: Office):

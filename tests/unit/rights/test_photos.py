@@ -117,7 +117,7 @@ def test_everything_is_said_of_every_photo(office: Office):
     office.file(ada, Everything(), LATER)
     one = photo(office, "ada-1")
     assert one.opt_out is not None
-    assert (one.opt_out.scope, one.listed_since, one.can_put_back) == ("owner", 1, False)
+    assert (one.opt_out.scope, one.listed_since, one.can_put_back, one.under_everything) == ("owner", 1, True, True)
     assert photo(office, "ada-2").opt_out is not None
 
 

@@ -1,0 +1,22 @@
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, BigId
+
+
+class Exemption(Base):
+    """A photo that its owner put back while their opt-out of everything goes on.
+
+    ``effective_version`` is the list version from which on the opt-out no longer names the photo; None until it is published.
+    """
+
+    __tablename__ = "exemption"
+    __table_args__ = (UniqueConstraint("opt_out_id", "uid"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    opt_out_id: Mapped[int] = mapped_column(ForeignKey("opt_out.id", ondelete="CASCADE"))
+    uid: Mapped[str] = mapped_column(index=True)
+    exempted_at: Mapped[datetime]
+    effective_version: Mapped[int | None]
