@@ -20,13 +20,24 @@ class RequestState(StrEnum):
 
 
 class RequestKind(StrEnum):
-    OBJECTION = "objection"  # GDPR 21: do not train on these photos
+    """What a person asks for. Members file objections; deadlines and the publication of a list tell the others apart from them."""
+
+    OBJECTION = "objection"  # GDPR 21, CCPA opt-out: do not train on these photos
+    ACCESS = "access"  # GDPR 15, CCPA right to know
+    PORTABILITY = "portability"  # GDPR 20
+    RECTIFICATION = "rectification"  # GDPR 16, CCPA right to correct
+    ERASURE = "erasure"  # GDPR 17, CCPA right to delete
+    RESTRICTION = "restriction"  # GDPR 18
 
 
 class Regime(StrEnum):
-    GDPR = "gdpr"
-    CCPA = "ccpa"
-    VOLUNTARY = "voluntary"
+    """The law that a request is answered under: that of the place where the person says they live."""
+
+    GDPR = "gdpr"  # EU and EEA
+    UK_GDPR = "uk_gdpr"
+    SWISS_FADP = "swiss_fadp"
+    CCPA = "ccpa"  # California
+    VOLUNTARY = "voluntary"  # anywhere else: the operator's own promise
 
 
 class RightsRequest(Base):

@@ -1,8 +1,6 @@
 """What a request's pages tell: how far it came, by which law it is answered, and until when."""
 
-import calendar
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from sqlalchemy import Select, case, func, select
 
@@ -18,6 +16,7 @@ from models import (
 )
 from portal.database import db
 from portal.site import site
+from rights.deadlines import term
 from rights.standing import matched
 
 
@@ -27,11 +26,17 @@ class Law:
     promise: str
 
 
-LAWS = {
-    Regime.GDPR: Law("Article 21 and Article 12(3) GDPR", "within one month"),
-    Regime.CCPA: Law("California Civil Code § 1798.130 (CCPA)", "within 45 days"),
-    Regime.VOLUNTARY: Law("the operator’s own promise", "within one month"),
+NAMES = {
+    Regime.GDPR: "Article 21 and Article 12(3) GDPR",
+    Regime.UK_GDPR: "Article 21 and Article 12(3) UK GDPR",
+    Regime.SWISS_FADP: "Article 30 of the Swiss Data Protection Act (FADP)",
+    Regime.CCPA: "11 CCR § 7026 (CCPA)",
+    Regime.VOLUNTARY: "the operator’s own promise",
 }
+
+
+def law_of(request: RightsRequest) -> Law:
+    return Law(NAMES[request.regime], f"within {term(request.regime, request.kind)}")
 
 
 @dataclass(frozen=True)
@@ -97,12 +102,3 @@ def left_out_by(request: RightsRequest, since: int | None) -> list[TrainingRun]:
 def photo_uids(request: RightsRequest) -> Select[str]:
     """The uids of the photos that a request names."""
     return select(OptOut.subject).where(OptOut.request_id == request.id, OptOut.scope == OptOutScope.PHOTO).order_by(OptOut.id)
-
-
-def answer_by(request: RightsRequest) -> datetime:
-    """The last moment for an answer: GDPR 12(3) counts a calendar month, 11 CCR 7021 counts 45 days."""
-    received = request.received_at
-    if request.regime is Regime.CCPA:
-        return received + timedelta(days=45)
-    year, month = (received.year + 1, 1) if received.month == 12 else (received.year, received.month + 1)
-    return received.replace(year=year, month=month, day=min(received.day, calendar.monthrange(year, month)[1]))

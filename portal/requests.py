@@ -10,8 +10,9 @@ from models import ExclusionListVersion, RightsRequest
 from portal.auth.member import account
 from portal.database import db
 from portal.receipts import TITLES
-from portal.request_story import LAWS, answer_by, left_out_by, photo_uids, told
+from portal.request_story import law_of, left_out_by, photo_uids, told
 from portal.site import now, site
+from rights.deadlines import answer_by
 from rights.photo import Photo, PhotoNotFound
 from rights.photos import get_photos
 from rights.receipts import entries_of
@@ -39,8 +40,8 @@ def one(public_id: str) -> str:
         version=db().get(ExclusionListVersion, story.since) if story.since else None,
         runs=left_out_by(found, story.since),
         photos=_photos(found),
-        law=LAWS[found.regime],
-        due=answer_by(found),
+        law=law_of(found),
+        due=answer_by(found.regime, found.kind, found.received_at),
         receipts=entries_of(db(), found),
         titles=TITLES,
     )

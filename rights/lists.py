@@ -29,7 +29,7 @@ from demur.receipts.statement import list_published
 from demur.runs import ListReference
 from demur.signing import SigningKey
 from demur.tlog.files import LogFiles
-from models import ExclusionEntry, ExclusionListVersion, Exemption, OptOut, RequestState, RightsRequest
+from models import ExclusionEntry, ExclusionListVersion, Exemption, OptOut, RequestKind, RequestState, RightsRequest
 from rights import audit, log, outbox, states
 from rights.list_changes import changes
 from rights.locks import lock_entries_alone
@@ -193,9 +193,10 @@ def _end_withdrawn(session: Session, version: int) -> None:
 
 
 def _fulfil(session: Session, version: int, now: datetime) -> None:
-    """Closes the requests all of whose standing opt-outs are in effect."""
+    """Closes the objections all of whose standing opt-outs are in effect. No other kind of request is answered by a publication."""
     standing = exists().where(OptOut.request_id == RightsRequest.id, OptOut.withdrawn_at.is_(None))
     ready = select(RightsRequest).where(
+        RightsRequest.kind == RequestKind.OBJECTION,
         RightsRequest.state == RequestState.IN_PROGRESS,
         standing.where(OptOut.effective_version.is_not(None)),
         ~standing.where(OptOut.effective_version.is_(None)),

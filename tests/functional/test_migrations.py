@@ -90,3 +90,23 @@ def test_without_exemptions_everything_of_an_owner_is_excluded_again(alembic, da
     ]
     command.upgrade(alembic, "head")
     engine.dispose()
+
+
+REQUEST = """INSERT INTO rights_request (id, public_id, reference, account_id, kind, regime, state, comment, received_at)
+VALUES (:id, :regime, :regime, 1, 'objection', :regime, 'open', '', '2026-11-21 14:02:00')"""
+ACCOUNT = """INSERT INTO account (id, public_id, display_name, email, created_at) VALUES (1, 'a', 'Ada', '', '2026-11-21 14:02:00')"""
+
+
+def test_uk_and_swiss_law_become_the_gdpr_answer_that_they_once_shared(alembic, database_url):
+    regimes = ["gdpr", "uk_gdpr", "swiss_fadp", "ccpa", "voluntary"]
+    engine = make_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text(ACCOUNT))
+        for number, regime in enumerate(regimes, 1):
+            connection.execute(text(REQUEST), {"id": number, "regime": regime})
+    command.downgrade(alembic, "0004")
+    command.upgrade(alembic, "head")
+    with engine.connect() as connection:
+        kept = connection.scalars(text("SELECT regime FROM rights_request ORDER BY id")).all()
+    assert kept == ["gdpr", "gdpr", "gdpr", "ccpa", "voluntary"]
+    engine.dispose()

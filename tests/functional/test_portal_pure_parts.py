@@ -1,32 +1,12 @@
-"""Pure parts of the pages: loss curves, deadlines, and how values read."""
+"""Pure parts of the pages: loss curves, and how values read."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from models import Regime, RightsRequest
 from portal.charts import POINTS, loss_curves
 from portal.formats import counted, duration, minute
-from portal.request_story import answer_by
 from rights.artefacts import LossPoint
-
-
-def request(regime: Regime, received_at: datetime) -> RightsRequest:
-    return RightsRequest(regime=regime, received_at=received_at)
-
-
-@pytest.mark.parametrize(
-    ("regime", "received", "due"),
-    [
-        (Regime.GDPR, (2027, 1, 31), (2027, 2, 28)),
-        (Regime.GDPR, (2028, 1, 31), (2028, 2, 29)),
-        (Regime.GDPR, (2026, 12, 5), (2027, 1, 5)),
-        (Regime.CCPA, (2026, 11, 21), (2027, 1, 5)),
-        (Regime.VOLUNTARY, (2026, 3, 1), (2026, 4, 1)),
-    ],
-)
-def test_the_last_day_for_an_answer(regime: Regime, received: tuple[int, int, int], due: tuple[int, int, int]):
-    assert answer_by(request(regime, datetime(*received, tzinfo=UTC))) == datetime(*due, tzinfo=UTC)
 
 
 def test_each_stage_has_its_curve_thinned_inside_the_plane():

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from demur.exclusions.reader import ExclusionList
-from models import ExclusionEntry, ExclusionListVersion, OptOut, Outbox
+from models import ExclusionEntry, ExclusionListVersion, OptOut, Outbox, RequestKind, RequestState, RightsRequest
 from rights import lists
 from rights.lists import PublishedFilesChanged, make_public, publish, renew
 from rights.optouts import Photos
@@ -149,3 +149,21 @@ def test_what_was_withdrawn_and_filed_again_at_once_never_left_the_list(office: 
         first, second = session.scalars(select(OptOut).order_by(OptOut.id)).all()
     assert (first.effective_version, first.ended_version) == (1, None)
     assert second.effective_version == 1
+
+
+def test_a_publication_fulfils_no_request_of_another_kind(office: Office):
+    """An erasure or a restriction files opt-outs, too; that these are listed does not answer it."""
+    ada = office.account("ada")
+    kinds = {RequestKind.OBJECTION: "ada-1", RequestKind.ERASURE: "ada-2", RequestKind.RESTRICTION: "ada-3"}
+    for kind, uid in kinds.items():
+        filing = office.file(ada, Photos((uid,)))
+        with office.sessions.begin() as session:
+            session.get_one(RightsRequest, filing.request.id).kind = kind
+    office.carry()
+    with office.sessions() as session:
+        states = dict(session.execute(select(RightsRequest.kind, RightsRequest.state)).all())
+    assert states == {
+        RequestKind.OBJECTION: RequestState.FULFILLED,
+        RequestKind.ERASURE: RequestState.IN_PROGRESS,
+        RequestKind.RESTRICTION: RequestState.IN_PROGRESS,
+    }
