@@ -1,0 +1,1 @@
+"""Attacks, each run against the real thing in a process of its own and measured."""
