@@ -10,6 +10,7 @@ from demur import __version__
 from demur.adapters.judging import judge_rows, tell
 from demur.digests import canonical_json
 from demur.exclusions import ExclusionList
+from demur.filtering.pictures import PictureGone, picture_files
 from demur.filtering.report import FilterReport
 
 _ROWS, _PICTURES = 10_000, 64  # at once; pictures are held in memory
@@ -20,14 +21,15 @@ def without_excluded(dataset: _Set, exclusions: ExclusionList, *, pictures: str 
     """The data set without the rows that the list excludes; a streaming one is filtered as it is read.
 
     Args:
-        pictures: a column of pictures (of the feature Image, or their files' bytes): they are compared with the list by their digest, and
-            by how they look in all eight orientations. Costs a decode a picture.
+        pictures: a column of pictures (of the feature Image, their files' bytes, base64 text or paths; one a row, or a list of them): they
+            are compared with the list by their digest, and by how they look in all eight orientations. A row is judged by all of its
+            pictures. Costs a decode a picture.
         num_proc: processes, for a map-style data set.
 
     A map-style data set is cached under a digest of its own fingerprint and the list's root: the same list is not applied twice, and a
     list with other entries is applied anew.
 
-    Raises NoKeyColumn, BadKeyColumn; a streaming data set raises them when it is read.
+    Raises NoKeyColumn, BadKeyColumn, UnreadableRows (a picture is gone); a streaming data set raises them when it is read.
     """
     judge = _Judge(exclusions, pictures)
     options = {"batched": True, "batch_size": _PICTURES if pictures else _ROWS}
@@ -48,9 +50,11 @@ class _Judge:
         self._exclusions, self._pictures, self._told = exclusions, pictures, False
 
     def __call__(self, batch: pa.Table) -> pa.BooleanArray:
-        pictures = None if self._pictures is None else _files(batch[self._pictures])
+        report = FilterReport()
+        pictures = None if self._pictures is None else _files(batch[self._pictures], report)
+        report.refuse_unreadable()
         judgement = judge_rows(
-            batch.column_names, lambda name: batch[name].combine_chunks(), pictures, self._exclusions, FilterReport(), "the data set"
+            batch.column_names, lambda name: batch[name].combine_chunks(), pictures, self._exclusions, report, "the data set"
         )
         if not self._told:
             tell(judgement.not_applied, self._exclusions, "the data set")
@@ -58,11 +62,22 @@ class _Judge:
         return judgement.keep
 
 
-def _files(column: pa.ChunkedArray) -> list[bytes]:
-    """The pictures' files; b"" where there is none."""
-    if pa.types.is_struct(column.type):
-        column = Image().embed_storage(column.combine_chunks()).field("bytes")
-    return [file or b"" for file in column.to_pylist()]
+def _files(column: pa.ChunkedArray, report: FilterReport) -> list[list[bytes]]:
+    """The files of each row's pictures. A row one of whose pictures is gone has none, and is counted as unreadable."""
+    files: list[list[bytes]] = []
+    for value in column.to_pylist():
+        try:
+            files.append(picture_files(value, _file_at))
+        except PictureGone as error:
+            report.add_unreadable("picture is gone", str(error))
+            files.append([])
+    return files
+
+
+def _file_at(path: str) -> bytes:
+    """As `datasets` itself opens a path: also within an archive, or at an address."""
+    embedded = Image().embed_storage(pa.array([{"bytes": None, "path": path}], Image().pa_type))
+    return embedded.field("bytes")[0].as_py() or b""
 
 
 def _fingerprint(dataset: Dataset, exclusions: ExclusionList, pictures: str | None) -> str:

@@ -33,12 +33,12 @@ def tell(not_applied: Iterable[KeyKind], exclusions: ExclusionList, where: str) 
 def judge_rows(
     names: Iterable[str],
     column: Callable[[str], pa.Array],
-    pictures: Sequence[bytes] | None,
+    pictures: Sequence[Sequence[bytes]] | None,
     exclusions: ExclusionList,
     report: FilterReport,
     where: str,
 ) -> Judgement:
-    """Judges rows by those of their columns `names` that are key columns, and where `pictures` are given (b"": none) by these as well.
+    """Judges rows by those of their columns `names` that are key columns, and where `pictures` of each row are given by these as well.
 
     Other columns are not asked for. Raises NoKeyColumn when there is nothing to judge by; BadKeyColumn.
     """

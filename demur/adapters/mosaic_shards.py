@@ -142,10 +142,10 @@ class _Shard:
         except ValueError as error:
             raise UnreadableManifest(f"a shard of {self.source} has a column {name} that is not {encoding}") from error
 
-    def pictures(self, samples: Sequence[bytes], name: str) -> list[bytes]:
-        """Raises BadKeyColumn, UnreadableManifest."""
+    def pictures(self, samples: Sequence[bytes], name: str) -> list[list[bytes]]:
+        """Those of each sample. Raises BadKeyColumn, UnreadableManifest."""
         self._encoding(name, _PICTURE_FILES)
-        return list(self._cells(samples, name))
+        return [[file] if file else [] for file in self._cells(samples, name)]
 
     def _encoding(self, name: str, usable: Collection[str]) -> str:
         encodings = dict(zip(self.described["column_names"], self.described["column_encodings"], strict=True))

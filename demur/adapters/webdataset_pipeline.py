@@ -1,7 +1,7 @@
 """A predicate for `.select(...)` of a `webdataset` pipeline."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from demur.adapters.judging import tell
 from demur.errors import DemurError
@@ -9,7 +9,8 @@ from demur.exclusions import ExclusionList, Judgement
 from demur.filtering.keys import record_table
 from demur.filtering.pictures import judge_seen
 from demur.filtering.report import FilterReport, UnreadableManifest
-from demur.filtering.webdataset import is_picture, sample_fields
+from demur.filtering.webdataset import sample_fields
+from demur.manifests.pictures import SNIFFED_BYTES, is_picture
 
 
 class NotASample(DemurError, TypeError):
@@ -17,7 +18,8 @@ class NotASample(DemurError, TypeError):
 
 
 class NotExcluded:
-    """Says whether a sample may be used: by its key, by what its .json member says, by its picture's digest and by how it looks.
+    """Says whether a sample may be used: by its key, by what its .json member says, by the digest of each
+    of its pictures and by how they look.
 
     It stands right after the tars are read: `WebDataset(urls).select(NotExcluded(exclusions)).decode("pil").to_tuple(…)`. After
     `decode`, pictures are no bytes any more and cannot be compared with the list's digests and hashes; this is told once. Travels to the
@@ -41,8 +43,12 @@ class NotExcluded:
 
     def _judge(self, sample: Mapping[str, Any]) -> Judgement:
         written = self._exclusions.judge(record_table([_fields(sample)], "the sample"))
-        picture = next((data for name, data in sample.items() if is_picture(name) and isinstance(data, bytes)), None)
-        return written if picture is None else judge_seen(written, [picture], self._exclusions, self.report)
+        pictures = [bytes(data) for name, data in sample.items() if _is_bytes(data) and is_picture(f".{name}", bytes(data[:SNIFFED_BYTES]))]
+        return judge_seen(written, [pictures], self._exclusions, self.report) if pictures else written
+
+
+def _is_bytes(data: object) -> TypeGuard[bytes | bytearray | memoryview]:
+    return isinstance(data, bytes | bytearray | memoryview)
 
 
 def _fields(sample: Mapping[str, Any]) -> Mapping[str, object]:

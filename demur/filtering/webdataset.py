@@ -13,7 +13,7 @@ from demur.exclusions.reader import ExclusionList
 from demur.filtering.keys import record_table
 from demur.filtering.pictures import judge_seen
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
-from demur.manifests.pictures import PICTURE_SUFFIXES
+from demur.manifests.pictures import is_picture
 
 _BATCH = 128
 
@@ -37,17 +37,12 @@ class Sample:
         return (_extension(member) for member, _ in self.members)
 
     @property
-    def picture(self) -> bytes | None:
-        return next((data for member, data in self.members if is_picture(_extension(member))), None)
+    def pictures(self) -> list[bytes]:
+        return [data for member, data in self.members if is_picture(member.name, data)]
 
     def fields(self) -> Mapping[str, object]:
         """Raises ValueError."""
         return sample_fields(self.key, next((data for member, data in self.members if _extension(member).lower() == "json"), None))
-
-
-def is_picture(extension: str) -> bool:
-    """Whether the member of a sample with this extension (without its dot) is the sample's picture."""
-    return f".{extension.lower()}" in PICTURE_SUFFIXES
 
 
 def sample_fields(key: str, described: bytes | None) -> Mapping[str, object]:
@@ -123,4 +118,5 @@ def _judge(batch: list[Sample], exclusions: ExclusionList, report: FilterReport,
     except (ValueError, RecursionError) as error:
         raise UnreadableManifest(f"{source} holds a .json member that is not JSON") from error
     written = exclusions.judge(record_table(fields, str(source)))
-    return judge_seen(written, [sample.picture or b"" for sample in batch], exclusions, report)
+    pictures = [sample.pictures for sample in batch]
+    return judge_seen(written, pictures, exclusions, report) if any(pictures) else written

@@ -12,8 +12,18 @@ from demur.manifests.errors import PictureFileTooLarge, PictureMissing
 
 MAX_BYTES = 1 << 28
 """Of a picture's file, and of what a compressed tar holds of it: it is read into memory whole."""
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".webp", ".gif", ".tif", ".tiff", ".avif", ".bmp", ".heic", ".heif", ".jxl"})
+PICTURE_SUFFIXES = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".webp", ".gif", ".tif", ".tiff", ".avif", ".bmp"}
+    | {".heic", ".heif", ".jxl", ".jp2"}
+)
 """File names taken for pictures. Some are of formats without a fingerprint: those rows are reported, not passed over."""
+SNIFFED_BYTES = 64
+"""So many bytes of a file's beginning say whether it is a picture, whatever its name."""
+_BEGINNINGS = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *(b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  "),
+)
+_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"miaf", b"MiHB"})
 TABLE_SUFFIXES = frozenset({".parquet", ".csv", ".jsonl", ".ndjson"})
 
 
@@ -21,6 +31,19 @@ def suffix(name: str) -> str:
     """The lower-case suffix of a path, without a trailing .gz."""
     path = PurePosixPath(name.lower())
     return PurePosixPath(path.stem).suffix if path.suffix == ".gz" else path.suffix
+
+
+def is_picture(name: str, content: bytes) -> bool:
+    """Whether a file is a picture, by the end of its name or by how its content begins: `photo.jpg_large`, `photo.img`, `photo`."""
+    return suffix(name) in PICTURE_SUFFIXES or begins_as_picture(content)
+
+
+def begins_as_picture(content: bytes) -> bool:
+    """Whether the first `SNIFFED_BYTES` of a file are those of a picture that some browser shows."""
+    head = content[:SNIFFED_BYTES]
+    if head.startswith(_BEGINNINGS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or (head[4:8] == b"ftyp" and head[8:12] in _BRANDS):
+        return True
+    return head[:2] == b"BM" and head[6:10] == bytes(4)
 
 
 def has_pictures(shard: str) -> bool:

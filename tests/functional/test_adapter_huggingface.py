@@ -1,6 +1,7 @@
 """Real Hugging Face data sets, map-style and streaming, and their cache."""
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from demur.adapters.huggingface_datasets import without_excluded
 from demur.adapters.judging import KindsNotApplied
 from demur.exclusions import ExclusionList, KeyKind
 from demur.exclusions.keycolumns import NoKeyColumn
+from demur.filtering import UnreadableRows
 from tests.support.training_sets import KEPT, exclusion_list, mirrored, photos, table
 
 strictly = pytest.mark.filterwarnings("error::demur.adapters.judging.KindsNotApplied")
@@ -134,3 +136,32 @@ def test_without_a_key_column_nothing_is_kept(exclusions: ExclusionList, streami
     dataset = looks().to_iterable_dataset() if streaming else looks()
     with pytest.raises(NoKeyColumn, match="the data set"):
         list(without_excluded(dataset, exclusions))
+
+
+def picture_rows() -> dict[str, bytes]:
+    """A row's file, by uid: the first is kept, and the one of photo-5 is excluded by how it looks."""
+    return {each.uid: each.picture for each in photos()}
+
+
+@pytest.mark.parametrize("kind", ["structs", "base64", "data address", "url-safe base64", "list of bytes"])
+def test_a_row_with_several_pictures_is_judged_by_all_of_them(tmp_path: Path, kind: str) -> None:
+    exclusions = exclusion_list(tmp_path / "list", [KeyKind.SHA256, KeyKind.PHASH])
+    files = picture_rows()
+    spell: dict[str, Callable[[bytes], object]] = {
+        "structs": lambda file: {"bytes": file, "path": None},
+        "base64": lambda file: base64.encodebytes(file).decode(),
+        "data address": lambda file: "data:image/png;base64," + base64.b64encode(file).decode(),
+        "url-safe base64": lambda file: base64.urlsafe_b64encode(file).decode().rstrip("="),
+        "list of bytes": lambda file: file,
+    }
+    rows = [{"text": uid, "images": [spell[kind](files["photo-0"]), spell[kind](file)]} for uid, file in files.items()]
+    kept = without_excluded(Dataset.from_list([*rows, {"text": "none", "images": []}]), exclusions, pictures="images")
+    assert kept["text"][:] == [uid for uid in files if uid not in ("photo-4", "photo-5")] + ["none"]
+
+
+def test_a_picture_that_is_gone_stops_the_filter(tmp_path: Path) -> None:
+    exclusions = exclusion_list(tmp_path / "list", [KeyKind.SHA256])
+    rows = {"image": [{"bytes": None, "path": str(tmp_path / "gone.jpg")}], "text": ["x"]}
+    dataset = Dataset.from_dict(rows, features=Features({"image": Image(), "text": Value("string")}))
+    with pytest.raises(UnreadableRows, match=r"picture is gone: 1 .*gone\.jpg"):
+        without_excluded(dataset, exclusions, pictures="image")

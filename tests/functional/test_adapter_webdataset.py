@@ -120,3 +120,12 @@ def test_a_list_of_uids_alone_costs_no_look_at_pictures(tmp_path: Path, tar: Pat
     broken = write_tar(tmp_path / "broken.tar", {"photo-1": {"jpg": b"no picture"}, "photo-0": {"jpg": b"no picture"}})
     assert keys(pipeline(broken).select(keep)) == ["photo-0"]
     assert keep.report.unchecked_pictures == 0
+
+
+@pytest.mark.parametrize("held", [bytes, bytearray, memoryview])
+@pytest.mark.parametrize("name", ["right.jpg", "edited.jfif", "jpg_large", "img", "05.01"])
+def test_a_sample_with_several_pictures_is_judged_by_all_of_them(exclusions: ExclusionList, held: type[bytes], name: str) -> None:
+    listed = tar_samples()["photo-4"]["jpg"]
+    keep = NotExcluded(exclusions)
+    assert keep({"__key__": "x", "left.jpg": held(tar_samples()["photo-0"]["jpg"])})
+    assert not keep({"__key__": "x", "left.jpg": held(tar_samples()["photo-0"]["jpg"]), name: held(listed)})
