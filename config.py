@@ -13,8 +13,12 @@ from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEGABYTE = 1_000_000
-# What HTML calls a valid e-mail address: plain ASCII, nothing that a header or an SMTP command could be broken by.
-MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
+# Dot-atoms of RFC 5321 in plain ASCII: nothing that a header or an SMTP command could be broken by. Not `=?`: what looks like an encoded word
+# (RFC 2047) is decoded on its way, and then it is another address.
+MAIL_ADDRESS = re.compile(
+    r"(?!.*=\?)(?=.{1,64}@.{1,253}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+)
 
 
 class Tls(StrEnum):
@@ -66,15 +70,22 @@ class Config(BaseSettings):
         validation_alias=AliasChoices("DEMUR_REDIS_URL", "REDIS_URL"),
         description="Valkey or Redis. Empty: the socket of the broker that `python app.py` starts.",
     )
-    secret_key: str = Field("", description="Signs form tokens. Empty: a random one, kept in the data directory.")
+    secret_key: str = Field(
+        "", description="Form tokens and other marks are made with keys derived from it. Empty: a random one, kept in the data directory."
+    )
     base_url: str = Field("http://127.0.0.1:8000", description="Where members reach the portal.")
     operator_name: str = Field("the photo platform", description="Who answers for the training, as the pages name them.")
-    trusted_proxies: int = Field(0, description="How many proxies in front set X-Forwarded-For and -Proto.")
+    trusted_proxies: int = Field(0, description="How many proxies in front set X-Forwarded-For, -Host and -Prefix.")
+    session_idle_hours: int = Field(
+        12, ge=1, description="A member who does not come back for so many hours is signed out; after seven days in any case."
+    )
 
     oidc_issuer: str = Field("", description="Issuer of the platform's OpenID provider.")
     oidc_client_id: str = Field("demur", description="Client id at that provider.")
     oidc_client_secret: str = Field("", description="Client secret at that provider.")
-    oidc_owner_claim: str = Field("sub", description="ID-token claim that holds the owner column's value of a member's photos.")
+    oidc_owner_claim: str = Field(
+        "sub", description="Claim that holds the owner column's value of a member's photos; `user.id` finds `id` in `user`."
+    )
 
     smtp_url: str = Field("", description="Mail server that receipts are handed to, as smtp:// or smtps://. Empty: no mail is sent.")
     mail_from: str = Field("", description="Sender of mail, as `Name <address>` or an address alone.")

@@ -53,9 +53,11 @@ class Visitor:
         """Picks ``member`` at the provider and returns the page of the portal that follows. Raises Lost."""
         return self.pick(member, self._browser.get(f"{self._portal}/auth/sign-in", timeout=TIMEOUT_S))
 
-    def link(self, member: str) -> str:
-        """From the account page, adds another of Lantern's identities to the account. Raises Lost."""
-        self.visit("/account")
+    def link(self, me: str, member: str) -> str:
+        """Shows once more that it is ``me``, and adds another of Lantern's identities to the account. Raises Lost."""
+        self.visit("/account/link")
+        self.send("/account/confirm", {})
+        self.pick(me, self.page)
         self.send("/account/link", {})
         return self.pick(member, self.page)
 

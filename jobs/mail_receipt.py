@@ -18,7 +18,7 @@ def mail_receipt(workplace: Workplace, work: Work) -> None:
     entry_id: int = work.payload["log_entry_id"]
     server = workplace.config.mail_server
     mail = _composed(workplace, entry_id) if server else None  # there was one when the mail was promised
-    refusal = _sent(server, mail, work.promised_at) if server and mail else None
+    refusal = deliver(server, mail, work.promised_at) if server and mail else None
     with workplace.effect(work) as session:
         if mail:
             note_mailed(session, entry_id, refusal, now())
@@ -31,7 +31,7 @@ def _composed(workplace: Workplace, entry_id: int) -> EmailMessage | None:
         return compose_receipt(session, log, entry_id, Sender(config.mail_from, config.operator_name, config.base_url), now())
 
 
-def _sent(server: MailServer, mail: EmailMessage, promised_at: datetime) -> int | None:
+def deliver(server: MailServer, mail: EmailMessage, promised_at: datetime) -> int | None:
     """The code by which the mail was refused for good, if it was. Raises MailServerAway; MailRefused while it is worth another try."""
     try:
         send(server, mail)

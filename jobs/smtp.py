@@ -9,10 +9,12 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
+from typing import Any
 
-from config import MailServer, Tls
+from config import MAIL_ADDRESS, MailServer, Tls
 from demur.errors import DemurError
 
+BAD_ADDRESS = 553  # RFC 5321, section 4.2.3: mailbox name not allowed
 TIMEOUT_S = 30  # for each answer of the server; RFC 5321 allows it minutes, but the outbox comes back
 
 
@@ -35,15 +37,24 @@ class MailRefused(DemurError):
 
 def send(server: MailServer, mail: EmailMessage) -> None:
     """Returns when the server has taken the mail over, which has one sender and one recipient. Raises MailServerAway, MailRefused."""
+    sender, recipient = (_address(mail[name]) for name in ("From", "To"))
     with _connection(server) as smtp:
         try:
-            smtp.send_message(mail, *(mail[name].addresses[0].addr_spec for name in ("From", "To")))
+            smtp.send_message(mail, sender, recipient)
         except smtplib.SMTPRecipientsRefused as error:
             raise MailRefused(next(iter(error.recipients.values()))[0]) from None
         except smtplib.SMTPDataError as error:
             raise MailRefused(error.smtp_code) from None
         except (smtplib.SMTPException, OSError) as error:
             raise MailServerAway(_reason(error)) from None
+
+
+def _address(header: Any) -> str:
+    """The one address of a header, as it was meant: what a parser made another of is nobody's. Raises MailRefused."""
+    found = [address.addr_spec for address in header.addresses]
+    if len(found) != 1 or not MAIL_ADDRESS.fullmatch(found[0]):
+        raise MailRefused(BAD_ADDRESS)
+    return str(found[0])
 
 
 @contextmanager

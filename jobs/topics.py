@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from jobs.mail_account_notice import mail_account_notice
 from jobs.mail_receipt import mail_receipt
 from jobs.propagate_manifest import propagate_manifest
 from jobs.propagate_opt_outs import propagate_opt_outs
@@ -31,6 +32,7 @@ TOPICS = {
     outbox.UPDATE_VECTORS: Topic(PROPAGATE, update_vectors),
     runs.TRAIN_RUN: Topic(MODEL, train_run),
     outbox.MAIL_RECEIPT: Topic(NOTICES, mail_receipt),
+    outbox.MAIL_ACCOUNT_NOTICE: Topic(NOTICES, mail_account_notice),
 }
 
 

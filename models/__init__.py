@@ -18,6 +18,7 @@ from models.platform_event import PlatformEvent
 from models.rights_request import Regime, RequestKind, RequestState, RightsRequest, RightsRequestEvent
 from models.ticked_photos import TickedPhotos
 from models.training_run import RunState, TrainingRun, TrainingRunManifest
+from models.used_logout_token import UsedLogoutToken
 from models.web_session import WebSession
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "TickedPhotos",
     "TrainingRun",
     "TrainingRunManifest",
+    "UsedLogoutToken",
     "WebSession",
     "make_engine",
     "make_sessions",

@@ -22,16 +22,18 @@ def make_engine(url: str) -> Engine:
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, **_POOL, hide_parameters=True)
+        engine = create_engine(url, pool_pre_ping=True, **_POOL, hide_parameters=True)
+        event.listen(engine, "begin", _begin_postgresql)
+        return engine
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, **_POOL, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def writing(engine: Engine) -> Engine:
-    """The same engine and pool, for transactions that will write."""
-    return engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+def writing(engine: Engine, patience_s: float | None = None) -> Engine:
+    """The same engine and pool, for transactions that will write. ``patience_s``: how long one waits for a lock."""
+    return engine.execution_options(sqlite_begin="BEGIN IMMEDIATE", patience_s=patience_s)
 
 
 def make_sessions(engine: Engine) -> sessionmaker[Session]:
@@ -45,4 +47,12 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+    options = connection.get_execution_options()
+    patience_s = options.get("patience_s") or BUSY_TIMEOUT_S
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(patience_s * 1000)}")
+    connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN"))
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if patience_s := connection.get_execution_options().get("patience_s"):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(patience_s * 1000)}")

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from flask import Flask
-from flask_wtf.csrf import CSRFProtect
-from werkzeug.middleware.proxy_fix import ProxyFix
+from flask import Flask, Response
+from sqlalchemy.exc import OperationalError
 
 from config import Config
+from models import make_sessions, writing
 from portal import (
+    address,
     api,
     auth,
     cli,
@@ -33,14 +34,16 @@ from portal import (
 from portal.api import url_queries
 from portal.assets import versioned
 from portal.auth import member, provider
+from portal.auth.back_channel import receive_back_channel_logout
 from portal.even_answers import evenly
+from portal.form_tokens import FormTokens
 from portal.logs import PortalLogging, configure, log_requests
-from portal.secret import secret_key
 from portal.sessions import SqlSessionInterface
 from portal.site import EXTENSION, Site
 from portal.uids import UidConverter
 
 ROOT = Path(__file__).parent.parent
+SESSION_PATIENCE_S = 2  # for the database, to save a session
 
 
 class Portal(PortalLogging, Flask):
@@ -50,24 +53,28 @@ class Portal(PortalLogging, Flask):
         """Modules that import each other by plain name must never be of two versions: always asked for."""
         return 0 if filename and filename.startswith(("hash/", "verify/")) else super().get_send_file_max_age(filename)
 
+    def handle_exception(self, error: Exception) -> Response:
+        """What is met before or after the view, when the session is read or saved, is named like what is met in it."""
+        if isinstance(error, OperationalError):
+            return self.finalize_request(errors.unavailable(error), from_error_handler=True)
+        return super().handle_exception(error)
+
 
 def create_app(config: Config) -> Flask:
     """The portal for these settings. Connects to nothing: the database, the provider and the catalogues are met when first needed."""
     configure()
     app = Portal("portal", root_path=str(ROOT))
     app.config.update(
-        SECRET_KEY=secret_key(config),
         MAX_CONTENT_LENGTH=config.max_upload_bytes + security.FORM_BYTES,
         MAX_FORM_MEMORY_SIZE=security.FORM_BYTES,
-        WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
     app.url_map.converters["uid"] = UidConverter
     app.extensions[EXTENSION] = held = Site.open(config)
-    app.session_interface = SqlSessionInterface(held.reading, held.writing, secure=config.base_url.startswith("https://"))
-    if config.trusted_proxies:
-        hops = config.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's own way
+    app.session_interface = SqlSessionInterface(
+        held.reading, make_sessions(writing(held.engine, SESSION_PATIENCE_S)), held.idle, held.address
+    )
+    address.init_app(app, config, held.address)
     log_requests(app)
     security.init_app(app, config)
     uploads.init_app(app)
@@ -77,10 +84,11 @@ def create_app(config: Config) -> Flask:
     formats.init_app(app)
     errors.init_app(app)
     cli.init_app(app)
-    csrf = CSRFProtect(app)
+    csrf = FormTokens(app)
     csrf.exempt(api.blueprint)
     csrf.exempt(url_queries.blueprint)
     csrf.exempt(log.cosign)
+    csrf.exempt(receive_back_channel_logout)
     csrf.exempt(verify.blueprint)  # changes nothing, so it needs no token, and who opens it no session
     for area in (pages, auth, photos, lookup, opt_outs, requests, runs, lists, log, receipts, evidence, verify, progress, api, url_queries):
         app.register_blueprint(area.blueprint)

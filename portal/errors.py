@@ -3,19 +3,22 @@
 from dataclasses import dataclass, replace
 
 import structlog
-from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, jsonify, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
-from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from demur.errors import DemurError
 from demur.similarity.sandbox import SandboxBusy, SandboxCannotStart
-from portal.auth.provider import ProviderUnreachable, SignInRefused
+from portal.address import OtherHost
+from portal.auth.going_on import keep_form
+from portal.auth.refusals import ProviderUnreachable, SignInRefused
+from portal.form_tokens import FormTokenRefused
 from portal.limits import is_stranger, retry_after
 from portal.receipts import NotYetInTheLog
 from portal.selection import MOST_PICTURES, TooManyChosen
+from portal.sessions import current_session
 from portal.uploads import TooManyUploads, may_bring_pictures
 from rights.catalogues import IndexIncomplete
 from rights.photo import PhotoNotFound
@@ -29,6 +32,7 @@ class Problem:
     title: str
     text: str
     again: bool = False  # whether trying again may help
+    at: str = ""  # where to try again, if that is not the same address
 
 
 NOT_FOUND = Problem(404, "There is no such page", "The address may be mistyped, or the page is for another person.")
@@ -59,11 +63,10 @@ BY_ERROR: dict[type[Exception], Problem] = {
     PhotoNotFound: Problem(
         404, "We know no such photo of yours", "It stands in none of the manifests that were registered here under your account."
     ),
-    CSRFError: Problem(
+    FormTokenRefused: Problem(
         400,
         "This form is out of date",
-        "It was opened before you signed in or out, or long ago. Go back, reload the page, and send it again.",
-        again=True,
+        "It was opened before you signed in or out, or by another website. Open the page again, and send it from there.",
     ),
     SignInRefused: Problem(
         400, "Signing in did not work", "The sign-in page sent you back without a valid answer. Nothing was changed.", again=True
@@ -89,8 +92,9 @@ BY_ERROR: dict[type[Exception], Problem] = {
     NotYetInTheLog: Problem(
         503, "The transparency log does not hold it yet", "Its receipt is ready in a second or two. Please try again.", again=True
     ),
-    OperationalError: Problem(503, "We are busy for a moment", "The database does not answer. Nothing was changed.", again=True),
+    OtherHost: Problem(421, "This is not the address of this website", "Please open it at its own address."),
 }
+BUSY = Problem(503, "We are busy for a moment", "The database does not answer. Nothing was changed.", again=True)
 
 
 KEPT_HEADERS = ("WWW-Authenticate", "Allow", "Content-Range")
@@ -100,14 +104,26 @@ KEPT_HEADERS = ("WWW-Authenticate", "Allow", "Content-Range")
 def init_app(app: Flask) -> None:
     for error in BY_ERROR:
         app.register_error_handler(error, _named)
+    app.register_error_handler(OperationalError, unavailable)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(RateLimitExceeded, _rate_limited)
 
 
+def unavailable(error: OperationalError) -> Response:
+    """The database is away or locked, in the view or when the session is read or saved."""
+    logger.warning("unavailable", endpoint=request.endpoint, error=type(error.orig).__name__)
+    return show(BUSY)
+
+
 def _named(error: Exception) -> ResponseReturnValue:
     problem = next(BY_ERROR[kind] for kind in type(error).__mro__ if kind in BY_ERROR)
+    if isinstance(error, FormTokenRefused) and current_session().entered and not request.path.startswith("/api/") and keep_form():
+        return redirect(url_for("auth.go_on"), 303)  # signed in anew since the form was opened
+    if isinstance(error, SignInRefused):
+        problem = replace(problem, at=error.again)  # a failed answer stays failed: a new sign-in it is
     if problem.status >= 500:
-        logger.warning("unavailable", endpoint=request.endpoint, error=type(error).__name__, reason=str(error))
+        facts = {"look_at": error.look_at} if isinstance(error, ProviderUnreachable) else {}
+        logger.warning("unavailable", endpoint=request.endpoint, error=type(error).__name__, reason=str(error), **facts)
     return show(problem, str(error) if isinstance(error, DemurError) else "")
 
 
@@ -132,10 +148,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _page(problem: Problem) -> str:
-    """A fault's page is rendered without Flask's context processors: who is signed in is in the database, which may be what broke."""
-    if problem.status >= 500:
-        return current_app.jinja_env.get_template("fault.html").render(problem=problem)
-    return render_template("error.html", problem=problem)
+    """Rendered without Flask's context processors: who is signed in is in the database, which may be what broke."""
+    return current_app.jinja_env.get_template("error.html").render(problem=problem)
 
 
 def show(problem: Problem, detail: str = "") -> Response:

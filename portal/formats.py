@@ -35,7 +35,7 @@ def init_app(app: Flask) -> None:
         reason=reason,
         short=short,
         counted=counted,
-        host=host,
+        provider=provider,
         absolute=absolute,
     )
 
@@ -83,10 +83,13 @@ def short(digest: str | None, shown: int = 16) -> Markup:
     return Markup('<code title="{}">{}…</code>').format(digest, escape((digest or "")[:shown])) if digest else Markup("")
 
 
-def host(url: str) -> str:
-    return urlsplit(url).netloc or url
+def provider(iss: str) -> str:
+    """Who runs the sign-in, as people know it: the operator's name, or the host of another one."""
+    config = site().config
+    return config.operator_name if iss.rstrip("/") == config.oidc_issuer.rstrip("/") else urlsplit(iss).netloc or iss
 
 
 def absolute(path: str) -> str:
-    """An address as others write it, after the configured base: never after the Host header a request claims."""
-    return site().config.base_url.rstrip("/") + path
+    """An address as others write it, after the configured origin: never after the Host header a request claims. ``path`` is the whole path,
+    as ``url_for`` gives it."""
+    return site().address.origin + path

@@ -79,8 +79,7 @@ def _client() -> str:
     token = bearer(Scope.LOOKUP_READ)
     if token is not None:
         return f"token:{token.name}"
-    key = str(current_app.secret_key).encode()
-    return "address:" + hmac.new(key, network(request.remote_addr).encode(), hashlib.sha256).hexdigest()[:32]
+    return "address:" + hmac.new(site().secrets.addresses, network(request.remote_addr).encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def _rate() -> str:

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import login_required
 
 from models import Regime
+from portal.auth.going_on import goes_on_at
 from portal.auth.member import account
 from portal.database import db
 from portal.filters import read_filter, write_filter
@@ -40,6 +41,7 @@ def name_field(token: str) -> str:
 
 
 @blueprint.post("/opt-outs/check")
+@goes_on_at("opt_outs.check")
 @login_required
 def check() -> ResponseReturnValue:
     chosen = read_selection(request.form, account())
@@ -56,6 +58,7 @@ def everything() -> str:
 
 
 @blueprint.post("/opt-outs")
+@goes_on_at("opt_outs.check")
 @login_required
 def file() -> ResponseReturnValue:
     chosen = read_selection(request.form, account())

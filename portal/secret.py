@@ -1,15 +1,42 @@
-"""The key that signs form tokens: configured, or random and kept beside the other keys."""
+"""The web part's secrets: one key for each purpose, derived from one master that is configured, or random and kept beside the other keys.
+
+No key here signs anybody in: a session is 256 random bits in a cookie (portal.sessions), and whoever holds the master can forge form tokens
+and looked-up pictures of a session or an account that they can already use.
+"""
 
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from config import Config
 
+FILE = "web.secret"
+KEY_BYTES = 32
 
-def secret_key(config: Config) -> str:
-    """The same key for every process of one portal. Raises OSError when the keys directory cannot be written."""
-    return config.secret_key or _kept(config.keys_dir / "forms.secret")
+
+@dataclass(frozen=True, repr=False)
+class Secrets:
+    """Keys of 32 bytes. ``forms`` marks form tokens, ``pictures`` marks what was looked up, ``addresses`` hides addresses that are counted."""
+
+    forms: bytes
+    pictures: bytes
+    addresses: bytes
+
+    @classmethod
+    def open(cls, config: Config) -> Self:
+        """The same keys for every process of one portal. Raises OSError when the keys directory cannot be written."""
+        master = (config.secret_key or _kept(config.keys_dir / FILE)).encode()
+        return cls(*(derived(master, purpose) for purpose in ("form tokens", "looked-up pictures", "counted addresses")))
+
+
+def derived(master: bytes, purpose: str) -> bytes:
+    """HKDF-SHA256 (RFC 5869) with the purpose as its info: what one key shows says nothing about another."""
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"demur {purpose}".encode()).derive(master)
 
 
 def _kept(path: Path) -> str:

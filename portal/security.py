@@ -12,6 +12,7 @@ from flask import Flask, Request, Response, request
 
 from config import MEGABYTE, Config
 from portal.fingerprints import MAX_FINGERPRINT_BYTES
+from portal.sessions import is_members
 
 SPOOLED = frozenset({"api.record_training_run"})  # machines' uploads of up to gigabytes; no member's picture
 FORM_BYTES = 4 * MEGABYTE  # room for a form's fields: twice what `selection.MOST_PICTURES` looked-up pictures were found by
@@ -49,7 +50,7 @@ def init_app(app: Flask, config: Config) -> None:
         if secure:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         if "Cache-Control" not in headers:
-            headers["Cache-Control"] = "private, no-cache"
+            headers["Cache-Control"] = "no-store" if is_members() else "private, no-cache"
         return response
 
 

@@ -4,7 +4,6 @@ import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 
-from flask import current_app
 from itsdangerous import BadSignature, TimestampSigner
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
@@ -71,4 +70,4 @@ def read_picture(token: str, account: Account) -> Picture:
 
 
 def _signer(account: Account) -> TimestampSigner:
-    return TimestampSigner(current_app.secret_key or "", salt=f"picture2:{account.public_id}")
+    return TimestampSigner(site().secrets.pictures, salt=f"picture2:{account.public_id}")

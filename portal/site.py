@@ -1,7 +1,7 @@
 """What one portal process holds: its settings, its database and the directories it reads. Built once by ``create_app``."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from flask import current_app
@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from config import Config
 from demur.similarity.sandbox import Sandbox
 from models import make_engine, make_sessions, writing
+from portal.address import Address
+from portal.secret import Secrets
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
 
@@ -26,6 +28,16 @@ class Site:
     catalogues: Catalogues
     runs: RunArtefacts
     sandbox: Sandbox
+    secrets: Secrets
+
+    @property
+    def idle(self) -> timedelta:
+        """How long a member's session lasts without a visit."""
+        return timedelta(hours=self.config.session_idle_hours)
+
+    @property
+    def address(self) -> Address:
+        return Address.parse(self.config.base_url)
 
     @classmethod
     def open(cls, config: Config) -> "Site":
@@ -39,6 +51,7 @@ class Site:
             catalogues=Catalogues(config.catalogues_dir, config.similarity_dir),
             runs=RunArtefacts(config.runs_dir),
             sandbox=Sandbox(),
+            secrets=Secrets.open(config),
         )
 
 

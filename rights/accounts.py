@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
 from models import Account, Identity
-from rights import audit
+from rights import audit, outbox
+from rights.sessions import end_sessions_of_identity
 
 
 class IdentityTaken(DemurError):
@@ -19,27 +20,32 @@ class NoOwnerKey(DemurError):
     """The provider did not say under which key this person's photos are filed; without it, rows of nobody would be theirs."""
 
 
+class CannotUnlink(DemurError):
+    """The identity is not this account's, or the account would be left without a way in, or without the one in use."""
+
+
 def sign_in(session: Session, *, iss: str, sub: str, owner: str, display_name: str, email: str = "", now: datetime) -> Account:
     """The account of an identity, made at the first sign-in. Two first sign-ins at once give one account. Raises NoOwnerKey.
 
-    ``email``: a confirmed address that receipts may be mailed to; none, and one that was known before is forgotten.
+    ``email``: a confirmed address that receipts may be mailed to; none, and one that was known before is forgotten. Name and address are
+    those of the account's first identity: one that was linked later changes neither.
     """
     _check_owner(owner)
     account = _account_of(session, iss, sub)
     if account is None:
         account = _new_account(session, iss=iss, sub=sub, owner=owner, display_name=display_name, now=now)
-    account.display_name = display_name
-    account.email = email
+    identity = _identity(account, iss, sub)
+    identity.owner = owner  # the provider knows best under which key it files this person's photos
+    if identity is account.identities[0]:
+        account.display_name = display_name
+        account.email = email
     account.closed_at = None
-    for identity in account.identities:
-        if (identity.iss, identity.sub) == (iss, sub):
-            identity.owner = owner  # the provider knows best under which key it files this person's photos
     session.flush()
     return account
 
 
 def link_identity(session: Session, account: Account, *, iss: str, sub: str, owner: str, now: datetime) -> None:
-    """Adds an identity to an account; adding it twice changes nothing. Raises IdentityTaken, NoOwnerKey."""
+    """Adds an identity to an account, and promises a mail about it; adding it twice changes nothing. Raises IdentityTaken, NoOwnerKey."""
     _check_owner(owner)
     known = _account_of(session, iss, sub)
     if known is None:
@@ -50,15 +56,40 @@ def link_identity(session: Session, account: Account, *, iss: str, sub: str, own
             session.refresh(account)
             known = _account_of(session, iss, sub)
         else:
-            audit.record(session, account.public_id, "identity.linked", account.public_id, {"iss": iss}, now)
+            _note(session, account, "identity.linked", iss, owner, now)
             return
     if known is not account:
-        raise IdentityTaken("this sign-in already belongs to another account here")
+        raise IdentityTaken("this sign-in already has an account of its own here")
+
+
+def unlink_identity(session: Session, account: Account, identity_id: int, *, in_use: tuple[str, str], now: datetime) -> Identity:
+    """Takes an identity off an account and ends its sessions. What the account opted out stays. Raises CannotUnlink.
+
+    ``in_use``: iss and sub of the sign-in that the person came in by.
+    """
+    identity = next((one for one in account.identities if one.id == identity_id), None)
+    if identity is None:
+        raise CannotUnlink("this sign-in is not linked to your account")
+    if len(account.identities) == 1:
+        raise CannotUnlink("this is your only sign-in; without it nobody could open your account")
+    if (identity.iss, identity.sub) == in_use:
+        raise CannotUnlink("you are signed in with this one; sign in with another of yours to unlink it")
+    account.identities.remove(identity)
+    end_sessions_of_identity(session, identity.iss, identity.sub)
+    _note(session, account, "identity.unlinked", identity.iss, identity.owner, now)
+    return identity
 
 
 def forget_addresses(session: Session) -> None:
     """Where no mail is sent, no address is kept."""
     session.execute(update(Account).where(Account.email != "").values(email=""))
+
+
+def _note(session: Session, account: Account, event: str, iss: str, owner: str, now: datetime) -> None:
+    """In the audit trail and, where the person has an address, in a mail. The trail never names whose photos."""
+    audit.record(session, account.public_id, event, account.public_id, {"iss": iss}, now)
+    if account.email:
+        outbox.add(session, outbox.MAIL_ACCOUNT_NOTICE, {"account_id": account.id, "event": event, "owner": owner}, now)
 
 
 def _check_owner(owner: str) -> None:
@@ -68,6 +99,10 @@ def _check_owner(owner: str) -> None:
 
 def _account_of(session: Session, iss: str, sub: str) -> Account | None:
     return session.scalar(select(Account).join(Account.identities).where(Identity.iss == iss, Identity.sub == sub))
+
+
+def _identity(account: Account, iss: str, sub: str) -> Identity:
+    return next(one for one in account.identities if (one.iss, one.sub) == (iss, sub))
 
 
 def _new_account(session: Session, *, iss: str, sub: str, owner: str, display_name: str, now: datetime) -> Account:

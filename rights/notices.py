@@ -1,4 +1,5 @@
-"""What people are told by mail: that their opt-out was filed, took effect, or was taken back, each with its receipt.
+"""What people are told by mail: that their opt-out was filed, took effect, or was taken back, each with its receipt; and that how they
+sign in changed.
 
 A mail goes out at least once. The mail server's yes and our own note of it cannot be one transaction: whatever dies in between, the mail
 is sent again, for a receipt that comes twice does less harm than one that never comes. Both have the same Message-ID.
@@ -99,7 +100,7 @@ def _text(statement: Statement, news: str, public_id: str, sender: Sender) -> st
         "-- \n"
         + fill(
             f"{sender.operator} sends this because it happened to an opt-out of yours at {base}, where you sign in with this address. "
-            "There is one mail for each step of an opt-out, and no other.",
+            "There is one mail for each step of an opt-out, and one when a sign-in is linked to your account or unlinked; no other.",
             WIDTH,
         ),
     )
@@ -133,6 +134,47 @@ def compose_receipt(session: Session, log: LogReader, entry_id: int, sender: Sen
     statement = Statement.parse(entry.statement)
     attachment = found.to_json()
     return receipt_mail(statement, public_id=entry.public_id, recipient=recipient, sender=sender, attachment=attachment, now=now)
+
+
+_CHANGED = {
+    "identity.linked": (
+        "A sign-in was linked to your account",
+        "The sign-in {owner} was linked to your account: it opens your account now, and the photos of both are in one place.",
+    ),
+    "identity.unlinked": (
+        "A sign-in was unlinked from your account",
+        "The sign-in {owner} was unlinked from your account: it no longer opens your account, and its photos are no longer shown there.",
+    ),
+}
+"""Of each change that is mailed: the subject, and what the mail says first."""
+
+
+def compose_account_notice(
+    session: Session, account_id: int, event: str, owner: str, sender: Sender, outbox_id: int, now: datetime
+) -> EmailMessage | None:
+    """The mail about a change of how someone signs in; None when there is no address any more to send it to."""
+    account = session.get(Account, account_id)
+    if account is None or not account.email or account.closed_at is not None:
+        return None
+    subject, news = _CHANGED[event]
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = subject
+    mail["From"] = sender.address
+    mail["To"] = account.email
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = message_id(f"account notice {outbox_id}", mail["From"].addresses[0].domain)
+    mail["Auto-Submitted"] = "auto-generated"
+    page = f"{sender.base_url.rstrip('/')}/account"
+    advice = f"Was it you? Then nothing is to be done. If it was not, sign in, sign out everywhere, and unlink it again:\n{page}"
+    mail.set_content("\n\n".join((fill(news.format(owner=owner), WIDTH), advice, f"-- \n{sender.operator}")) + "\n")
+    return mail
+
+
+def note_account_notice(session: Session, account_id: int, refusal: int | None, now: datetime) -> None:
+    """Writes down that the mail was sent, or refused for good with the mail server's reply code. Never to whom."""
+    account = session.get_one(Account, account_id)
+    action, detail = ("notice.mailed", {}) if refusal is None else ("notice.refused", {"code": refusal})
+    audit.record(session, audit.SYSTEM, action, account.public_id, detail, now)
 
 
 def note_mailed(session: Session, entry_id: int, refusal: int | None, now: datetime) -> None:

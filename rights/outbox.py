@@ -15,6 +15,7 @@ from models import Outbox
 
 PUBLISH_LIST = "publish_list"
 MAIL_RECEIPT = "mail_receipt"
+MAIL_ACCOUNT_NOTICE = "mail_account_notice"
 UPDATE_VECTORS = "update_vectors"
 PUBLISH_DELAY = timedelta(seconds=1)  # opt-outs of the same moment share a version
 RETRY_BASE_S = 2

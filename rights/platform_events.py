@@ -13,6 +13,7 @@ from models import Account, OptOut, OptOutOrigin, OptOutScope, PlatformEvent
 from rights import audit, outbox
 from rights.locks import lock_entries_shared, lock_platform_events
 from rights.optouts import PROPAGATE_OPT_OUTS
+from rights.sessions import end_sessions
 from rights.withdrawals import end_opt_outs
 
 
@@ -104,3 +105,4 @@ def _close_accounts(session: Session, owner: str, now: datetime) -> None:
     for account in session.scalars(select(Account).where(Account.identities.any(owner=owner))):
         if account.owners == (owner,):
             account.closed_at, account.email = now, ""
+            end_sessions(session, account)

@@ -1,7 +1,7 @@
 """Lantern's OpenID provider, for the demonstration and for tests: Authlib's own server side, in a process of its own.
 
-Authorization code with PKCE (S256 required), RS256 ID tokens, discovery, UserInfo and RP-initiated logout. Instead of a password it
-shows a member picker, so it must never stand where strangers can reach it.
+Authorization code with PKCE (S256 required), RS256 ID tokens, discovery, UserInfo, RP-initiated and back-channel logout.
+Instead of a password it shows a member picker, so it must never stand where strangers can reach it.
 """
 
 from pathlib import Path
@@ -18,5 +18,6 @@ def create_provider(config: Config, directory: Path) -> Flask:
     """The provider for the portal that ``config`` describes; its key and its state are kept in ``directory``."""
     app = Flask(__name__)
     store = Store(directory)
-    register(app, Provider(config, store, lambda: end_browser_session(store)))
+    provider = Provider(config, store, lambda: end_browser_session(provider))
+    register(app, provider)
     return app

@@ -17,12 +17,14 @@ class Client(ClientMixin):
     secret: str
     redirect_uri: str
     post_logout_redirect_uri: str
+    back_channel_logout_uri: str
     scopes: tuple[str, ...]
 
     @classmethod
     def of(cls, config: Config, scopes: tuple[str, ...]) -> "Client":
         base = config.base_url.rstrip("/")
-        return cls(config.oidc_client_id, config.oidc_client_secret, f"{base}/auth/callback", f"{base}/auth/signed-out", scopes)
+        addresses = (f"{base}/auth/callback", f"{base}/auth/signed-out", f"{base}/auth/back-channel-logout")
+        return cls(config.oidc_client_id, config.oidc_client_secret, *addresses, scopes)
 
     @property
     def client_metadata(self) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from authlib.oauth2 import OAuth2Error
 from flask import Flask, Response, abort, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from demo.members import BY_SUB, MEMBERS, Member
+from demo.members import BY_SUB, MEMBERS
 from demo.provider.protocol import Provider
-from demo.provider.store import Store
+from demo.provider.store import BrowserSession
 
 # Not "session": browsers send a host's cookies to every port, and the portal is on the same host.
 COOKIE = "lantern_session"
@@ -50,25 +50,32 @@ def register(app: Flask, provider: Provider) -> None:
         return _protect(response, provider)
 
 
-def end_browser_session(store: Store) -> None:
-    """Signs this browser out. Its cookie goes with the answer."""
-    store.end_session(request.cookies.get(COOKIE, ""))
+def end_browser_session(provider: Provider) -> None:
+    """Signs this browser out, and tells the portal. The browser's cookie goes with the answer."""
+    cookie = request.cookies.get(COOKIE, "")
+    if ended := provider.store.find_session(cookie):
+        provider.store.end_session(cookie)
+        provider.tell_portal(ended)
     g.signed_out = True
 
 
 def _authorize(provider: Provider) -> ResponseReturnValue:
     """The member picker; a member picked goes back to the portal with a code."""
-    signed_in = provider.store.member_of(request.cookies.get(COOKIE, ""))
+    signed_in = provider.store.find_session(request.cookies.get(COOKIE, ""))
     try:
-        grant = provider.get_consent_grant(end_user=signed_in)
+        grant = provider.get_consent_grant(end_user=signed_in.member if signed_in else None)
     except OAuth2Error as error:
         return _refused(provider, error)
     if request.args.get("prompt") == "none":
         return _granted(provider, grant, signed_in)
     if request.method == "GET":
-        return render_template("pick.html", members=MEMBERS, signed_in=signed_in, client=provider.client)
+        here = signed_in.member if signed_in else None
+        return render_template("pick.html", members=MEMBERS, signed_in=here, client=provider.client)
     picked = BY_SUB.get(request.form.get("member", "")) or abort(400)
-    return _begin_session(provider.store, _granted(provider, grant, picked), picked)
+    cookie = secrets.token_urlsafe(32)
+    answer = _granted(provider, grant, provider.store.begin_session(cookie, picked))
+    answer.set_cookie(COOKIE, cookie, httponly=True, samesite="Lax")
+    return answer
 
 
 def _refused(provider: Provider, error: OAuth2Error) -> ResponseReturnValue:
@@ -79,15 +86,9 @@ def _refused(provider: Provider, error: OAuth2Error) -> ResponseReturnValue:
     return render_template("refused.html", error=error), 400
 
 
-def _granted(provider: Provider, grant: object, member: Member | None) -> Response:
-    answer: Response = provider.create_authorization_response(grant_user=member, grant=grant)
-    return answer
-
-
-def _begin_session(store: Store, answer: Response, member: Member) -> Response:
-    session = secrets.token_urlsafe(32)
-    store.begin_session(session, member.sub)
-    answer.set_cookie(COOKIE, session, httponly=True, samesite="Lax")
+def _granted(provider: Provider, grant: object, session: BrowserSession | None) -> Response:
+    g.browser_session = session
+    answer: Response = provider.create_authorization_response(grant_user=session.member if session else None, grant=grant)
     return answer
 
 

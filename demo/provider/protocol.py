@@ -1,9 +1,12 @@
 """OpenID Connect as Authlib's server side speaks it, bound to our store, client and members."""
 
+import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+import requests
 from authlib.integrations.flask_oauth2 import AuthorizationServer, ResourceProtector
 from authlib.oauth2 import OAuth2Request
 from authlib.oauth2.rfc6749 import InvalidRequestError, grants
@@ -14,16 +17,21 @@ from authlib.oidc.core.grants import OpenIDCode
 from authlib.oidc.core.userinfo import UserInfoEndpoint
 from authlib.oidc.rpinitiated import EndSessionEndpoint
 from authlib.oidc.rpinitiated.end_session import EndSessionRequest
+from flask import g
+from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
 from config import Config
 from demo.members import BY_SUB, Member
 from demo.provider.client import Client
-from demo.provider.store import ALGORITHM, KEY_ID, Code, Store, Token
+from demo.provider.store import ALGORITHM, KEY_ID, BrowserSession, Code, Store, Token
 
 SCOPES = ("openid", "profile", "email")
 MAIL_CLAIMS = ("email", "email_verified")
 ID_TOKEN_LIFETIME_S = 3600
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_TOKEN_LIFETIME_S = 120
+TIMEOUT_S = 2
 
 
 class Provider(AuthorizationServer):
@@ -61,11 +69,42 @@ class Provider(AuthorizationServer):
             "id_token_signing_alg_values_supported": [ALGORITHM],
             "token_endpoint_auth_methods_supported": ["client_secret_basic"],
             "code_challenge_methods_supported": ["S256"],
-            "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "name", "preferred_username", *MAIL_CLAIMS],
+            "backchannel_logout_supported": True,
+            "backchannel_logout_session_supported": True,
+            "claims_supported": [
+                "sub",
+                "iss",
+                "aud",
+                "exp",
+                "iat",
+                "auth_time",
+                "nonce",
+                "sid",
+                "name",
+                "preferred_username",
+                *MAIL_CLAIMS,
+            ],
         }
 
     def jwks(self) -> dict[str, Any]:
         return dict(KeySet([self.store.key]).as_dict(private=False))
+
+    def tell_portal(self, ended: BrowserSession) -> None:
+        """OpenID Connect Back-Channel Logout 1.0: that a session ended. A portal that is away is not waited for."""
+        now = int(time.time())
+        claims = {
+            "iss": self.issuer,
+            "aud": self.client.client_id,
+            "iat": now,
+            "exp": now + LOGOUT_TOKEN_LIFETIME_S,
+            "jti": secrets.token_urlsafe(16),
+            "events": {LOGOUT_EVENT: {}},
+            "sub": ended.member.sub,
+            "sid": ended.sid,
+        }
+        token = jwt.encode({"alg": ALGORITHM, "kid": KEY_ID, "typ": "logout+jwt"}, claims, self.store.key, [ALGORITHM])
+        with suppress(requests.RequestException):
+            requests.post(self.client.back_channel_logout_uri, data={"logout_token": token}, timeout=TIMEOUT_S)
 
     def _find_client(self, client_id: str) -> Client | None:
         return self.client if client_id == self.client.client_id else None
@@ -98,6 +137,9 @@ class IdTokens(OpenIDCode):
     def get_client_algorithm(self, _client: Client) -> str:
         return ALGORITHM
 
+    def get_authorization_code_claims(self, authorization_code: Code) -> dict[str, Any]:
+        return {**super().get_authorization_code_claims(authorization_code), "sid": authorization_code.sid}
+
     def get_encode_header(self, _client: Client) -> dict[str, str]:
         return {"alg": ALGORITHM, "kid": KEY_ID}
 
@@ -125,7 +167,9 @@ class CodeGrant(grants.AuthorizationCodeGrant):
     def save_authorization_code(self, code: str, request: OAuth2Request) -> None:
         data = request.payload.data
         values = {name: data[name] for name in ("client_id", "redirect_uri", "nonce", "code_challenge", "code_challenge_method")}
-        self.server.store.save_code(code, {"sub": request.user.sub, "scope": request.scope, **values})
+        session: BrowserSession = g.browser_session
+        who = {"sub": request.user.sub, "sid": session.sid, "auth_time": session.auth_time}
+        self.server.store.save_code(code, {**who, "scope": request.scope, **values})
 
     def query_authorization_code(self, code: str, client: Client) -> Code | None:
         return self.server.store.find_code(code, client.client_id)

@@ -24,10 +24,10 @@ KEY_ID = "lantern-1"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS code (
     digest TEXT PRIMARY KEY, client_id TEXT, sub TEXT, redirect_uri TEXT, scope TEXT, nonce TEXT, code_challenge TEXT,
-    code_challenge_method TEXT, auth_time INTEGER
+    code_challenge_method TEXT, sid TEXT, auth_time INTEGER, expires_at INTEGER
 );
 CREATE TABLE IF NOT EXISTS token (digest TEXT PRIMARY KEY, sub TEXT, scope TEXT, expires_at INTEGER);
-CREATE TABLE IF NOT EXISTS session (digest TEXT PRIMARY KEY, sub TEXT);
+CREATE TABLE IF NOT EXISTS session (digest TEXT PRIMARY KEY, sub TEXT, auth_time INTEGER);
 """
 
 
@@ -43,7 +43,9 @@ class Code(AuthorizationCodeMixin):
     nonce: str
     code_challenge: str
     code_challenge_method: str
+    sid: str
     auth_time: int
+    expires_at: int
 
     def get_redirect_uri(self) -> str:
         return self.redirect_uri
@@ -62,6 +64,15 @@ class Code(AuthorizationCodeMixin):
 
     def get_amr(self) -> None:
         return None
+
+
+@dataclass(frozen=True)
+class BrowserSession:
+    """Who is signed in in a browser, and since when in Unix seconds. ``sid`` names the session in tokens, and is no secret."""
+
+    sid: str
+    member: Member
+    auth_time: int
 
 
 @dataclass(frozen=True)
@@ -100,21 +111,20 @@ class Store:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = directory / "provider.sqlite3"
+        self._file = directory / "sign-ins.sqlite3"
         with self._transaction() as database:
             database.executescript(_TABLES)
         self.key = _kept_key(directory / "signing-key.pem")
 
     def save_code(self, code: str, values: dict[str, Any]) -> None:
-        kept = Code(digest=_digest(code), auth_time=int(time.time()), **values)
+        kept = Code(digest=_digest(code), expires_at=int(time.time()) + CODE_LIFETIME_S, **values)
         with self._transaction() as database:
-            database.execute("INSERT INTO code VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(kept))
+            database.execute("INSERT INTO code VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(kept))
 
     def find_code(self, code: str, client_id: str) -> Code | None:
-        oldest = int(time.time()) - CODE_LIFETIME_S
-        query = "SELECT * FROM code WHERE digest = ? AND client_id = ? AND auth_time >= ?"
+        query = "SELECT * FROM code WHERE digest = ? AND client_id = ? AND expires_at >= ?"
         with self._transaction() as database:
-            row = database.execute(query, (_digest(code), client_id, oldest)).fetchone()
+            row = database.execute(query, (_digest(code), client_id, int(time.time()))).fetchone()
         return Code(*row) if row else None
 
     def delete_code(self, code: Code) -> None:
@@ -134,14 +144,17 @@ class Store:
             row = database.execute("SELECT sub, scope, expires_at FROM token WHERE digest = ?", (_digest(token),)).fetchone()
         return Token(*row, client) if row else None
 
-    def begin_session(self, session: str, sub: str) -> None:
+    def begin_session(self, session: str, member: Member) -> BrowserSession:
+        begun = BrowserSession(_digest(session)[:32], member, int(time.time()))
         with self._transaction() as database:
-            database.execute("INSERT INTO session VALUES (?, ?)", (_digest(session), sub))
+            database.execute("INSERT INTO session VALUES (?, ?, ?)", (_digest(session), member.sub, begun.auth_time))
+        return begun
 
-    def member_of(self, session: str) -> Member | None:
+    def find_session(self, session: str) -> BrowserSession | None:
+        digest = _digest(session)
         with self._transaction() as database:
-            row = database.execute("SELECT sub FROM session WHERE digest = ?", (_digest(session),)).fetchone()
-        return BY_SUB.get(row[0]) if row else None
+            row = database.execute("SELECT sub, auth_time FROM session WHERE digest = ?", (digest,)).fetchone()
+        return BrowserSession(digest[:32], BY_SUB[row[0]], row[1]) if row and row[0] in BY_SUB else None
 
     def end_session(self, session: str) -> None:
         with self._transaction() as database:

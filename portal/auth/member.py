@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 
-from flask import Flask, redirect, request, session, url_for
+from flask import Flask, redirect, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
 from sqlalchemy import select
 from werkzeug.exceptions import Unauthorized
 from werkzeug.wrappers import Response
 
 from models import Account
+from portal.auth.going_on import signed_out_page
 from portal.database import db
+from portal.sessions import current_session
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,20 @@ class Member(UserMixin):
         return self.account.public_id
 
 
+class SessionsAlone(LoginManager):
+    """Flask-Login without its cookie "remember me", which nobody is given here, and which whoever holds the app's secret could write."""
+
+    def _load_user(self) -> None:
+        entered = current_session().entered
+        self._update_request_context_with_user(_load(entered.account_id) if entered else None)
+
+    def _update_remember_cookie(self, response: Response) -> Response:
+        return response
+
+
 def init_app(app: Flask) -> None:
-    manager = LoginManager(app)
+    manager = SessionsAlone(app)
     manager.session_protection = None  # phones change their address all day; the session id is the secret
-    manager.user_loader(_load)
     manager.unauthorized_handler(_ask_to_sign_in)
 
 
@@ -37,13 +50,14 @@ def account() -> Account:
     return found
 
 
-def _load(public_id: str) -> Member | None:
-    found = db().scalar(select(Account).where(Account.public_id == public_id, Account.closed_at.is_(None)))
+def _load(account_id: int) -> Member | None:
+    found = db().scalar(select(Account).where(Account.id == account_id, Account.closed_at.is_(None)))
     return Member(found) if found is not None else None
 
 
-def _ask_to_sign_in() -> Response:
-    """To the provider and back to the page asked for; a form that was sent cannot be sent again, so back to the photos."""
-    session.pop("_user_id", None)
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else url_for("photos.index")
+def _ask_to_sign_in() -> ResponseReturnValue:
+    """To the provider and back to the page asked for; what a form said waits until the person is back."""
+    if request.method != "GET":
+        return signed_out_page()
+    wanted = request.script_root + request.full_path.rstrip("?")
     return redirect(url_for("auth.sign_in", next=wanted))

@@ -1,11 +1,12 @@
 """Signing in and out over a real OpenID provider, and what a forged or broken answer comes to."""
 
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy import func, select
 
-from models import Account, WebSession
+from models import Account, Identity, WebSession
 from portal.auth.next_page import local_path
 from tests.support.portals import ADA, BEN, TestedPortal
 
@@ -132,9 +133,7 @@ def test_a_dead_provider_is_a_page_and_the_rest_goes_on(portal_without_provider:
 
 def test_linking_adds_an_identity_and_its_photos(portal: TestedPortal):
     visitor = portal.member(ADA)
-    visitor.get("/account")
-    linked = visitor.sign_in("hana.kim", "/account/link")
-    assert linked.location == "/account"
+    assert visitor.link(ADA, "hana.kim").location == "/account"
     assert "hana.kim" in visitor.get("/account").text
     assert accounts(portal) == 1
     other = portal.member("hana.kim")
@@ -142,21 +141,85 @@ def test_linking_adds_an_identity_and_its_photos(portal: TestedPortal):
     assert accounts(portal) == 1
 
 
-def test_an_identity_of_someone_else_is_not_linked(portal: TestedPortal):
+def test_an_identity_of_someone_else_is_not_linked_and_the_page_says_what_to_do(portal: TestedPortal):
     portal.member(BEN)
     visitor = portal.member(ADA)
-    visitor.get("/account")
-    visitor.sign_in(BEN, "/account/link")
-    page = visitor.get("/account").text
-    assert "belongs to another account" in page
-    assert f"<b>{BEN}</b>" not in page
+    answer = visitor.link(ADA, BEN)
+    assert answer.status_code == 409
+    assert "Not linked: Ben Lindqvist has an account here" in answer.text
+    assert "Sign in as ben.lindqvist" in answer.text
+    assert f"<b>{BEN}</b>" not in visitor.get("/account").text
     assert accounts(portal) == 2
 
 
 def test_linking_needs_the_person_who_asked(portal: TestedPortal):
     visitor = portal.member(ADA)
-    visitor.get("/account")
+    visitor.get("/account/link")
+    visitor.sign_in(ADA, "/account/confirm")
+    visitor.get("/account/link")
     answer = visitor.picked("hana.kim", "/account/link")
     visitor.post("/auth/sign-out")
     assert visitor.get(answer).status_code == 400
     assert accounts(portal) == 1
+
+
+def test_linking_asks_for_a_fresh_sign_in_first(portal: TestedPortal):
+    visitor = portal.member(ADA)
+    visitor.get("/account/link")
+    assert visitor.post("/account/link").location == "/account/link"
+    assert "Please confirm first that it is you" in visitor.get("/account/link").text
+    asked = parse_qs(urlsplit(visitor.post("/account/confirm").location).query)
+    assert (asked["prompt"], asked["max_age"]) == (["login"], ["0"])
+
+
+def test_nobody_else_confirms_for_the_one_who_is_signed_in(portal: TestedPortal):
+    visitor = portal.member(ADA)
+    visitor.get("/account/link")
+    visitor.sign_in(BEN, "/account/confirm")
+    assert "as someone else" in visitor.get("/account/link").text
+    assert "Sign in once more" in visitor.page
+    assert accounts(portal) == 1
+
+
+def test_a_linked_sign_in_renames_nobody_and_takes_no_address_over(portal: TestedPortal):
+    visitor = portal.member(ADA)
+    visitor.link(ADA, "hana.kim")
+    portal.member("hana.kim")
+    page = visitor.get("/account").text
+    assert "<h1>Amara Okafor</h1>" in page
+    assert "Hana Kim" not in page
+
+
+def test_a_link_can_be_undone_and_its_sessions_end(portal: TestedPortal):
+    visitor = portal.member(ADA)
+    visitor.link(ADA, "hana.kim")
+    other = portal.member("hana.kim")
+    address = re.search(r'action="(/account/identities/\d+/unlink)"', visitor.get("/account/link").text)
+    assert address is not None
+    visitor.post(address[1])
+    assert "hana.kim is no longer linked" in visitor.get("/account").text
+    assert other.get("/photos").status_code == 302
+    portal.member("hana.kim")
+    assert accounts(portal) == 2
+
+
+def test_the_last_sign_in_and_the_one_in_use_cannot_be_unlinked(portal: TestedPortal):
+    visitor = portal.member(ADA)
+    with portal.workplace.reading() as session:
+        first = session.scalar(select(Identity.id))
+    visitor.get("/account/link")
+    visitor.sign_in(ADA, "/account/confirm")
+    visitor.get("/account/link")
+    visitor.post(f"/account/identities/{first}/unlink")
+    assert "This is your only sign-in" in visitor.get("/account").text
+    visitor.get("/account/link")
+    visitor.sign_in("hana.kim", "/account/link")
+    visitor.get("/account/link")
+    visitor.post(f"/account/identities/{first}/unlink")
+    assert "You are signed in with this one" in visitor.get("/account").text
+
+
+def test_the_account_page_names_the_operator_not_a_host(portal: TestedPortal):
+    page = portal.member(ADA).get("/account").text
+    assert f"<dt>{portal.config.operator_name}</dt>" in page
+    assert "127.0.0.1" not in page

@@ -35,7 +35,7 @@ def test_a_member_signs_in_links_a_second_identity_and_sees_the_photos_of_both(p
     visitor.sign_in("amara.okafor")
     before = visitor.choices()
     assert before
-    assert "Linked" in visitor.link("hana.kim")
+    assert "Linked" in visitor.link("amara.okafor", "hana.kim")
     assert accounts(portal) == [("amara.okafor", "hana.kim")]
     other = visitors()
     other.sign_in("hana.kim")

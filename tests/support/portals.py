@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import WSGIRequestHandler, make_server
-from werkzeug.test import TestResponse
+from werkzeug.test import Cookie, TestResponse
 
 from config import Config
 from demo.provider import create_provider
@@ -82,6 +83,13 @@ class Visitor:
     def sign_in(self, member: str, start: str = "/auth/sign-in") -> TestResponse:
         """The whole way over the provider's member picker; returns the portal's answer to the callback."""
         return self.get(self.picked(member, start))
+
+    def link(self, me: str, member: str) -> TestResponse:
+        """Shows once more that it is ``me``, and signs in as another member to be linked; returns the portal's answer to that callback."""
+        self.get("/account/link")
+        self.sign_in(me, "/account/confirm")
+        self.get("/account/link")
+        return self.sign_in(member, "/account/link")
 
     def picked(self, member: str, start: str = "/auth/sign-in") -> str:
         """The address of the callback, with the provider's answer for this member."""
@@ -150,6 +158,23 @@ def record_trained_run(workplace: Workplace, name: str, uids: list[str]) -> Trai
         return record_run(session, workplace.runs, envelope, consumed, keys=trusted_signers(config.keys_dir), now=now())
 
 
+def browser_at(base_url: str) -> type[FlaskClient]:
+    """A client of Flask that asks for the portal at its own address, as browsers do."""
+
+    class Browser(FlaskClient):
+        def open(self, *arguments: Any, **options: Any) -> TestResponse:
+            options.setdefault("base_url", urlsplit(base_url)._replace(path="").geturl())
+            return super().open(*arguments, **options)
+
+        def get_cookie(self, key: str, domain: str = urlsplit(base_url).hostname or "", path: str = "/") -> Cookie | None:
+            return super().get_cookie(key, domain, path)
+
+        def set_cookie(self, key: str, value: str = "", *, domain: str = urlsplit(base_url).hostname or "", **options: Any) -> None:
+            super().set_cookie(key, value, domain=domain, **options)
+
+    return Browser
+
+
 @contextmanager
 def portal_for_tests(
     data_dir: Path, database_url: str, catalogues: Path, *, provider: bool = True, **settings: Any
@@ -170,6 +195,7 @@ def portal_for_tests(
     workplace = Workplace.open(config)
     _register(workplace)
     app = create_app(config)
+    app.test_client_class = browser_at(config.base_url)
     with serving(create_provider(config, data_dir / "provider"), issuer) if provider else nullcontext():
         yield TestedPortal(config, app, workplace)
     app.extensions["demur"].sandbox.close()
