@@ -13,8 +13,8 @@ from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEGABYTE = 1_000_000
-# Dot-atoms of RFC 5321 in plain ASCII: nothing that a header or an SMTP command could be broken by. Not `=?`: what looks like an encoded word
-# (RFC 2047) is decoded on its way, and then it is another address.
+# Dot-atoms of RFC 5321 in plain ASCII: nothing that a header or an SMTP command could be broken by. Not `=?`: what looks like an encoded
+# word (RFC 2047) is decoded on its way, and then it is another address.
 MAIL_ADDRESS = re.compile(
     r"(?!.*=\?)(?=.{1,64}@.{1,253}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"

@@ -10,8 +10,8 @@ from models.base import Base
 class WebSession(Base):
     """A browser's session, kept on the server. The cookie holds a random id, this table only its digest.
 
-    A signed-in session names its account and the sign-in that began it: ``iss`` and ``sub`` of the ID token, and ``sid``, the session at the
-    provider, where it names one. ``sealed`` is the ID token, encrypted by a key that only the cookie has.
+    A signed-in session names its account and the sign-in that began it: ``iss`` and ``sub`` of the ID token, and ``sid``, the session at
+    the provider, where it names one. ``sealed`` is the ID token, encrypted by a key that only the cookie has.
     """
 
     __tablename__ = "web_session"

@@ -54,8 +54,8 @@ class Address:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name. Browsers take __Host- only for the whole host and Secure, so no sibling host can plant one; __Secure- may
-        be below a path."""
+        """The session cookie's name. Browsers take __Host- only for the whole host and Secure, so no sibling host can plant one; __Secure-
+        may be below a path."""
         if not self.secure:
             return "demur"
         return "__Secure-demur" if self.path else "__Host-demur"

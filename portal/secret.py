@@ -21,7 +21,7 @@ KEY_BYTES = 32
 
 @dataclass(frozen=True, repr=False)
 class Secrets:
-    """Keys of 32 bytes. ``forms`` marks form tokens, ``pictures`` marks what was looked up, ``addresses`` hides addresses that are counted."""
+    """Keys of 32 bytes. ``forms`` marks form tokens, ``pictures`` what was looked up; ``addresses`` hides addresses that are counted."""
 
     forms: bytes
     pictures: bytes

@@ -19,8 +19,8 @@ Claims = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Person:
-    """Who has signed in. ``owner`` is the value of the catalogue's owner column. ``email`` is confirmed, or empty. ``sid`` is the session at
-    the provider, where it names one; ``auth_time``, in Unix seconds, is when it last asked for a proof, where it says so."""
+    """Who has signed in. ``owner`` is the value of the catalogue's owner column. ``email`` is confirmed, or empty. ``sid`` is the session
+    at the provider, where it names one; ``auth_time``, in Unix seconds, is when it last asked for a proof, where it says so."""
 
     iss: str
     sub: str
@@ -62,7 +62,7 @@ def read_owner(claims: Claims, owner_claim: str) -> str:
 
 
 def find_claim(claims: Claims, name: str) -> Any:
-    """By its whole name, which may hold dots (``https://photos.example/id``), or else step by step (``user.id``); None if it is not there."""
+    """By its whole name, which may hold dots (``https://photos.example/id``), or step by step (``user.id``); None if it is absent."""
     if name in claims:
         return claims[name]
     found: Any = claims

@@ -49,7 +49,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True)
 class Begun:
-    """A sign-in under way. ``next`` is where it goes on to; ``account_id`` is who asked, where somebody was signed in. ``at``: Unix seconds."""
+    """A sign-in under way. ``next`` is where it goes on to; ``account_id`` is who asked, if anybody was signed in. ``at``: Unix time."""
 
     purpose: Purpose
     next: str
