@@ -17,7 +17,7 @@ from demur.signing import VerifyKey
 from demur.tlog.reader import LogReader
 from jobs.workplace import now
 from models import Account, AuditEvent, LogEntry, Outbox
-from portal.auth.provider import _mail_address
+from portal.auth.claims import confirmed_address
 from rights.notices import ReceiptNotReady, Sender, compose_receipt
 from rights.outbox import MAIL_RECEIPT
 from tests.support.mail import Inbox, smtp_server
@@ -121,7 +121,7 @@ def test_where_no_mail_is_sent_no_address_is_asked_for_and_none_kept(portal: Tes
     ],
 )
 def test_an_address_counts_when_the_provider_confirmed_it(claims: dict[str, Any], address: str):
-    assert _mail_address(claims) == address
+    assert confirmed_address(claims) == address
 
 
 def test_a_dead_mail_server_is_waited_for(tmp_path: Path, database_url: str, member_catalogues: Path, caplog: pytest.LogCaptureFixture):
