@@ -95,6 +95,7 @@ class Config(BaseSettings):
     )
     webhook_secret: str = Field("", description="Shared secret of the platform's event webhook. Empty: the webhook answers 404.")
     max_upload_bytes: int = Field(25 * MEGABYTE, description="Largest picture that lookup accepts.")
+    thumbnail_bytes: int = Field(20_000 * MEGABYTE, description="Most bytes of thumbnails that are kept; the longest unused go first.")
 
     lookups_of_strangers: str = Field("40 per minute; 600 per hour", description="Lookups a network address may make without signing in.")
     lookups_of_members: str = Field("300 per minute; 3000 per hour", description="Lookups a member may make.")
@@ -154,6 +155,10 @@ class Config(BaseSettings):
     @property
     def similarity_dir(self) -> Path:
         return self.data_dir / "similarity"
+
+    @property
+    def thumbnails_dir(self) -> Path:
+        return self.data_dir / "thumbnails"
 
     @property
     def list_dir(self) -> Path:

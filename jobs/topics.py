@@ -5,18 +5,20 @@ from dataclasses import dataclass
 
 from jobs.mail_account_notice import mail_account_notice
 from jobs.mail_receipt import mail_receipt
+from jobs.make_thumbnails import make_thumbnails
 from jobs.propagate_manifest import propagate_manifest
 from jobs.propagate_opt_outs import propagate_opt_outs
 from jobs.publish_list import publish_list
 from jobs.train_run import train_run
 from jobs.update_vectors import update_vectors
 from jobs.workplace import Work, Workplace
-from rights import imports, optouts, outbox, runs
+from rights import imports, optouts, outbox, runs, thumbnails
 
 PROPAGATE = "propagate"
 MODEL = "model"
 NOTICES = "notices"
-QUEUES = (PROPAGATE, MODEL, NOTICES)
+THUMBNAILS = "thumbnails"
+QUEUES = (PROPAGATE, MODEL, NOTICES, THUMBNAILS)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ TOPICS = {
     runs.TRAIN_RUN: Topic(MODEL, train_run),
     outbox.MAIL_RECEIPT: Topic(NOTICES, mail_receipt),
     outbox.MAIL_ACCOUNT_NOTICE: Topic(NOTICES, mail_account_notice),
+    thumbnails.MAKE_THUMBNAILS: Topic(THUMBNAILS, make_thumbnails),
 }
 
 

@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from config import Config
 from demur.similarity.sandbox import Sandbox
+from demur.similarity.thumbnails import SHRINKING
 from models import make_engine, make_sessions, writing
 from rights import outbox
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
+from rights.thumbnails import ThumbnailStore
 
 PICTURES = 5000
 """After so many a decoding process is replaced: the worker reads thousands in a row, and a start takes as long as a hundred of them."""
@@ -58,17 +60,22 @@ class Workplace:
     catalogues: Catalogues
     runs: RunArtefacts
     sandbox: Sandbox
+    thumbnails: ThumbnailStore
+    shrinking: Sandbox
 
     @classmethod
     def open(cls, config: Config) -> "Workplace":
         engine = make_engine(config.database)
+        cores = len(os.sched_getaffinity(0))
         return cls(
             config=config,
             reading=make_sessions(engine),
             writing=make_sessions(writing(engine)),
             catalogues=Catalogues(config.catalogues_dir, config.similarity_dir),
             runs=RunArtefacts(config.runs_dir),
-            sandbox=Sandbox(processes=len(os.sched_getaffinity(0)), pictures=PICTURES),
+            sandbox=Sandbox(processes=cores, pictures=PICTURES),
+            thumbnails=ThumbnailStore(config.thumbnails_dir, config.thumbnail_bytes),
+            shrinking=Sandbox(processes=max(cores // 2, 1), pictures=PICTURES, work=SHRINKING),
         )
 
     @property

@@ -1,29 +1,33 @@
-"""Members' own photos as pictures: small for the grid, larger for one photo, and a quiet tile where there is no picture."""
+"""Members' own photos as pictures: small for the grid, larger for one photo, and a quiet tile where there is no picture.
+
+No picture is decoded here: jobs make thumbnails (`rights.thumbnails`), and these are served as files. A tile that stands for one still to
+be made is 4 pixels wide, by which the page's script knows it, and says when to ask again.
+"""
 
 import textwrap
-from io import BytesIO
+import threading
+import time
+from pathlib import Path
 
-from flask import Response, redirect, request
+from flask import Response, redirect, request, send_file
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
 from markupsafe import escape
-from PIL import Image, ImageOps
+from sqlalchemy.exc import OperationalError
 
-from demur.manifests.errors import PictureChanged, PictureFileTooLarge, PictureMissing
-from demur.similarity.fingerprint import DECODER_ERRORS, PictureError, open_picture
+from demur.manifests.pictures import has_pictures
 from portal.auth.member import account
 from portal.database import db
 from portal.security import origin
-from portal.site import site
+from portal.site import now, site
 from rights.owned import OwnedPhoto, find_owned
+from rights.thumbnails import promise_for_owners
 
 THUMBNAIL, SHARP_THUMBNAIL, PICTURE = 320, 640, 1280  # longer side in pixels
-_A_DAY = "private, max-age=86400"
-_PAPER = (255, 255, 255)
-
-
-class NoPicture(Exception):
-    """None of the photo's rows has a picture that can be read."""
+ASK_AGAIN_S = 2
+TILE_LETTERS = 100
+_A_DAY_S = 86_400
+_PROMISE_EVERY_S = 60.0
 
 
 @login_required
@@ -38,56 +42,65 @@ def picture(uid: str) -> ResponseReturnValue:
 
 def _show(uid: str, side: int) -> ResponseReturnValue:
     photo = find_owned(db(), site().catalogues, account().owners, [uid])[0]
-    row = photo.row(("sha256", "url"))
-    etag = f"{row['sha256']}-{side}"
-    if row["sha256"] and etag in request.if_none_match:
-        return _cached(Response(status=304), etag)
-    try:
-        return _cached(Response(reduced(_encoded(photo), side), mimetype="image/webp"), etag)
-    except NoPicture:
-        if row["url"] and origin(row["url"]) in site().config.photo_origins:
-            return redirect(row["url"])
-        return Response(text_tile(photo.caption), mimetype="image/svg+xml", headers={"Cache-Control": "private, max-age=60"})
+    rows = [catalogue.take([position], ("sha256", "shard", "url")).to_pylist()[0] for _, catalogue, position in reversed(photo.places)]
+    pictured = [row["sha256"] for row in rows if row["sha256"] and has_pictures(row["shard"])]
+    store = site().thumbnails
+    for sha256 in pictured:
+        if file := store.find(sha256, side):
+            store.used(file)
+            return _served(file)
+    waiting = not all(store.is_settled(sha256) for sha256 in pictured)
+    if waiting:
+        _promises.make(photo.owner)
+    url = rows[0]["url"]
+    if url and origin(url) in site().config.photo_origins:
+        return redirect(url)
+    return _tile(photo, waiting=waiting)
 
 
-def _encoded(photo: OwnedPhoto) -> bytes:
-    """The picture file of the newest row that still has one. Raises NoPicture."""
-    for _, catalogue, position in reversed(photo.places):
-        try:
-            return catalogue.picture(position)
-        except (PictureMissing, PictureChanged, PictureFileTooLarge):
-            continue
-    raise NoPicture
+def _served(file: Path) -> Response:
+    """Its name, which holds the picture's digest, is its entity tag: what it says never changes."""
+    response = send_file(file.resolve(), mimetype="image/webp", etag=file.stem, conditional=True, max_age=_A_DAY_S)
+    response.cache_control.private, response.cache_control.public = True, None
+    return response
 
 
-def reduced(data: bytes, side: int) -> bytes:
-    """WebP of at most ``side`` pixels a side, upright, on white, and without the camera's notes. Raises NoPicture."""
-    try:
-        opened = open_picture(data)
-        opened.draft("RGB", (side, side))
-        upright = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (PictureError, *DECODER_ERRORS) as error:
-        raise NoPicture from error
-    upright.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    flat = Image.new("RGB", upright.size, _PAPER)
-    flat.paste(upright, mask=upright.getchannel("A"))
-    out = BytesIO()
-    flat.save(out, "WEBP", quality=82, method=3)
-    return out.getvalue()
+def _tile(photo: OwnedPhoto, *, waiting: bool) -> Response:
+    headers = {"Cache-Control": "no-store", "Retry-After": str(ASK_AGAIN_S)} if waiting else {"Cache-Control": "private, max-age=60"}
+    return Response(text_tile(photo.caption, waiting=waiting), mimetype="image/svg+xml", headers=headers)
 
 
-def text_tile(caption: str) -> str:
+def text_tile(caption: str, *, waiting: bool = False) -> str:
     """The caption on paper, for a photo of which only the row is known."""
-    lines = textwrap.wrap(caption or "no caption", 20)[:5]
+    lines = textwrap.wrap(caption[:TILE_LETTERS] or "no caption", 20)[:5]
     top = 122 - 14 * (len(lines) - 1)
     text = "".join(f'<text x="160" y="{top + 28 * number}">{escape(line)}</text>' for number, line in enumerate(lines))
+    size = ' width="4" height="3"' if waiting else ""
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 240"><rect width="320" height="240" fill="#efe9dd"/>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 240"{size}><rect width="320" height="240" fill="#efe9dd"/>'
         f'<g font-family="Georgia, serif" font-style="italic" font-size="21" fill="#4a443a" text-anchor="middle">{text}</g></svg>'
     )
 
 
-def _cached(response: Response, etag: str) -> Response:
-    response.set_etag(etag)
-    response.headers["Cache-Control"] = _A_DAY
-    return response
+class _Promises:
+    """Asks the jobs for an owner's thumbnails, once a minute at most: a page shows dozens of pictures at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made_at: dict[str, float] = {}
+
+    def make(self, owner: str) -> None:
+        at = time.monotonic()
+        with self._lock:
+            self._made_at = {known: made for known, made in self._made_at.items() if at - made < _PROMISE_EVERY_S}
+            if owner in self._made_at:
+                return
+            self._made_at[owner] = at
+        try:
+            with site().writing.begin() as session:
+                promise_for_owners(session, [owner], now())
+        except OperationalError:  # the database is busy or away: a later picture asks again
+            self._made_at.pop(owner, None)
+
+
+_promises = _Promises()

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from flask import Blueprint, render_template
 from sqlalchemy import select
 
-from models import Manifest, ManifestState, RunState, TrainingRun
+from models import Manifest, RunState, TrainingRun
 from portal.database import db
 from portal.site import site
+from rights.imports import under_way_of_manifests
 
 blueprint = Blueprint("progress", __name__)
 
@@ -15,6 +16,7 @@ STAGES = {  # what an import, then what a run says of itself
     "reading": "reading rows and looking at the pictures",
     "writing": "writing them in order",
     "indexing": "building the index by which copies are found",
+    "thumbnails": "making small pictures of the photos",
     "pictures": "looking at the pictures",
     "captions": "reading the captions",
     "autoencoder": "learning to see",
@@ -41,7 +43,7 @@ def fragment() -> str:
 
 
 def under_way() -> list[Work]:
-    imports = db().scalars(select(Manifest).where(Manifest.state == ManifestState.IMPORTING).order_by(Manifest.id))
+    imports = db().scalars(under_way_of_manifests())
     runs = db().scalars(select(TrainingRun).where(TrainingRun.state.in_([RunState.QUEUED, RunState.TRAINING])).order_by(TrainingRun.id))
     return [_importing(manifest) for manifest in imports] + [training(run) for run in runs]
 

@@ -15,6 +15,7 @@ from portal.address import Address
 from portal.secret import Secrets
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
+from rights.thumbnails import ThumbnailStore
 
 EXTENSION = "demur"
 
@@ -29,6 +30,7 @@ class Site:
     runs: RunArtefacts
     sandbox: Sandbox
     secrets: Secrets
+    thumbnails: ThumbnailStore
 
     @property
     def idle(self) -> timedelta:
@@ -52,6 +54,7 @@ class Site:
             runs=RunArtefacts(config.runs_dir),
             sandbox=Sandbox(),
             secrets=Secrets.open(config),
+            thumbnails=ThumbnailStore(config.thumbnails_dir, config.thumbnail_bytes),
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from demur.errors import DemurError
@@ -17,6 +17,7 @@ from models import Manifest, ManifestState, new_public_id
 from rights import audit, outbox
 from rights.catalogues import Catalogues
 from rights.indexing import forget_catalogue, index_catalogue
+from rights.thumbnails import STAGE, promise_for_manifest
 
 PROPAGATE_MANIFEST = "propagate_manifest"
 NOTE_EVERY = timedelta(seconds=1)
@@ -66,6 +67,12 @@ def import_and_register(
     return manifest, report
 
 
+def under_way_of_manifests() -> Select[tuple[Manifest]]:
+    """Manifests that are imported, or whose thumbnails are made, just now."""
+    working = or_(Manifest.state == ManifestState.IMPORTING, Manifest.stage == STAGE)
+    return select(Manifest).where(working).order_by(Manifest.id)
+
+
 def registered_ids(session: Session) -> set[int]:
     """Ids of the registered manifests."""
     return set(session.scalars(select(Manifest.id).where(Manifest.state == ManifestState.REGISTERED)))
@@ -86,15 +93,27 @@ def propagate_again(session: Session, names: Sequence[str], now: datetime) -> li
 
     It writes what a newer version of the program would have written, and nothing twice. Raises NoSuchManifest.
     """
+    chosen = _chosen(session, names)
+    for manifest in chosen:
+        outbox.add(session, PROPAGATE_MANIFEST, {"manifest_id": manifest.id}, now)
+    return [manifest.name for manifest in chosen]
+
+
+def make_thumbnails_again(session: Session, names: Sequence[str], now: datetime) -> list[str]:
+    """Promises the thumbnails that these manifests, or all, lack, and returns their names. Raises NoSuchManifest."""
+    chosen = _chosen(session, names)
+    for manifest in chosen:
+        promise_for_manifest(session, manifest.id, now)
+    return [manifest.name for manifest in chosen]
+
+
+def _chosen(session: Session, names: Sequence[str]) -> list[Manifest]:
     registered = select(Manifest).where(Manifest.state == ManifestState.REGISTERED).order_by(Manifest.id)
     manifests = {manifest.name: manifest for manifest in session.scalars(registered)}
     for name in names:
         if name not in manifests:
             raise NoSuchManifest(f"there is no registered manifest named {name}")
-    chosen = list(dict.fromkeys(names)) or list(manifests)
-    for name in chosen:
-        outbox.add(session, PROPAGATE_MANIFEST, {"manifest_id": manifests[name].id}, now)
-    return chosen
+    return [manifests[name] for name in dict.fromkeys(names)] or list(manifests.values())
 
 
 def _announce(session: Session, name: str, catalogue: str, now: datetime) -> Manifest:
@@ -123,6 +142,7 @@ def _register(session: Session, manifest_id: int, catalogue: str, report: Import
     audit.record(session, audit.OPERATOR, "manifest.registered", manifest.public_id, {"digest": report.digest}, now)
     outbox.add(session, PROPAGATE_MANIFEST, {"manifest_id": manifest.id}, now)
     outbox.add(session, outbox.UPDATE_VECTORS, {}, now)
+    promise_for_manifest(session, manifest.id, now)
     return manifest
 
 

@@ -18,6 +18,7 @@ MAIL_RECEIPT = "mail_receipt"
 MAIL_ACCOUNT_NOTICE = "mail_account_notice"
 UPDATE_VECTORS = "update_vectors"
 PUBLISH_DELAY = timedelta(seconds=1)  # opt-outs of the same moment share a version
+MOST_COMPARED = 1000
 RETRY_BASE_S = 2
 RETRY_LIMIT_S = 300
 
@@ -28,6 +29,13 @@ def add(session: Session, topic: str, payload: dict[str, Any], now: datetime) ->
     session.add(row)
     session.flush()
     return row
+
+
+def add_once(session: Session, topic: str, payload: dict[str, Any], now: datetime) -> None:
+    """Promises work, unless the very same is promised already and not done. Call it for what does not matter when asked for twice."""
+    waiting = session.scalars(select(Outbox.payload).where(Outbox.topic == topic, Outbox.done_at.is_(None)).limit(MOST_COMPARED))
+    if payload not in waiting.all():
+        add(session, topic, payload, now)
 
 
 def add_publication(session: Session, now: datetime) -> None:

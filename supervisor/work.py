@@ -7,11 +7,12 @@ from sqlalchemy.orm import Session
 
 from models import Manifest, ManifestState, RunState, TrainingRun
 from rights.artefacts import RunArtefacts
+from rights.imports import under_way_of_manifests
 from supervisor.terminal import Work
 
 
 def under_way(session: Session, artefacts: RunArtefacts) -> list[Work]:
-    imports = session.scalars(select(Manifest).where(Manifest.state == ManifestState.IMPORTING).order_by(Manifest.id))
+    imports = session.scalars(under_way_of_manifests())
     runs = session.scalars(select(TrainingRun).where(TrainingRun.state == RunState.TRAINING).order_by(TrainingRun.id))
     return [*map(_import, imports), *(_training(run, artefacts) for run in runs)]
 

@@ -17,6 +17,7 @@ from demur.similarity.orientations import turned
 
 SAMPLES = 64
 COEFFICIENTS = 16
+BEST_QUALITY = 100
 SMALLEST = 5
 """A picture with a side below this has no PDQ: 32 zero bytes, of quality 0."""
 

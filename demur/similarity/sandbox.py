@@ -3,7 +3,8 @@
 A decoder is a large body of C that reads what anyone may send. Here it runs in a fresh interpreter that inherits no memory, no
 descriptor but one socket, and no setting of the portal; that may use so much memory and time and no more; that is confined
 (`demur.similarity.confinement`), so that it may open no file and no socket and start no process; and that is ended when it fails at a
-picture. What it answers is parsed as JSON and believed in nothing but its numbers; the digest is the parent's own.
+picture. What it answers is bytes of a bounded length: of a fingerprint they are parsed as JSON and believed in nothing but its numbers,
+and the digest is the parent's own.
 """
 
 import hashlib
@@ -27,16 +28,10 @@ from typing import Self
 
 from demur.errors import DemurError
 from demur.similarity.confinement import MEMORY, confine, prepare
-from demur.similarity.fingerprint import (
-    Fingerprint,
-    NotAPicture,
-    PictureError,
-    PictureTooLarge,
-    PictureTruncated,
-    UnsupportedFormat,
-    decode,
-    fingerprint_of,
-)
+from demur.similarity.decoding import PictureTooLarge, PictureTruncated
+from demur.similarity.fingerprint import ORIENTATIONS, Fingerprint, Orientations, decode, fingerprint_of, orientations
+from demur.similarity.formats import NotAPicture, PictureError, UnsupportedFormat
+from demur.similarity.pdq import BEST_QUALITY
 from demur.similarity.query import Query, Variant
 
 PROCESSES = 2
@@ -78,7 +73,7 @@ class SandboxCannotStart(DemurError):
 
 @dataclass(frozen=True)
 class Picture:
-    """What is known of a picture after decoding: its fingerprint, and what to search it by."""
+    """What is known of a picture after decoding: its fingerprint, and what to search it by, unless that was not asked for."""
 
     fingerprint: Fingerprint
     variants: tuple[Variant, ...]
@@ -88,19 +83,36 @@ class Picture:
         return Query(self.fingerprint.sha256, self.variants)
 
 
+DESCRIBED, FINGERPRINTED = "demur.similarity.sandbox:described", "demur.similarity.sandbox:fingerprinted"
+"""What a sandbox may be made for, of what `Sandbox.read` understands."""
+
+
 def described(data: bytes) -> bytes:
     """What a process does with a picture: its `Picture` as JSON. Raises PictureError."""
     from demur.similarity.edits import variants
 
     luma, size = decode(data)
-    picture = Picture(fingerprint_of(data, luma, size), variants(luma))
+    found = variants(luma)
+    whole = Orientations(
+        tuple(v.phash for v in found[: len(ORIENTATIONS)]), tuple(v.pdq for v in found[: len(ORIENTATIONS)]), found[0].quality
+    )
+    return _told(Picture(fingerprint_of(whole, size), found))
+
+
+def fingerprinted(data: bytes) -> bytes:
+    """As `described`, without what to search the picture by. Raises PictureError."""
+    luma, size = decode(data)
+    return _told(Picture(fingerprint_of(orientations(luma), size), ()))
+
+
+def _told(picture: Picture) -> bytes:
     return json.dumps(asdict(picture), default=bytes.hex).encode()
 
 
 class Sandbox:
     """At most `processes` at once, started when first needed and kept. Usable by many threads, and after a fork.
 
-    `work` is "module:function" of the function that runs inside, from the picture file's bytes to the JSON of a `Picture`.
+    `work` is "module:function" of the function that runs inside, from the picture file's bytes to the answer's.
     """
 
     def __init__(
@@ -111,7 +123,7 @@ class Sandbox:
         wait: float = WAIT_S,
         memory: int = MEMORY,
         pictures: int = PICTURES,
-        work: str = "demur.similarity.sandbox:described",
+        work: str = DESCRIBED,
     ) -> None:
         self.processes, self._timeout, self._wait, self._pictures = processes, timeout, wait, pictures
         self._command = [
@@ -136,7 +148,11 @@ class Sandbox:
         self.close()
 
     def read(self, data: bytes, timeout: float | None = None) -> Picture:
-        """The picture in `data`, decoded within `timeout` seconds.
+        """The picture in `data`, of a sandbox made for `DESCRIBED` or `FINGERPRINTED`. Raises as `ask`."""
+        return _picture(self.ask(data, timeout), hashlib.sha256(data).hexdigest())
+
+    def ask(self, data: bytes, timeout: float | None = None) -> bytes:
+        """What `work` answers of the picture in `data`, within `timeout` seconds. Believe no byte of it.
 
         Raises:
             NotAPicture, UnsupportedFormat, PictureTooLarge, PictureTruncated, DecodingTimedOut, DecoderCrashed: each a `PictureError`.
@@ -154,7 +170,7 @@ class Sandbox:
             else:
                 self._keep(process)
         if kind == _DONE:
-            return _picture(answer, hashlib.sha256(data).hexdigest())
+            return answer
         raise _error(kind, answer)
 
     def warm(self) -> None:
@@ -327,25 +343,29 @@ def _picture(answer: bytes, sha256: str) -> Picture:
 
 
 def _fingerprint(fields: dict[str, object], sha256: str) -> Fingerprint:
-    numbers = {name: _whole(fields[name]) for name in ("phash", "pdq_quality", "width", "height")}
-    phashes = tuple(_whole(each) for each in _list(fields["dihedral_phash"]))
-    pdqs = tuple(_octets(each, 32) for each in _list(fields["dihedral_pdq"]))
-    return Fingerprint(sha256=sha256, pdq=_octets(fields["pdq"], 32), dihedral_phash=phashes, dihedral_pdq=pdqs, **numbers)
+    numbers = {name: _whole(fields[name]) for name in ("phash", "width", "height")}
+    phashes = tuple(_whole(each) for each in _turned(fields["dihedral_phash"]))
+    pdqs = tuple(_octets(each, 32) for each in _turned(fields["dihedral_pdq"]))
+    quality = _whole(fields["pdq_quality"], BEST_QUALITY)
+    return Fingerprint(
+        sha256=sha256, pdq=_octets(fields["pdq"], 32), pdq_quality=quality, dihedral_phash=phashes, dihedral_pdq=pdqs, **numbers
+    )
 
 
 def _variant(fields: dict[str, object]) -> Variant:
-    numbers = {name: _whole(fields[name]) for name in ("dihedral", "phash", "quality")}
-    return Variant(edit=str(fields["edit"]), pdq=_octets(fields["pdq"], 32), **numbers)
+    phash, quality = _whole(fields["phash"]), _whole(fields["quality"], BEST_QUALITY)
+    return Variant(str(fields["edit"]), _whole(fields["dihedral"], len(ORIENTATIONS) - 1), phash, _octets(fields["pdq"], 32), quality)
 
 
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or not 0 <= value < 1 << 64:
+def _whole(value: object, most: int = (1 << 64) - 1) -> int:
+    if not isinstance(value, int) or not 0 <= value <= most:
         raise ValueError(value)
     return value
 
 
-def _list(value: object) -> list[object]:
-    if not isinstance(value, list):
+def _turned(value: object) -> list[object]:
+    """One of each of `ORIENTATIONS`."""
+    if not isinstance(value, list) or len(value) != len(ORIENTATIONS):
         raise ValueError(value)
     return value
 

@@ -11,7 +11,7 @@ from demur.manifests import rebuild_tables
 from models import Manifest, ManifestState
 from portal.cli.output import bar, json_option, plainly, show, show_rows
 from portal.site import now, site
-from rights.imports import import_and_register, propagate_again
+from rights.imports import import_and_register, make_thumbnails_again, propagate_again
 from rights.indexing import index_catalogue
 
 
@@ -77,6 +77,17 @@ def propagate(names: tuple[str, ...]) -> None:
     with site().writing.begin() as session:
         chosen = propagate_again(session, names, now())
     click.echo(f"the worker carries the standing opt-outs into {', '.join(chosen) or 'no manifest: none is registered'}")
+
+
+@manifests.command()
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@with_appcontext
+@plainly
+def thumbnails(names: tuple[str, ...]) -> None:
+    """Have the worker make the thumbnails that these manifests, or all, lack: after pictures came back, or the store was emptied."""
+    with site().writing.begin() as session:
+        chosen = make_thumbnails_again(session, names, now())
+    click.echo(f"the worker makes the thumbnails of {', '.join(chosen) or 'no manifest: none is registered'}")
 
 
 @manifests.command("list")
