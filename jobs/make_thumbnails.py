@@ -12,18 +12,20 @@ from rights.thumbnails import SLICE_S, STAGE, Rows, promise_for_manifest, promis
 def make_thumbnails(workplace: Workplace, work: Work) -> None:
     """Makes thumbnails of a manifest, or of some owners' photos, for a few seconds, and promises the rest: so turns are fair."""
     payload, store = work.payload, workplace.thumbnails
-    if store.is_full and "owners" in payload:
+    looked_at = "owners" in payload
+    if looked_at and store.is_full:
         store.prune()
     with workplace.reading() as session:
         rows = _rows(session, workplace, payload)
-    total = sum(len(positions) for _, positions in rows)
     until = time.monotonic() + SLICE_S
-    reached = thumbnails.make_thumbnails(
-        rows, payload["start"], store, workplace.shrinking, lambda: time.monotonic() < until and not work.must_stop
-    )
+
+    def may_go_on() -> bool:
+        return time.monotonic() < until and not work.must_stop and (looked_at or not store.is_full)
+
+    reached = thumbnails.make_thumbnails(rows, payload["start"], store, workplace.shrinking, may_go_on)
     work.pause()
     with workplace.effect(work) as session:
-        _promise_rest(session, payload, min(reached, total), total, is_full=store.is_full)
+        _promise_rest(session, payload, reached, sum(len(positions) for _, positions in rows), is_full=store.is_full)
 
 
 def _rows(session: Session, workplace: Workplace, payload: dict[str, Any]) -> list[Rows]:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from demur.errors import DemurError
+from demur.similarity.decoding import MAX_PIXELS
 from demur.similarity.edits import AS_IS_AND_MIRRORED, EDITS, TRIMMED
-from demur.similarity.fingerprint import FINGERPRINT_VERSION, MAX_PIXELS, ORIENTATIONS
+from demur.similarity.fingerprint import FINGERPRINT_VERSION, ORIENTATIONS
 from demur.similarity.query import Query, Variant
 from rights.optouts import Picture
 

@@ -7,9 +7,10 @@ be made is 4 pixels wide, by which the page's script knows it, and says when to 
 import textwrap
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from flask import Response, redirect, request, send_file
+from flask import Response, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
 from markupsafe import escape
@@ -26,7 +27,6 @@ from rights.thumbnails import promise_for_owners
 THUMBNAIL, SHARP_THUMBNAIL, PICTURE = 320, 640, 1280  # longer side in pixels
 ASK_AGAIN_S = 2
 TILE_LETTERS = 100
-_A_DAY_S = 86_400
 _PROMISE_EVERY_S = 60.0
 
 
@@ -46,9 +46,10 @@ def _show(uid: str, side: int) -> ResponseReturnValue:
     pictured = [row["sha256"] for row in rows if row["sha256"] and has_pictures(row["shard"])]
     store = site().thumbnails
     for sha256 in pictured:
-        if file := store.find(sha256, side):
-            store.used(file)
-            return _served(file)
+        with suppress(FileNotFoundError):  # pruned just now
+            if file := store.find(sha256, side):
+                store.used(file)
+                return _served(file)
     waiting = not all(store.is_settled(sha256) for sha256 in pictured)
     if waiting:
         _promises.make(photo.owner)
@@ -59,9 +60,13 @@ def _show(uid: str, side: int) -> ResponseReturnValue:
 
 
 def _served(file: Path) -> Response:
-    """Its name, which holds the picture's digest, is its entity tag: what it says never changes."""
-    response = send_file(file.resolve(), mimetype="image/webp", etag=file.stem, conditional=True, max_age=_A_DAY_S)
-    response.cache_control.private, response.cache_control.public = True, None
+    """Its name, which holds the picture's digest, is its entity tag: what it says never changes. Raises FileNotFoundError."""
+    response = Response(mimetype="image/webp", headers={"Cache-Control": "private, max-age=86400"})
+    response.set_etag(file.stem)
+    if file.stem in request.if_none_match:
+        response.status_code = 304
+    else:
+        response.data = file.read_bytes()
     return response
 
 

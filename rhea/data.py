@@ -23,7 +23,8 @@ from torch import Tensor
 from demur.errors import DemurError
 from demur.exclusions import ExclusionList
 from demur.manifests import Catalogue, PictureChanged, PictureFileTooLarge, PictureMissing
-from demur.similarity.fingerprint import DECODER_ERRORS, PictureError, open_picture
+from demur.similarity.decoding import DECODER_ERRORS, open_picture
+from demur.similarity.formats import PictureError
 from rhea.config import Settings
 
 COLUMNS = ("uid", "owner", "url", "caption", "sha256", "phash", "pdq", "pdq_quality")

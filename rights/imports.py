@@ -67,7 +67,7 @@ def import_and_register(
     return manifest, report
 
 
-def under_way_of_manifests() -> Select[tuple[Manifest]]:
+def under_way_of_manifests() -> Select[Manifest]:
     """Manifests that are imported, or whose thumbnails are made, just now."""
     working = or_(Manifest.state == ManifestState.IMPORTING, Manifest.stage == STAGE)
     return select(Manifest).where(working).order_by(Manifest.id)

@@ -26,6 +26,8 @@ def outcomes(session: Session, public_ids: Collection[str]) -> list[str]:
 
 
 def _import(manifest: Manifest) -> Work:
+    if manifest.state is ManifestState.REGISTERED:
+        return Work(f"{manifest.public_id}-{manifest.stage}", f"Thumbnails of {manifest.name}", "", manifest.done, manifest.total)
     return Work(manifest.public_id, f"Importing {manifest.name}", manifest.stage, manifest.done, manifest.total)
 
 

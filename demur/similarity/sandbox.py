@@ -93,10 +93,9 @@ def described(data: bytes) -> bytes:
 
     luma, size = decode(data)
     found = variants(luma)
-    whole = Orientations(
-        tuple(v.phash for v in found[: len(ORIENTATIONS)]), tuple(v.pdq for v in found[: len(ORIENTATIONS)]), found[0].quality
-    )
-    return _told(Picture(fingerprint_of(whole, size), found))
+    whole = found[: len(ORIENTATIONS)]
+    hashes = Orientations(tuple(each.phash for each in whole), tuple(each.pdq for each in whole), whole[0].quality)
+    return _told(Picture(fingerprint_of(hashes, size), found))
 
 
 def fingerprinted(data: bytes) -> bytes:

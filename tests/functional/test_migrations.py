@@ -9,8 +9,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import JSON, column, inspect, select, text
 
 from demur.similarity.query import Variant
-from models import make_engine
+from models import Outbox, make_engine, make_sessions
 from models.migrating import alembic_config
+from rights.thumbnails import MAKE_THUMBNAILS
 from rights.variants import unpack
 
 
@@ -39,6 +40,28 @@ def test_each_migration_can_be_taken_down_and_put_up_again(alembic, database_url
     assert tables(database_url) == {"alembic_version"}
     command.upgrade(alembic, "head")
     command.check(alembic)
+
+
+MANIFEST = """INSERT INTO manifest (id, public_id, name, state, catalogue, rows, rejected, started_at, stage, done, updated_at)
+VALUES (:id, :name, :name, :state, :name, 3, '{}', '2026-11-21 14:02:00', '', 0, '2026-11-21 14:02:00')"""
+
+
+def test_the_manifests_of_a_portal_that_is_updated_get_their_thumbnails(alembic, database_url):
+    command.downgrade(alembic, "0004")
+    engine = make_engine(database_url)
+    with engine.begin() as connection:
+        for number, state in ((1, "registered"), (2, "importing"), (3, "registered")):
+            connection.execute(text(MANIFEST), {"id": number, "name": f"m{number}", "state": state})
+    command.upgrade(alembic, "head")
+    with make_sessions(engine)() as session:
+        rows = session.scalars(select(Outbox).order_by(Outbox.id)).all()
+    assert [(row.topic, row.payload, row.attempts) for row in rows] == [
+        (MAKE_THUMBNAILS, {"manifest_id": manifest_id, "start": 0}, 0) for manifest_id in (1, 3)
+    ]
+    command.downgrade(alembic, "0004")
+    with engine.connect() as connection:
+        assert connection.scalars(text("SELECT count(*) FROM outbox")).one() == 0
+    engine.dispose()
 
 
 OPT_OUT = """INSERT INTO opt_out (id, public_id, origin, scope, owner, subject, note, pdq_quality, dihedral, filed_at, held)

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import select
 
 from demur.similarity.rules import MatchKind
-from models import Manifest, OptOut, OptOutMatch
+from models import Manifest, OptOut, OptOutMatch, Outbox
+from portal.pictures import text_tile
 from rights.platform_events import Event, EventKind, receive_event
 from tests.support.portals import ADA, BEN, TestedPortal, Visitor, now
 
@@ -76,7 +77,35 @@ def test_the_proof_of_absence_or_use_is_the_owners_to_download(ada: Visitor, por
     assert portal.member(BEN).get(f"/photos/ada-1/proof/{run.public_id}.json").status_code == 404
 
 
-def test_thumbnails_are_small_cached_and_private(ada: Visitor):
+def test_a_photo_shows_a_tile_that_says_when_to_ask_again_until_its_thumbnail_is_made(ada: Visitor, portal: TestedPortal):
+    tile = ada.get("/photos/ada-0/thumbnail")
+    assert (tile.mimetype, tile.headers["Cache-Control"], tile.headers["Retry-After"]) == ("image/svg+xml", "no-store", "2")
+    portal.settle()
+    assert ada.get("/photos/ada-0/thumbnail").mimetype == "image/webp"
+
+
+def test_a_photo_that_cannot_be_decoded_keeps_its_tile(ada: Visitor, portal: TestedPortal):
+    digest = portal.workplace.catalogues.opened(manifest_of(portal)).read(0, 1, ["sha256"])["sha256"][0].as_py()
+    portal.workplace.thumbnails.refuse(digest)
+    tile = ada.get("/photos/ada-0/thumbnail")
+    assert (tile.mimetype, "Retry-After" in tile.headers) == ("image/svg+xml", False)
+    with portal.workplace.reading() as session:
+        assert session.scalars(select(Outbox)).all() == []
+
+
+def manifest_of(portal: TestedPortal) -> Manifest:
+    with portal.workplace.reading() as session:
+        return session.scalars(select(Manifest)).one()
+
+
+def test_a_caption_of_megabytes_costs_a_tile_no_time():
+    tile = text_tile("word " * 1_000_000)
+    assert len(tile) < 2000
+
+
+def test_thumbnails_are_small_cached_and_private(ada: Visitor, portal: TestedPortal):
+    ada.get("/photos/ada-0/thumbnail")
+    portal.settle()
     first = ada.get("/photos/ada-0/thumbnail")
     assert first.mimetype == "image/webp"
     assert "private" in first.headers["Cache-Control"]

@@ -135,6 +135,12 @@ def _flood() -> bytes:
     return bytes(1 << 24)
 
 
+def _page() -> bytes:
+    """A web page where thumbnails are asked for: one file of that length, and no other."""
+    page = b"<script>alert(document.cookie)</script>"
+    return len(page).to_bytes(4, "big") + bytes(8) + page
+
+
 DEEDS = {
     b"crash": _crash,
     b"sleep": _sleep,
@@ -145,6 +151,7 @@ DEEDS = {
     b"bug": _bug,
     b"nonsense": _nonsense,
     b"flood": _flood,
+    b"page-for-a-thumbnail": _page,
 }
 
 AIMED = {

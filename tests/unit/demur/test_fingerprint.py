@@ -7,9 +7,8 @@ import psutil
 import pytest
 from PIL import Image
 
+from demur.similarity.decoding import MAX_PIXELS, MAX_SIDE
 from demur.similarity.fingerprint import (
-    MAX_PIXELS,
-    MAX_SIDE,
     ORIENTATIONS,
     WORKING_SIDE,
     NotAPicture,
