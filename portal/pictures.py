@@ -5,8 +5,6 @@ be made is 4 pixels wide, by which the page's script knows it, and says when to 
 """
 
 import textwrap
-import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,7 +25,6 @@ from rights.thumbnails import promise_for_owners
 THUMBNAIL, SHARP_THUMBNAIL, PICTURE = 320, 640, 1280  # longer side in pixels
 ASK_AGAIN_S = 2
 TILE_LETTERS = 100
-_PROMISE_EVERY_S = 60.0
 
 
 @login_required
@@ -52,7 +49,7 @@ def _show(uid: str, side: int) -> ResponseReturnValue:
                 return _served(file)
     waiting = not all(store.is_settled(sha256) for sha256 in pictured)
     if waiting:
-        _promises.make(photo.owner)
+        _promise(photo.owner)
     url = rows[0]["url"]
     if url and origin(url) in site().config.photo_origins:
         return redirect(url)
@@ -87,25 +84,13 @@ def text_tile(caption: str, *, waiting: bool = False) -> str:
     )
 
 
-class _Promises:
-    """Asks the jobs for an owner's thumbnails, once a minute at most: a page shows dozens of pictures at once."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._made_at: dict[str, float] = {}
-
-    def make(self, owner: str) -> None:
-        at = time.monotonic()
-        with self._lock:
-            self._made_at = {known: made for known, made in self._made_at.items() if at - made < _PROMISE_EVERY_S}
-            if owner in self._made_at:
-                return
-            self._made_at[owner] = at
-        try:
-            with site().writing.begin() as session:
-                promise_for_owners(session, [owner], now())
-        except OperationalError:  # the database is busy or away: a later picture asks again
-            self._made_at.pop(owner, None)
-
-
-_promises = _Promises()
+def _promise(owner: str) -> None:
+    """Asks the jobs for an owner's thumbnails: a page shows dozens of pictures at once."""
+    asked = site().thumbnails_asked
+    if not asked.passes(owner):
+        return
+    try:
+        with site().writing.begin() as session:
+            promise_for_owners(session, [owner], now())
+    except OperationalError:  # the database is busy or away: a later picture asks again
+        asked.forget(owner)

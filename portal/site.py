@@ -13,11 +13,14 @@ from demur.similarity.sandbox import Sandbox
 from models import make_engine, make_sessions, writing
 from portal.address import Address
 from portal.secret import Secrets
+from portal.throttle import Throttle
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
 from rights.thumbnails import ThumbnailStore
 
 EXTENSION = "demur"
+THUMBNAILS_ASKED_EVERY_S = 60.0
+"""Of an owner whose thumbnails are still to be made."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Site:
     sandbox: Sandbox
     secrets: Secrets
     thumbnails: ThumbnailStore
+    thumbnails_asked: Throttle
 
     @property
     def idle(self) -> timedelta:
@@ -55,6 +59,7 @@ class Site:
             sandbox=Sandbox(),
             secrets=Secrets.open(config),
             thumbnails=ThumbnailStore(config.thumbnails_dir, config.thumbnail_bytes),
+            thumbnails_asked=Throttle(THUMBNAILS_ASKED_EVERY_S),
         )
 
 
