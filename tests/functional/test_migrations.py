@@ -47,7 +47,7 @@ VALUES (:id, :name, :name, :state, :name, 3, '{}', '2026-11-21 14:02:00', '', 0,
 
 
 def test_the_manifests_of_a_portal_that_is_updated_get_their_thumbnails(alembic, database_url):
-    command.downgrade(alembic, "0005")
+    command.downgrade(alembic, "0006")
     engine = make_engine(database_url)
     with engine.begin() as connection:
         for number, state in ((1, "registered"), (2, "importing"), (3, "registered")):
@@ -58,7 +58,7 @@ def test_the_manifests_of_a_portal_that_is_updated_get_their_thumbnails(alembic,
     assert [(row.topic, row.payload, row.attempts) for row in rows] == [
         (MAKE_THUMBNAILS, {"manifest_id": manifest_id, "start": 0}, 0) for manifest_id in (1, 3)
     ]
-    command.downgrade(alembic, "0005")
+    command.downgrade(alembic, "0006")
     with engine.connect() as connection:
         assert connection.scalars(text("SELECT count(*) FROM outbox")).one() == 0
     engine.dispose()
