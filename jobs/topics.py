@@ -1,4 +1,8 @@
-"""Which queue an outbox row goes to, and who carries it out."""
+"""Which queue an outbox row goes to, and who carries it out.
+
+A queue is a lane: nothing in one waits for what is slow in another. ``list`` holds what is quick whatever members send, so that an
+opt-out is in effect within seconds; whatever decodes pictures or reads manifests is in other lanes, in turns of a few seconds.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,16 +13,19 @@ from jobs.make_thumbnails import make_thumbnails
 from jobs.propagate_manifest import propagate_manifest
 from jobs.propagate_opt_outs import propagate_opt_outs
 from jobs.publish_list import publish_list
+from jobs.search_copies import search_copies
 from jobs.train_run import train_run
 from jobs.update_vectors import update_vectors
 from jobs.workplace import Work, Workplace
-from rights import imports, optouts, outbox, runs, thumbnails
+from rights import imports, naming, optouts, outbox, runs, thumbnails
 
-PROPAGATE = "propagate"
+LIST = "list"
+SEARCH = "search"
+VECTORS = "vectors"
 MODEL = "model"
 NOTICES = "notices"
 THUMBNAILS = "thumbnails"
-QUEUES = (PROPAGATE, MODEL, NOTICES, THUMBNAILS)
+QUEUES = (LIST, SEARCH, VECTORS, MODEL, NOTICES, THUMBNAILS)
 
 
 @dataclass(frozen=True)
@@ -28,10 +35,11 @@ class Topic:
 
 
 TOPICS = {
-    optouts.PROPAGATE_OPT_OUTS: Topic(PROPAGATE, propagate_opt_outs),
-    imports.PROPAGATE_MANIFEST: Topic(PROPAGATE, propagate_manifest),
-    outbox.PUBLISH_LIST: Topic(PROPAGATE, publish_list),
-    outbox.UPDATE_VECTORS: Topic(PROPAGATE, update_vectors),
+    optouts.PROPAGATE_OPT_OUTS: Topic(LIST, propagate_opt_outs),
+    naming.SEARCH_COPIES: Topic(SEARCH, search_copies),
+    imports.PROPAGATE_MANIFEST: Topic(SEARCH, propagate_manifest),
+    outbox.PUBLISH_LIST: Topic(LIST, publish_list),
+    outbox.UPDATE_VECTORS: Topic(VECTORS, update_vectors),
     runs.TRAIN_RUN: Topic(MODEL, train_run),
     outbox.MAIL_RECEIPT: Topic(NOTICES, mail_receipt),
     outbox.MAIL_ACCOUNT_NOTICE: Topic(NOTICES, mail_account_notice),

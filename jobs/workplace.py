@@ -1,6 +1,7 @@
 """What one relay or worker process holds: settings, database, opened catalogues and runs, and the processes that decode pictures."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
 from rights.thumbnails import ThumbnailStore
 
+TURN_S = 2.0
+"""Seconds of decoding that one owner's pictures, or one manifest's, get at once."""
 PICTURES = 5000
 """After so many a decoding process is replaced: the worker reads thousands in a row, and a start takes as long as a hundred of them."""
 
@@ -50,6 +53,16 @@ class Work:
         """A point at which the work can be left and begun again later. Raises Interrupted."""
         if self.must_stop:
             raise Interrupted("told to stop, or handed to somebody else")
+
+
+class Turn:
+    """The time that one piece of work may take before others have their turn."""
+
+    def __init__(self, work: Work, seconds: float = TURN_S) -> None:
+        self._work, self._until = work, time.monotonic() + seconds
+
+    def over(self) -> bool:
+        return self._work.must_stop or time.monotonic() >= self._until
 
 
 @dataclass(frozen=True)

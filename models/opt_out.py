@@ -56,7 +56,8 @@ class OptOut(Base):
     # Hashes of every variant of the picture, packed by rights.variants, up to 16 kB; None when the picture itself was never at hand.
     variants: Mapped[bytes | None] = mapped_column(deferred=True)
     filed_at: Mapped[datetime]
-    propagated_at: Mapped[datetime | None]
+    named_at: Mapped[datetime | None]  # since when the list's next version names what was opted out itself
+    propagated_at: Mapped[datetime | None]  # when all its copies were searched for
     held: Mapped[bool] = mapped_column(default=False)  # its fan-out passes the limit: near duplicates wait for a person
     effective_version: Mapped[int | None]
     withdrawn_at: Mapped[datetime | None]

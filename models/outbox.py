@@ -17,10 +17,12 @@ class Outbox(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_due", "available_at", sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL")),
+        Index("ix_outbox_turn", "topic", "turn", sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     topic: Mapped[str]
+    turn: Mapped[str] = mapped_column(default="")  # whose turn it is: work of one topic and turn waits in one row
     payload: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
     available_at: Mapped[datetime]  # not before this; pushed forward by a lease or a failure

@@ -159,11 +159,11 @@ def _row(head: Head) -> ExclusionListVersion:
 
 
 def _take_effect(session: Session, listed: ListReference, now: datetime) -> None:
-    """Everything that was propagated before is in effect from this version on."""
+    """Everything that was named before is in effect from this version on."""
     entry, opt_out = ExclusionEntry, OptOut
     coming = update(entry).where(entry.since_version.is_(None), entry.until_version.is_(None), entry.ended.is_(False))
     session.execute(coming.values(since_version=listed.version))
-    waiting = (opt_out.withdrawn_at.is_(None), opt_out.effective_version.is_(None), opt_out.propagated_at.is_not(None))
+    waiting = (opt_out.withdrawn_at.is_(None), opt_out.effective_version.is_(None), opt_out.named_at.is_not(None))
     _state_listed(session, waiting, listed, now)
     session.execute(update(opt_out).where(*waiting).values(effective_version=listed.version))
     _fulfil(session, listed.version, now)
@@ -193,13 +193,13 @@ def _end_withdrawn(session: Session, version: int) -> None:
 
 
 def _fulfil(session: Session, version: int, now: datetime) -> None:
-    """Closes the objections all of whose standing opt-outs are in effect. No other kind of request is answered by a publication."""
+    """Closes the objections all of whose standing opt-outs are in effect, with their copies. No publication answers another kind."""
     standing = exists().where(OptOut.request_id == RightsRequest.id, OptOut.withdrawn_at.is_(None))
     ready = select(RightsRequest).where(
         RightsRequest.kind == RequestKind.OBJECTION,
         RightsRequest.state == RequestState.IN_PROGRESS,
         standing.where(OptOut.effective_version.is_not(None)),
-        ~standing.where(OptOut.effective_version.is_(None)),
+        ~standing.where(OptOut.effective_version.is_(None) | OptOut.propagated_at.is_(None)),
     )
     locked = ready.order_by(RightsRequest.id).with_for_update().execution_options(populate_existing=True)
     for request in session.scalars(locked.options(selectinload(RightsRequest.events))).all():

@@ -32,6 +32,7 @@ from rights.standing import standing_opt_outs
 from rights.statements import about_opt_outs
 
 PROPAGATE_OPT_OUTS = "propagate_opt_outs"
+"""The first step: what was opted out is named. It promises the second, the search for copies (rights.naming)."""
 
 
 class NothingToOptOut(DemurError):

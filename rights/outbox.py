@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from models import Outbox
@@ -18,9 +18,11 @@ MAIL_RECEIPT = "mail_receipt"
 MAIL_ACCOUNT_NOTICE = "mail_account_notice"
 UPDATE_VECTORS = "update_vectors"
 PUBLISH_DELAY = timedelta(seconds=1)  # opt-outs of the same moment share a version
+SOON = timedelta(seconds=60)  # longer than a lease
 MOST_COMPARED = 1000
 RETRY_BASE_S = 2
 RETRY_LIMIT_S = 300
+FARTHEST = timedelta(minutes=10)  # nothing is put off for longer, so a row that is was promised while a clock was ahead
 
 
 def add(session: Session, topic: str, payload: dict[str, Any], now: datetime) -> Outbox:
@@ -39,13 +41,33 @@ def add_once(session: Session, topic: str, payload: dict[str, Any], now: datetim
 
 
 def add_publication(session: Session, now: datetime) -> None:
-    """Promises a publication of the exclusion list, unless one that will see this transaction's changes is promised already.
+    """Promises a publication of the exclusion list, unless one that will see this transaction's changes is promised already, and soon.
 
-    A row that is locked belongs to a publication that may have read the entries before this change, so it does not count.
+    A row that is locked belongs to a publication that may have read the entries before this change, so it does not count. One that is due
+    later, after failures or because a clock was ahead when it was promised, comes due with this one.
     """
-    pending = select(Outbox.id).where(Outbox.topic == PUBLISH_LIST, Outbox.done_at.is_(None)).limit(1)
-    if session.scalar(pending.with_for_update(skip_locked=True)) is None:
+    promised = _pending(session, PUBLISH_LIST)
+    if promised is None:
         add(session, PUBLISH_LIST, {}, now).available_at = now + PUBLISH_DELAY
+    elif promised.available_at > now + SOON:
+        promised.available_at = now + PUBLISH_DELAY
+
+
+def add_turn(session: Session, topic: str, turn: str, payload: dict[str, Any], now: datetime, *, but: int | None = None) -> None:
+    """Promises work whose turn comes after all others that wait; one row of a ``turn`` waits at a time, however much is promised to it.
+
+    A row that is locked belongs to work that may have looked before this change, so it does not count. ``but``: the caller's own row.
+    """
+    waiting = _pending(session, topic, turn, but)
+    if waiting is None:
+        add(session, topic, payload, now).turn = turn
+    else:
+        waiting.payload = waiting.payload | payload
+
+
+def _pending(session: Session, topic: str, turn: str = "", but: int | None = None) -> Outbox | None:
+    rows = select(Outbox).where(Outbox.topic == topic, Outbox.turn == turn, Outbox.done_at.is_(None), Outbox.id != (but or 0))
+    return session.scalar(rows.order_by(Outbox.available_at).limit(1).with_for_update(skip_locked=True))
 
 
 def due(session: Session, now: datetime) -> bool:
@@ -61,6 +83,14 @@ def lease(session: Session, topics: Sequence[str], limit: int, now: datetime, un
         row.available_at = until
     session.flush()
     return leased
+
+
+def recall(session: Session, lease: timedelta, now: datetime) -> int:
+    """Brings rows nearer that a clock put far ahead, and returns how many: those never handed out now, others after a lease, so that a
+    worker that has one can give a sign of life."""
+    far = update(Outbox).where(Outbox.done_at.is_(None), Outbox.available_at > now + FARTHEST)
+    nearer = far.values(available_at=case((Outbox.attempts == 0, now), else_=now + lease))
+    return len(session.execute(nearer.returning(Outbox.id)).all())
 
 
 def extend(session: Session, outbox_id: int, attempt: int, until: datetime) -> bool:

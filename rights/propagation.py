@@ -51,11 +51,12 @@ def apply_propagation(
         written.add(opt_out.id, plan)
         if finding.exempt:
             _revive(session, written.ended[opt_out.id] & set(plan.entries), opt_out.id)
-            if complete:
+            if complete and finding.whole:
                 _end_rest(session, opt_out.id, plan)
         _learn(opt_out, finding)
         _hold(session, opt_out, plan, now)
-        if complete and opt_out.propagated_at is None:
+        opt_out.named_at = opt_out.named_at or now
+        if complete and finding.whole and opt_out.propagated_at is None:
             opt_out.propagated_at = now
     written.insert(session)
     session.flush()

@@ -82,7 +82,7 @@ def plan_propagation(subject: Subject, pictures: Sequence[Hashes], found: Sequen
     held = subject.held or subject.others + len(others) > fan_out_limit
     if held:
         rows = [replace(row, kind=MatchKind.PROPOSED) if _confirmed_elsewhere(subject, row) else row for row in rows]
-    entries = [*_own_entries(subject), *(entry for picture in pictures for entry in picture.entries(near=not held))]
+    entries = [*own_entries(subject), *(entry for picture in pictures for entry in picture.entries(near=not held))]
     gone = [row for row in rows if row.kind is not MatchKind.PROPOSED or row.place in subject.accepted]
     entries += [entry for row in gone for entry in row_entries(row.uid, row.url)]
     return Plan(held, tuple(rows), tuple(sorted(set(entries))))
@@ -125,7 +125,8 @@ def _confirmed_elsewhere(subject: Subject, row: FoundRow) -> bool:
     return row.kind is MatchKind.CONFIRMED and row.owner != subject.owner
 
 
-def _own_entries(subject: Subject) -> list[Entry]:
+def own_entries(subject: Subject) -> list[Entry]:
+    """The entry that names what was opted out itself. A looked-up picture has none before its rows are known."""
     match subject.scope:
         case OptOutScope.PHOTO:
             return [Entry(KeyKind.UID, subject.key)]

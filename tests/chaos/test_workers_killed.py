@@ -39,7 +39,7 @@ from tests.support.workshop import OWNERS, Workshop, uids_of, workshop
 
 PHOTOS_A_REQUEST = 2
 REQUESTS = OWNERS * 2
-WORKERS = ("propagate-1", "propagate-2")
+WORKERS = ("list-1", "search-1")
 PATIENCE_S = 180  # on a quiet machine a tenth of it suffices
 DONE_OR_NOT = (Outbox.done_at.is_not(None), Outbox.done_at.is_(None))
 

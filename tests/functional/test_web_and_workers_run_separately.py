@@ -27,7 +27,7 @@ def test_web_and_workers_run_separately(tmp_path: Path, database_url: str, broke
         shop.environment |= {"DEMUR_BASE_URL": f"http://{address}", "DEMUR_WEBHOOK_SECRET": SECRET}
         web = subprocess.Popen([sys.executable, "-m", "gunicorn", "app:app", "--bind", address], cwd=ROOT, env=shop.environment)
         try:
-            for part in ("relay", "propagate-1"):
+            for part in ("relay", "list-1"):
                 shop.start(part)
             wait_until("the site answers", lambda: answers(f"http://{address}/healthz"))
             tell(f"http://{address}", SECRET, PlatformEvent("event-1", "photo_deleted", "owner3", deleted, "2026-11-21T14:02:00Z"))
@@ -42,7 +42,7 @@ def test_web_and_workers_run_separately(tmp_path: Path, database_url: str, broke
             web.terminate()
             web.wait(20)
         assert Entry(KeyKind.UID, deleted) in exclusions.entries
-        assert [shop.stop(part) for part in ("relay", "propagate-1")] == [0, 0], shop.logs()
+        assert [shop.stop(part) for part in ("relay", "list-1")] == [0, 0], shop.logs()
 
 
 def answers(url: str) -> bool:

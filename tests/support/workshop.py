@@ -35,7 +35,7 @@ class Workshop:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
-        """``relay``, or the name of a queue and a number, for a worker on that queue: ``propagate-1``."""
+        """``relay``, or the name of a queue and a number, for a worker on that queue: ``search-1``."""
         part = ["relay", "--lease", str(LEASE_S)] if name == "relay" else ["worker", name.partition("-")[0]]
         log = (self.config.data_dir / f"{name}.log").open("ab")
         with log:

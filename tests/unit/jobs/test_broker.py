@@ -19,7 +19,7 @@ def carried_out(broker: Broker):
         taken: list[Handing] = []
         job_class = type("TestJob", (OutboxJob,), {"carry_out": staticmethod(taken.append)})
         with connect(broker.url) as connection:
-            queue = open_queue("propagate", connection)
+            queue = open_queue("search", connection)
             SimpleWorker([queue], connection=connection, job_class=job_class, serializer=JSONSerializer).work(
                 burst=True, logging_level="CRITICAL"
             )
@@ -31,7 +31,7 @@ def carried_out(broker: Broker):
 def test_a_handing_comes_out_as_it_went_in(broker: Broker, carried_out):
     handings = [Handing(1, 1, 20.0), Handing(2, 5, 0.5)]
     with connect(broker.url) as connection:
-        queue = open_queue("propagate", connection)
+        queue = open_queue("search", connection)
         hand_over(queue, handings)
         assert queue.get_job_ids() == ["outbox-1-1", "outbox-2-5"]
     assert carried_out() == handings
@@ -41,10 +41,10 @@ def test_no_other_function_is_ever_called(broker: Broker, carried_out, tmp_path:
     proof = tmp_path / "called"
     command = f"touch {proof}"
     with connect(broker.url) as connection:
-        queue = Queue("propagate", connection=connection, serializer=JSONSerializer)
+        queue = Queue("search", connection=connection, serializer=JSONSerializer)
         queue.enqueue("os.system", command)
         queue.enqueue("os.system", command, on_failure=Callback("os.system"), on_success=Callback("os.system"))
-        instance = Job.create("system", args=[command], connection=connection, serializer=JSONSerializer, origin="propagate")
+        instance = Job.create("system", args=[command], connection=connection, serializer=JSONSerializer, origin="search")
         instance._instance = "os"
         queue.enqueue_job(instance)
     assert carried_out() == []
@@ -53,6 +53,6 @@ def test_no_other_function_is_ever_called(broker: Broker, carried_out, tmp_path:
 
 def test_a_job_with_callbacks_is_carried_out_without_them(broker: Broker, carried_out):
     with connect(broker.url) as connection:
-        queue = Queue("propagate", connection=connection, serializer=JSONSerializer)
+        queue = Queue("search", connection=connection, serializer=JSONSerializer)
         queue.enqueue("os.system", 7, 1, 20.0, on_success=Callback("no.such.module"))
     assert carried_out() == [Handing(7, 1, 20.0)]

@@ -28,7 +28,7 @@ def row(workplace: Workplace) -> Outbox:
 
 
 def perform(workplace: Workplace, row: Outbox, carry_out, monkeypatch, attempt: int = 1, lease_s: float = 20) -> Outbox:
-    monkeypatch.setitem(performing.TOPICS, TOPIC, Topic("propagate", carry_out))
+    monkeypatch.setitem(performing.TOPICS, TOPIC, Topic("search", carry_out))
     Performer(workplace, Event()).carry_out(Handing(row.id, attempt, lease_s))
     with workplace.reading() as session:
         return session.get_one(Outbox, row.id)

@@ -26,13 +26,13 @@ def connection(broker: Broker):
         yield connection
 
 
-def promise(workplace: Workplace, topic: str = "propagate_opt_outs", count: int = 1) -> None:
+def promise(workplace: Workplace, topic: str = "search_copies", count: int = 1) -> None:
     with workplace.writing.begin() as session:
         for _ in range(count):
             outbox.add(session, topic, {"request_id": 1}, now())
 
 
-def waiting(connection: Redis, queue: str = "propagate") -> list[str]:
+def waiting(connection: Redis, queue: str = "search") -> list[str]:
     return open_queue(queue, connection).get_job_ids()
 
 
@@ -48,7 +48,7 @@ def test_what_is_due_is_handed_out_once_and_to_its_queue(workplace: Workplace, c
 
 def test_what_is_promised_for_later_waits(workplace: Workplace, connection: Redis):
     with workplace.writing.begin() as session:
-        outbox.add(session, "propagate_opt_outs", {}, now()).available_at = now() + timedelta(hours=1)
+        outbox.add(session, "search_copies", {}, now()).available_at = now() + timedelta(hours=1)
     assert Relay(workplace, connection).tick() == 0
 
 

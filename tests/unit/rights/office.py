@@ -56,13 +56,13 @@ class Office:
     def propagate(self, now: datetime = NOW) -> None:
         with self.sessions() as session:
             waiting = select(OptOut.id).where(OptOut.propagated_at.is_(None), OptOut.withdrawn_at.is_(None))
-            ids = session.scalars(waiting).all()
+            ids = session.scalars(waiting.order_by(OptOut.id)).all()
         findings = self.gather(ids)
         with self.sessions.begin() as session:
             apply_propagation(session, findings, fan_out_limit=self.fan_out_limit, now=now)
 
     def gather(self, ids: Sequence[int], manifest_id: int | None = None) -> dict[int, Finding]:
-        return gather(self.sessions, self.catalogues, self.sandbox, ids, manifest_id)
+        return gather(self.sessions, self.catalogues, self.sandbox, ids, manifest_id).findings
 
     def publish(self, now: datetime = NOW) -> ExclusionListVersion | None:
         with self.sessions.begin() as session:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from demur.similarity.fingerprint import decode, fingerprint
 from demur.similarity.sandbox import Picture, Sandbox, SandboxCannotStart
 from rights.hashes import Hashes
 from rights.optouts import Everything, Photos
-from rights.row_pictures import hashes_of_rows
+from rights.row_pictures import hashes_of_rows, read_rows
 from tests.support.pictures import jpeg, textured_picture
 from tests.unit.rights.office import Office
 
@@ -35,9 +36,14 @@ def mixed(tmp_path: Path) -> Catalogue:
     return Catalogue.open(tmp_path / "catalogue")
 
 
+def hashes_of(catalogue: Catalogue, positions: Sequence[int], sandbox: Sandbox, known: dict[str, Hashes]) -> list[Hashes | None]:
+    places = [(catalogue, position) for position in positions]
+    return hashes_of_rows(places, read_rows(places), sandbox, known)
+
+
 def test_rows_keep_their_order_and_those_whose_decoder_fails_their_own_hashes(mixed: Catalogue) -> None:
     with Sandbox(work="tests.support.hostile:worked_on", processes=2) as sandbox:
-        hashes = hashes_of_rows(mixed, range(len(FILES)), sandbox, {})
+        hashes = hashes_of(mixed, range(len(FILES)), sandbox, {})
     assert [each.sha256 for each in hashes] == [hashlib.sha256(data).hexdigest() for data in FILES]
     for number, (data, each) in enumerate(zip(FILES, hashes, strict=True)):
         if data in PHOTOS:
@@ -50,9 +56,9 @@ def test_a_picture_whose_variants_are_known_is_not_decoded(mixed: Catalogue) -> 
     digest = fingerprint(PHOTOS[0]).sha256
     known = {digest: Hashes(digest, phash="known")}
     with Sandbox(work="tests.support.hostile:no_such_function") as none_starts:
-        assert hashes_of_rows(mixed, [0], none_starts, known) == [known[digest]]
+        assert hashes_of(mixed, [0], none_starts, known) == [known[digest]]
         with pytest.raises(SandboxCannotStart):
-            hashes_of_rows(mixed, [0], none_starts, {})
+            hashes_of(mixed, [0], none_starts, {})
 
 
 class Watching(Sandbox):
