@@ -75,7 +75,9 @@ def _web(config: Config) -> Service:
 
 def _workers() -> list[Part]:
     jobs = [sys.executable, "-m", "jobs"]
-    queues = [Part(f"worker-{queue}", [*jobs, "worker", queue]) for queue in ("list", "search", "vectors", "model", "notices", "thumbnails")]
+    queues = [
+        Part(f"worker-{queue}", [*jobs, "worker", queue]) for queue in ("list", "search", "vectors", "model", "notices", "thumbnails")
+    ]
     return [Part("relay", [*jobs, "relay"]), *queues]
 
 

@@ -5,7 +5,8 @@ of life; otherwise it runs out, and the row is handed out again with the next at
 """
 
 import logging
-from datetime import datetime, timedelta
+import time
+from datetime import timedelta
 from threading import Event
 
 import redis
@@ -23,7 +24,7 @@ from rights.lists import renew
 LEASE_S = 20.0
 LOOK_EVERY_S = 0.2
 PATIENCE_S = 1.0  # between tries while the broker or the database is away
-TEND_LIST_EVERY = timedelta(minutes=1)
+TEND_EVERY_S = 10.0
 WINDOW = 500  # jobs that wait in a queue at most; the others wait in the outbox
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Relay:
         self._workplace = workplace
         self._queues = {name: open_queue(name, broker) for name in QUEUES}
         self._lease_s = lease_s
-        self._tended_at: datetime | None = None
+        self._tended_at: float | None = None  # by a clock that nobody sets
         self._away = False
 
     def run(self, stopping: Event) -> None:
@@ -55,7 +56,7 @@ class Relay:
 
     def tick(self) -> int:
         """Hands out what is due and returns how many rows that were. Raises redis errors, OperationalError."""
-        self._tend_list()
+        self._tend()
         with self._workplace.reading() as session:
             if not outbox.due(session, now()):
                 return 0
@@ -77,12 +78,16 @@ class Relay:
             hand_over(queue, handings)
         return len(handings)
 
-    def _tend_list(self) -> None:
-        at = now()
-        if self._tended_at is None or at - self._tended_at >= TEND_LIST_EVERY:
-            repair_public(self._workplace)
-            with self._workplace.writing.begin() as session:
-                renew(session, self._workplace.list_lifetime, at)
-                if self._tended_at is None and self._workplace.config.mail_server is None:
-                    forget_addresses(session)
-            self._tended_at = at
+    def _tend(self) -> None:
+        """What is looked after every few seconds, whatever the time of day is said to be."""
+        if self._tended_at is not None and time.monotonic() - self._tended_at < TEND_EVERY_S:
+            return
+        repair_public(self._workplace)
+        with self._workplace.writing.begin() as session:
+            renew(session, self._workplace.list_lifetime, now())
+            recalled = outbox.recall(session, timedelta(seconds=self._lease_s), now())
+            if self._tended_at is None and self._workplace.config.mail_server is None:
+                forget_addresses(session)
+        if recalled:
+            logger.warning("%d rows were put off for longer than anything is: was a clock ahead?", recalled)
+        self._tended_at = time.monotonic()

@@ -119,7 +119,7 @@ def _chosen(session: Session, names: Sequence[str]) -> list[Manifest]:
 def _announce(session: Session, name: str, catalogue: str, now: datetime) -> Manifest:
     known = session.scalar(select(Manifest).where(Manifest.name == name).with_for_update())
     if known is not None:
-        if known.state is ManifestState.REGISTERED or now - known.updated_at < SILENT_AFTER:
+        if known.state is ManifestState.REGISTERED or abs(now - known.updated_at) < SILENT_AFTER:
             raise ManifestNameTaken(f"there is a manifest named {name} already")
         session.delete(known)
         session.flush()

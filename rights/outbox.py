@@ -18,7 +18,7 @@ MAIL_RECEIPT = "mail_receipt"
 MAIL_ACCOUNT_NOTICE = "mail_account_notice"
 UPDATE_VECTORS = "update_vectors"
 PUBLISH_DELAY = timedelta(seconds=1)  # opt-outs of the same moment share a version
-SOON = timedelta(seconds=60)  # longer than a lease
+SOON = timedelta(seconds=60)  # longer than a lease lasts
 MOST_COMPARED = 1000
 RETRY_BASE_S = 2
 RETRY_LIMIT_S = 300

@@ -48,7 +48,7 @@ def test_what_is_due_is_handed_out_once_and_to_its_queue(workplace: Workplace, c
 
 def test_what_is_promised_for_later_waits(workplace: Workplace, connection: Redis):
     with workplace.writing.begin() as session:
-        outbox.add(session, "search_copies", {}, now()).available_at = now() + timedelta(hours=1)
+        outbox.add(session, "search_copies", {}, now()).available_at = now() + timedelta(minutes=5)
     assert Relay(workplace, connection).tick() == 0
 
 
@@ -111,3 +111,10 @@ def test_mail_waits_in_a_queue_of_its_own(workplace: Workplace, connection: Redi
     promise(workplace, outbox.MAIL_RECEIPT)
     assert Relay(workplace, connection).tick() == 1
     assert (waiting(connection), len(waiting(connection, "notices"))) == ([], 1), "a slow mail server holds nothing else up"
+
+
+def test_what_was_promised_while_the_clock_was_ahead_is_handed_out(workplace: Workplace, connection: Redis):
+    with workplace.writing.begin() as session:
+        outbox.add(session, "search_copies", {"owner": "ada"}, now() + timedelta(days=40))
+    assert Relay(workplace, connection).tick() == 1
+    assert waiting(connection) == ["outbox-1-1"]

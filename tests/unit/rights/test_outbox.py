@@ -88,3 +88,35 @@ def test_a_publication_under_way_does_not_count_as_promised(sessions: sessionmak
             outbox.add_publication(session, NOW)
     with sessions() as session:
         assert len(session.scalars(select(Outbox)).all()) == 2
+
+
+def test_a_publication_promised_while_the_clock_was_ahead_holds_no_later_one_up(sessions: sessionmaker[Session]):
+    with sessions.begin() as session:
+        outbox.add_publication(session, NOW + timedelta(days=40))
+    with sessions.begin() as session:
+        outbox.add_publication(session, NOW)
+    with sessions() as session:
+        assert [row.available_at for row in session.scalars(select(Outbox))] == [NOW + outbox.PUBLISH_DELAY]
+
+
+def test_what_a_clock_put_far_ahead_is_brought_back_and_a_worker_in_between_keeps_its_lease(sessions: sessionmaker[Session]):
+    lease = timedelta(seconds=20)
+    with sessions.begin() as session:
+        ahead = NOW + timedelta(days=40)
+        never, handed, soon = (make_outbox(session, available_at=at, attempts=n) for at, n in ((ahead, 0), (ahead, 1), (LATER, 1)))
+        assert outbox.recall(session, lease, NOW) == 2
+        for row in (never, handed, soon):
+            session.refresh(row)
+        assert (never.available_at, handed.available_at, soon.available_at) == (NOW, NOW + lease, LATER)
+
+
+def test_one_row_of_a_turn_waits_however_often_it_is_promised(sessions: sessionmaker[Session]):
+    with sessions.begin() as session:
+        for owner in ("ada", "ada", "ben", "ada"):
+            outbox.add_turn(session, "search_copies", owner, {"owner": owner}, NOW)
+        mine = session.scalars(select(Outbox).where(Outbox.turn == "ada")).one()
+        outbox.add_turn(session, "search_copies", "ada", {"owner": "ada", "rest": {"taken": 2}}, NOW, but=mine.id)
+        outbox.add_turn(session, "search_copies", "ada", {"owner": "ada"}, NOW, but=mine.id)
+    with sessions() as session:
+        rows = session.execute(select(Outbox.turn, Outbox.payload).order_by(Outbox.id)).all()
+    assert rows == [("ada", {"owner": "ada"}), ("ben", {"owner": "ben"}), ("ada", {"owner": "ada", "rest": {"taken": 2}})]
