@@ -1,6 +1,9 @@
 """The grid's filter in addresses and forms."""
 
 from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from flask import url_for
 
 from rights.photo import PhotoFilter, PhotoStatus
 
@@ -38,3 +41,9 @@ def write_filter(wanted: PhotoFilter) -> dict[str, str]:
         "text": wanted.text,
     }
     return {name: value for name, value in fields.items() if value}
+
+
+def address(endpoint: str, wanted: PhotoFilter, **more: str) -> str:
+    """The address of a page with this filter."""
+    query = urlencode(write_filter(wanted) | more)
+    return url_for(endpoint) + (f"?{query}" if query else "")

@@ -47,12 +47,13 @@ def day(at: datetime | None) -> Markup:
 
 def minute(at: datetime | None) -> Markup:
     """``3 May 2024, 14:02 UTC`` as a time element."""
-    return _time(at, f"{at.day} {at:%B %Y}, {at:%H:%M} UTC") if at else Markup("")
+    return _time(at, f"{at.day} {at:%B %Y}, {at:%H:%M} UTC", Markup(" data-hour")) if at else Markup("")
 
 
-def _time(at: datetime, text: str) -> Markup:
+def _time(at: datetime, text: str, more: Markup = Markup("")) -> Markup:
+    """``more``: a mark by which static/local-time.js adds the reader's own hour."""
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), text)
+    return Markup('<time datetime="{}"{}>{}</time>').format(at.isoformat(timespec="seconds"), more, text)
 
 
 def number(value: int) -> str:

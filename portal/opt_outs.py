@@ -1,23 +1,27 @@
 """Opting out: check what you chose, then file it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from enum import StrEnum
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
+from werkzeug.datastructures import MultiDict
 
 from models import Regime
 from portal.auth.going_on import goes_on_at
 from portal.auth.member import account
 from portal.database import db
-from portal.filters import read_filter, write_filter
+from portal.filters import address, read_filter, write_filter
 from portal.formats import counted
 from portal.selection import Chosen, read_selection
 from portal.site import now, site
+from rights.choosing import SortedChoice, everything_out, sort_choice
 from rights.optouts import Everything, NothingToOptOut, Photos, Picture, file_opt_outs
 from rights.photo import Photo, PhotoFilter
 from rights.photos import get_photos, list_photos
+from rights.ticks import tick, ticked
 
 SHOWN = 12  # photos shown on the check page
 COMMENT_LENGTH = 2000
@@ -40,11 +44,12 @@ def name_field(token: str) -> str:
     return f"name-{token[-16:]}"
 
 
-@blueprint.post("/opt-outs/check")
+@blueprint.route("/opt-outs/check", methods=["GET", "POST"])
 @goes_on_at("opt_outs.check")
 @login_required
 def check() -> ResponseReturnValue:
-    chosen = read_selection(request.form, account())
+    """A form that was sent shows the page; so does the address alone, reloaded or restored, where it says what was chosen."""
+    chosen = read_selection(_sent(), account())
     if chosen.count == 0:
         flash("Choose at least one photo first.", "problem")
         return redirect(_back(), 303)
@@ -53,7 +58,11 @@ def check() -> ResponseReturnValue:
 
 @blueprint.get("/opt-outs/everything")
 @login_required
-def everything() -> str:
+def everything() -> ResponseReturnValue:
+    standing = everything_out(db(), account())
+    if standing and standing.whole and not standing.put_back:
+        flash(f"All your photos are out already, by your opt-out {standing.reference}.", "done")
+        return redirect(url_for("photos.index"), 303)
     return _check_page(Chosen(Everything(), None))
 
 
@@ -62,47 +71,84 @@ def everything() -> str:
 @login_required
 def file() -> ResponseReturnValue:
     chosen = read_selection(request.form, account())
-    if request.form.get("all") and request.form.get("count", type=int) != chosen.count:
-        flash("Your photos have changed since you looked. Please check again.", "problem")
-        return _check_page(chosen)
-    if _pictures(chosen) and not request.form.get("mine"):
-        return _check_page(chosen, unconfirmed=True), 422
+    mistakes = _mistakes(chosen)
+    if mistakes:
+        return _check_page(chosen, mistakes), 422
     try:
         filing = file_opt_outs(
             db(),
             site().catalogues,
             account(),
             chosen.selection,
-            comment=request.form.get("comment", "")[:COMMENT_LENGTH],
+            comment=_comment(),
             regime=_regime(request.form.get("regime")),
             now=now(),
         )
     except NothingToOptOut as nothing:
         flash(f"{nothing}.".capitalize(), "problem")
         return redirect(_back(), 303)
+    _untick(chosen)
     if filing.already:
-        flash(f"{counted(filing.already, 'photo was', 'photos were')} opted out before and left as they are.", "done")
+        was = counted(filing.already, "photo was out already and was left as it is", "photos were out already and were left as they are")
+        flash(f"{was}.", "done")
     return redirect(url_for("requests.one", public_id=filing.request.public_id), 303)
 
 
-def _check_page(chosen: Chosen, *, unconfirmed: bool = False) -> str:
-    """``unconfirmed``: the person has not said yet that the looked-up pictures are theirs, or show them."""
-    owners = account().owners
-    shown: list[Photo] = []
+class Mistake(StrEnum):
+    """Why nothing was filed yet."""
+
+    CHANGED = "changed"  # other photos are ticked than the page showed
+    UNCONFIRMED = "unconfirmed"  # whether the looked-up pictures are the person's, or show them
+    TOO_LONG = "too_long"  # the comment
+
+
+def _mistakes(chosen: Chosen) -> list[Mistake]:
+    found = {
+        Mistake.CHANGED: request.form.get("ticked", "") != chosen.ticked,
+        Mistake.UNCONFIRMED: bool(_pictures(chosen)) and not request.form.get("mine"),
+        Mistake.TOO_LONG: len(_comment()) > COMMENT_LENGTH,
+    }
+    return [mistake for mistake, made in found.items() if made]
+
+
+def _comment() -> str:
+    """As it was typed: a form sends each line end as two letters."""
+    return request.form.get("comment", "").replace("\r\n", "\n").strip()
+
+
+def _untick(chosen: Chosen) -> None:
+    """What was filed is done with."""
     match chosen.selection:
         case Photos(uids):
-            shown = get_photos(db(), site().catalogues, site().runs, owners, uids[:SHOWN])
+            tick(db(), account(), ticked(db(), account(), now()).difference(uids), now())
+        case Everything():
+            tick(db(), account(), (), now())
+
+
+def _check_page(chosen: Chosen, mistakes: Sequence[Mistake] = ()) -> str:
+    owners = account().owners
+    shown: list[Photo] = []
+    told = SortedChoice()
+    match chosen.selection:
+        case Photos(uids):
+            told = sort_choice(db(), site().catalogues, owners, uids)
+            shown = get_photos(db(), site().catalogues, site().runs, owners, (told.new + told.out + told.deleted)[:SHOWN])
         case Everything():
             shown = list(list_photos(db(), site().catalogues, site().runs, owners, PhotoFilter(), per_page=SHOWN).photos)
     return render_template(
         "opt_outs/check.html",
         chosen=chosen,
+        told=told,
         shown=shown,
         pictures=_pictures(chosen),
-        unconfirmed=unconfirmed,
+        mistakes=mistakes,
+        places=PLACES,
         everything=isinstance(chosen.selection, Everything),
+        standing=everything_out(db(), account()),
         fields=request.form,
-        filtered=write_filter(read_filter(request.form)),
+        comment=_comment(),
+        longest=COMMENT_LENGTH,
+        filtered=write_filter(read_filter(_sent())),
         back=_back(),
     )
 
@@ -110,17 +156,21 @@ def _check_page(chosen: Chosen, *, unconfirmed: bool = False) -> str:
 def _pictures(chosen: Chosen) -> list[LookedUp]:
     if not isinstance(chosen.selection, Photos):
         return []
-    tokens = dict.fromkeys(request.form.getlist("picture"))
-    names = (request.form.get(name_field(token), "")[:NAME_LENGTH] for token in tokens)
+    tokens = dict.fromkeys(_sent().getlist("picture"))
+    names = (_sent().get(name_field(token), "")[:NAME_LENGTH] for token in tokens)
     return [LookedUp(*one) for one in zip(tokens, names, chosen.selection.pictures, strict=True)]
+
+
+def _sent() -> MultiDict[str, str]:
+    """The form's fields; of a page that was asked for by its address, what that says."""
+    return request.form if request.method == "POST" else request.args
 
 
 def _back() -> str:
     """The address of the page where the selection was made."""
-    if request.form.get("from") == "lookup":
+    if _sent().get("from") == "lookup":
         return url_for("lookup.form")
-    query = urlencode(write_filter(read_filter(request.form)))
-    return url_for("photos.index") + (f"?{query}" if query else "")
+    return address("photos.index", read_filter(_sent()))
 
 
 def _regime(value: str | None) -> Regime:

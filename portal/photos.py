@@ -1,5 +1,7 @@
 """My photos: the grid, and one photo with its dated history."""
 
+from urllib.parse import parse_qsl
+
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
@@ -11,19 +13,25 @@ from models import TrainingRun
 from portal import pictures
 from portal.auth.member import account
 from portal.database import db
-from portal.filters import STATUSES, read_filter, write_filter
+from portal.filters import STATUSES, address, read_filter, write_filter
+from portal.formats import counted
 from portal.neighbours import neighbours
 from portal.progress import under_way
+from portal.selection import keep_ticks, own_ticks
 from portal.site import now, site
+from rights.choosing import everything_out, sort_choice
 from rights.evidence import run_lines
 from rights.history import photo_history
 from rights.owned import find_owned
-from rights.photos import get_photo, list_photos
+from rights.photo import PhotoFilter
+from rights.photos import get_photo, get_photos, list_photos, matching_uids
 from rights.proposals import Decider, ProposalNotFound, accept_proposal, decline_proposal, proposals_for
 from rights.runs import NotRecorded, consumption_proof, recorded_runs
-from rights.withdrawals import NothingToWithdraw, withdraw_photo
+from rights.ticks import tick, ticked
+from rights.withdrawals import NothingToWithdraw, put_back, withdraw_photo
 
 PER_PAGE = 48
+SHOWN = 12  # photos shown before many are put back
 blueprint = Blueprint("photos", __name__)
 blueprint.add_url_rule("/photos/<uid:uid>/thumbnail", view_func=pictures.thumbnail)
 blueprint.add_url_rule("/photos/<uid:uid>/picture", view_func=pictures.picture)
@@ -35,6 +43,7 @@ def index() -> str:
     wanted = read_filter(request.args)
     number = request.args.get("page", 1, type=int)
     page = list_photos(db(), site().catalogues, site().runs, account().owners, wanted, page=number, per_page=PER_PAGE)
+    kept = ticked(db(), account(), now())
     return render_template(
         "photos/index.html",
         page=page,
@@ -42,8 +51,84 @@ def index() -> str:
         wanted=wanted,
         filtered=write_filter(wanted),
         statuses=STATUSES,
+        ticked=kept,
+        elsewhere=len(kept.difference(photo.uid for photo in page.photos)),
+        everything=everything_out(db(), account()),
         work=under_way(),
     )
+
+
+@blueprint.post("/photos/ticks")
+@login_required
+def tick_photos() -> ResponseReturnValue:
+    """Keeps what is ticked on a page of the grid, and goes where its button leads: to a page, to a filter, or to what shall be done."""
+    form = request.form
+    shown = read_filter(dict(parse_qsl(form.get("filter", ""))))
+    match form.get("then", ""):
+        case "all":
+            keep_ticks(form, account())
+            everything = matching_uids(db(), site().catalogues, site().runs, account().owners, shown)
+            tick(db(), account(), ticked(db(), account(), now()).union(everything), now())
+        case "none":
+            tick(db(), account(), (), now())
+        case _:
+            keep_ticks(form, account())
+    return _after_ticking(form.get("then", ""), shown)
+
+
+def _after_ticking(then: str, shown: PhotoFilter) -> ResponseReturnValue:
+    """``shown``: the filter that the page was under; another one may be set in its fields."""
+    match then.split("-"):
+        case ["keep"]:
+            return "", 204
+        case ["opt", "out"]:
+            to = address("opt_outs.check", shown, ticked="1")
+        case ["put", "back"]:
+            to = address("photos.check_put_back", shown)
+        case ["filter"]:
+            to = address("photos.index", read_filter(request.form))
+        case ["show", "all"]:
+            to = url_for("photos.index")
+        case ["page", number] if number.isascii() and number.isdigit():
+            to = address("photos.index", shown, page=number)
+        case _:
+            to = address("photos.index", shown, page=str(request.form.get("page", 1, type=int)))
+    return redirect(to, 303)
+
+
+@blueprint.get("/photos/put-back")
+@login_required
+def check_put_back() -> ResponseReturnValue:
+    """What is ticked and may be put back, to look at once more."""
+    uids = own_ticks(account())
+    out = sort_choice(db(), site().catalogues, account().owners, uids).out
+    if not out:
+        return _nothing_to_put_back()
+    shown = get_photos(db(), site().catalogues, site().runs, account().owners, out[:SHOWN])
+    return render_template("photos/put_back.html", shown=shown, count=len(out), others=len(uids) - len(out), back=_grid())
+
+
+@blueprint.post("/photos/put-back")
+@login_required
+def put_back_ticked() -> ResponseReturnValue:
+    """Puts back all that is ticked and may be."""
+    out = sort_choice(db(), site().catalogues, account().owners, own_ticks(account())).out
+    count = put_back(db(), account(), out, now())
+    if not count:
+        return _nothing_to_put_back()
+    tick(db(), account(), (), now())
+    flash(f"{counted(count, 'photo')} put back. From the next version of the exclusion list on, no opt-out of yours names them.", "done")
+    return redirect(_grid(), 303)
+
+
+def _nothing_to_put_back() -> ResponseReturnValue:
+    flash("None of the photos you chose is opted out by you, so there is nothing to put back.", "problem")
+    return redirect(_grid(), 303)
+
+
+def _grid() -> str:
+    """The page of the grid where the choice was made."""
+    return address("photos.index", read_filter(request.values))
 
 
 @blueprint.get("/photos/<uid:uid>")
@@ -80,7 +165,7 @@ def proof(uid: str, run: str) -> Response:
 
 @blueprint.post("/photos/<uid:uid>/put-back")
 @login_required
-def put_back(uid: str) -> ResponseReturnValue:
+def put_back_one(uid: str) -> ResponseReturnValue:
     try:
         withdraw_photo(db(), account(), uid, now())
     except NothingToWithdraw as refused:

@@ -12,10 +12,10 @@ from demur.errors import DemurError
 from demur.similarity.query import Query
 from models import Account
 from portal.database import db
-from portal.filters import read_filter
-from portal.site import site
+from portal.site import now, site
 from rights.optouts import Everything, Photos, Picture, Selection
-from rights.photos import matching_uids
+from rights.owned import owned_among
+from rights.ticks import mark, tick, ticked
 from rights.variants import UnknownLayout, pack, unpack
 
 PICTURE_LIFETIME_S = 24 * 3600
@@ -29,28 +29,44 @@ class TooManyChosen(DemurError):
 
 @dataclass(frozen=True)
 class Chosen:
-    """``count`` is the number of photos and pictures; None for everything, now and later."""
+    """``count`` is the number of photos and pictures; None for everything, now and later. ``ticked``: the mark of the member's ticks, where
+    the form means these."""
 
     selection: Selection
     count: int | None
+    ticked: str = ""
 
 
 def read_selection(form: MultiDict[str, str], account: Account) -> Chosen:
-    """What the form says. A selection of no photos has the count 0.
+    """What the form, or the address, says. A selection of no photos has the count 0.
 
     Raises TooManyChosen; BadRequest for a picture's token that does not hold.
     """
     if form.get("everything"):
         return Chosen(Everything(), None)
-    if form.get("all"):
-        uids = tuple(matching_uids(db(), site().catalogues, site().runs, account.owners, read_filter(form)))
-    else:
-        uids = tuple(dict.fromkeys(form.getlist("uid")))
+    if form.get("ticked"):
+        uids = own_ticks(account)
+        return Chosen(Photos(uids), len(uids), mark(set(uids)))
+    uids = tuple(dict.fromkeys(form.getlist("uid")))
     tokens = dict.fromkeys(form.getlist("picture"))
     if len(tokens) > MOST_PICTURES:
         raise TooManyChosen(f"{len(tokens)} looked-up pictures are more than {MOST_PICTURES}")
     pictures = tuple(read_picture(token, account) for token in tokens)
     return Chosen(Photos(uids, pictures), len(uids) + len(pictures))
+
+
+def own_ticks(account: Account) -> tuple[str, ...]:
+    """What the member has ticked and a manifest still holds."""
+    uids = sorted(ticked(db(), account, now()))
+    known = owned_among(db(), site().catalogues, account.owners, uids)
+    return tuple(uid for uid in uids if uid in known)
+
+
+def keep_ticks(form: MultiDict[str, str], account: Account) -> None:
+    """Takes over a page of the grid: of the photos that it showed, those are ticked that the form says. Raises TooManyTicked."""
+    shown, chosen = set(form.getlist("shown")), set(form.getlist("uid"))
+    own = owned_among(db(), site().catalogues, account.owners, sorted(chosen))
+    tick(db(), account, (ticked(db(), account, now()) - shown) | own.keys(), now())
 
 
 def sign_picture(picture: Picture, account: Account) -> str:

@@ -66,7 +66,7 @@ Selection = Photos | Everything
 
 @dataclass(frozen=True)
 class Filing:
-    """What was filed: ``filed`` opt-outs, and how many of the selection (``already``) were opted out before and skipped."""
+    """What was filed: ``filed`` opt-outs, and how many of the selection (``already``) were opted out or deleted before, and skipped."""
 
     request: RightsRequest
     filed: int
@@ -144,7 +144,7 @@ def _new(session: Session, rows: list[dict[str, Any]]) -> tuple[list[dict[str, A
 
 def _of_photos(session: Session, photos: list[OwnedPhoto], owners: Sequence[str]) -> tuple[list[dict[str, Any]], int]:
     standing = standing_opt_outs(session, owners, [photo.uid for photo in photos])
-    new = [photo for photo in photos if not standing.covers(photo.owner, photo.uid)]
+    new = [photo for photo in photos if not standing.covers(photo.owner, photo.uid) and not standing.deleted_at(photo.owner, photo.uid)]
     stored = read_rows(new, ROW_COLUMNS)
     rows = [_row(OptOutScope.PHOTO, photo.owner, photo.uid) | Hashes.of_row(row).columns() for photo, row in zip(new, stored, strict=True)]
     return rows, len(photos) - len(new)

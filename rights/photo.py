@@ -11,6 +11,8 @@ from enum import StrEnum
 from demur.errors import DemurError
 from models import OptOutOrigin, OptOutScope
 
+PHOTO_DELETED = "photo_deleted"  # the platform's word for it, in the note of its opt-out
+
 
 class PhotoNotFound(DemurError):
     """No registered manifest holds a photo of this person under this uid. Someone else's photo looks the same from here."""
@@ -94,13 +96,19 @@ class Photo:
         return min((version for version in versions if version is not None), default=None)
 
     @property
+    def deleted_at(self) -> datetime | None:
+        """When the platform said that the person deleted it there; nothing is left to decide about such a photo."""
+        told = [ref for ref in self.opt_outs if ref.origin is OptOutOrigin.PLATFORM and not ref.through and ref.note == PHOTO_DELETED]
+        return min((ref.filed_at for ref in told), default=None)
+
+    @property
     def can_opt_out(self) -> bool:
-        return all(ref.origin is OptOutOrigin.PLATFORM or ref.through for ref in self.opt_outs)
+        return self.deleted_at is None and all(ref.origin is OptOutOrigin.PLATFORM or ref.through for ref in self.opt_outs)
 
     @property
     def can_put_back(self) -> bool:
         """Whether the person themselves keeps this photo out: by an opt-out of it, or of everything."""
-        return any(ref.origin is OptOutOrigin.MEMBER and not ref.through for ref in self.opt_outs)
+        return self.deleted_at is None and any(ref.origin is OptOutOrigin.MEMBER and not ref.through for ref in self.opt_outs)
 
     @property
     def under_everything(self) -> bool:

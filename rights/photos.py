@@ -1,11 +1,13 @@
 """A member's photos in the registered manifests: the grid, the selection behind a filter, and one photo.
 
 A person may own thousands of rows among billions. Catalogues keep an owner's rows together, so one contiguous read a manifest gives
-their uids; opt-outs take two queries and each run one vectorised search. Only the rows of the page shown are read in full.
+their uids, and opt-outs take two queries. Only the rows of the page shown are read in full, and only of these are the runs asked, each
+by one vectorised search; unless a filter asks what runs did with all of them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -68,12 +70,18 @@ def get_photo(session: Session, catalogues: Catalogues, runs: RunArtefacts, owne
 
 @dataclass(frozen=True)
 class Album:
-    """A person's photos with what is known about them. ``consumed[r, p]``: run r consumed photo p."""
+    """A person's photos with what is known about them."""
 
     owned: list[OwnedPhoto]
     runs: Sequence[TrainingRun]
-    consumed: NDArray[np.bool_]
+    artefacts: RunArtefacts
     standing: Standing
+
+    @cached_property
+    def consumed(self) -> NDArray[np.bool_]:
+        """(runs, photos): whether the run consumed the photo."""
+        names = [photo.uid for photo in self.owned]
+        return np.stack([self.artefacts.consumed(run, names) for run in self.runs]) if self.runs else np.zeros((0, len(names)), np.bool_)
 
     def matching(self, wanted: PhotoFilter) -> list[int]:
         """Indices of the photos that pass the filter, in order."""
@@ -85,8 +93,9 @@ class Album:
 
     def photos(self, indexes: Sequence[int]) -> list[Photo]:
         """Everything about some photos; the only place that reads whole rows."""
-        rows = read_rows([self.owned[index] for index in indexes], ("url", "width", "height"))
-        return [self._photo(index, row) for index, row in zip(indexes, rows, strict=True)]
+        few = replace(self, owned=[self.owned[index] for index in indexes])
+        rows = read_rows(few.owned, ("url", "width", "height"))
+        return [few._photo(index, row) for index, row in enumerate(rows)]
 
     def _photo(self, index: int, row: Mapping[str, Any]) -> Photo:
         owned = self.owned[index]
@@ -151,12 +160,7 @@ class Album:
 def _album(
     session: Session, runs: RunArtefacts, owners: Sequence[str], owned: list[OwnedPhoto], uids: Sequence[str] | None = None
 ) -> Album:
-    recorded = recorded_runs(session)
-    names = [photo.uid for photo in owned]
-    consumed = np.zeros((len(recorded), len(owned)), dtype=np.bool_)
-    for row, run in enumerate(recorded):
-        consumed[row] = runs.consumed(run, names)
-    return Album(owned, recorded, consumed, standing_opt_outs(session, owners, uids))
+    return Album(owned, recorded_runs(session), runs, standing_opt_outs(session, owners, uids))
 
 
 def _manifest_ref(place: Place) -> ManifestRef:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, exists, or_, select
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from demur.exclusions import KeyKind
 from demur.similarity.rules import MatchKind
 from models import ExclusionEntry, Exemption, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RightsRequest
-from rights.photo import OptOutRef
+from rights.photo import PHOTO_DELETED, OptOutRef
 
 FEW_UIDS = 1000  # beyond, reading all of a person's opt-outs is quicker than naming the photos
 
@@ -57,6 +58,11 @@ class Standing:
     def covers(self, owner: str, uid: str) -> bool:
         """Whether the person themselves opted this very photo, or everything of its owner, out."""
         return any(reach.by_oneself for reach in self._reaching(owner, uid))
+
+    def deleted_at(self, owner: str, uid: str) -> datetime | None:
+        """When the platform said that the person deleted this photo; None unless it did, and still says so."""
+        deleted = (reach.row for reach in self._reaching(owner, uid) if not reach.through and reach.row.note == PHOTO_DELETED)
+        return min((row.filed_at for row in deleted if row.origin is OptOutOrigin.PLATFORM), default=None)
 
     def listed_since(self, owner: str, uid: str) -> int | None:
         """The list version from which on something excludes this photo without a break."""

@@ -1,22 +1,39 @@
-// The contact sheet without this script: tick photos, or "select all", and send. With it: a running count.
+// The contact sheet without this script: tick photos, go from page to page by its buttons, and send. With it: a running count, ranges by
+// Shift, and ticks that are kept even when the page is left by a link.
+const QUIET_MS = 600;
+
 for (const form of document.querySelectorAll("form[data-select]")) {
-  const all = form.querySelector("[data-all]");
-  const count = form.querySelector("[data-count]");
   const boxes = [...form.querySelectorAll("input[name=uid]")];
-  const total = Number(all.dataset.all);
+  const counts = form.querySelectorAll("[data-count]");
+  const clear = form.querySelector("[data-clear]");
+  const sheet = form.querySelector("[data-elsewhere]");
+  if (!sheet) continue;
+  const elsewhere = Number(sheet.dataset.elsewhere);
+  let waiting = 0;
+  let last = null;
 
   function show() {
-    const ticked = boxes.filter((box) => box.checked).length;
-    const chosen = all.checked ? total : ticked;
-    count.textContent = chosen ? `${chosen.toLocaleString("en")} selected` : "";
-    all.indeterminate = !all.checked && ticked > 0;
+    const chosen = boxes.filter((box) => box.checked).length + elsewhere;
+    const rest = elsewhere ? `, ${elsewhere.toLocaleString("en")} of them not on this page` : "";
+    for (const count of counts) count.textContent = chosen ? `${chosen.toLocaleString("en")} selected${rest}` : "";
+    clear.hidden = !chosen;
   }
 
-  all.addEventListener("change", () => {
-    for (const box of boxes) box.checked = all.checked;
+  function keep() {
+    if (!waiting) return;
+    clearTimeout(waiting);
+    waiting = 0;
+    const fields = new URLSearchParams(new FormData(form));
+    fields.set("then", "keep");
+    fetch(form.action, { method: "POST", body: fields, keepalive: true }).catch(() => {}); // sent again by the next button
+  }
+
+  function changed() {
     show();
-  });
-  let last = null;
+    clearTimeout(waiting);
+    waiting = setTimeout(keep, QUIET_MS);
+  }
+
   for (const box of boxes) {
     box.addEventListener("click", (event) => {
       if (event.shiftKey && last) {
@@ -25,11 +42,13 @@ for (const form of document.querySelectorAll("form[data-select]")) {
       }
       last = box;
     });
-    box.addEventListener("change", () => {
-      if (!box.checked) all.checked = false;
-      show();
-    });
+    box.addEventListener("change", changed);
   }
+  form.addEventListener("submit", () => {
+    clearTimeout(waiting);
+    waiting = 0;
+  });
+  addEventListener("pagehide", keep);
   addEventListener("pageshow", show); // also after going back, when the browser restores ticks
   show();
 }
