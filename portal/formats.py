@@ -50,7 +50,7 @@ def minute(at: datetime | None) -> Markup:
     return _time(at, f"{at.day} {at:%B %Y}, {at:%H:%M} UTC", Markup(" data-hour")) if at else Markup("")
 
 
-def _time(at: datetime, text: str, more: Markup = Markup("")) -> Markup:
+def _time(at: datetime, text: str, more: str = "") -> Markup:
     """``more``: a mark by which static/local-time.js adds the reader's own hour."""
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     return Markup('<time datetime="{}"{}>{}</time>').format(at.isoformat(timespec="seconds"), more, text)

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import login_required
 from werkzeug.datastructures import MultiDict
 
-from models import Regime
+from models import Regime, RequestKind
 from portal.auth.going_on import goes_on_at
 from portal.auth.member import account
 from portal.database import db
@@ -17,7 +17,8 @@ from portal.filters import address, read_filter, write_filter
 from portal.formats import counted
 from portal.selection import Chosen, read_selection
 from portal.site import now, site
-from rights.choosing import SortedChoice, everything_out, sort_choice
+from rights.choosing import EverythingOut, SortedChoice, everything_out, sort_choice
+from rights.deadlines import term
 from rights.optouts import Everything, NothingToOptOut, Photos, Picture, file_opt_outs
 from rights.photo import Photo, PhotoFilter
 from rights.photos import get_photos, list_photos
@@ -36,6 +37,34 @@ class LookedUp:
     token: str
     name: str
     picture: Picture
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a person may say that they live, and what follows. Nobody has to: without an answer the operator's promise holds."""
+
+    regime: Regime
+    name: str
+    right: str
+
+
+def _place(regime: Regime, name: str, right: str) -> Place:
+    return Place(regime, name, f"{right} Answer within {term(regime, RequestKind.OBJECTION)}.")
+
+
+PLACES = (
+    _place(Regime.GDPR, "In the EU, Iceland, Liechtenstein or Norway", "The right to object, Article 21 GDPR."),
+    _place(Regime.UK_GDPR, "In the United Kingdom", "The right to object, Article 21 UK GDPR."),
+    _place(Regime.SWISS_FADP, "In Switzerland", "The right to object, Article 30 of the Data Protection Act."),
+    _place(Regime.CCPA, "In California", "The right to opt out, CCPA."),
+    _place(Regime.VOLUNTARY, "Somewhere else, or I would rather not say", "The operator’s own promise."),
+)
+
+
+@blueprint.app_template_global()
+def everything_standing() -> EverythingOut | None:
+    """The signed-in person's opt-out of everything, wherever a page shows its state."""
+    return everything_out(db(), account())
 
 
 @blueprint.app_template_filter()
@@ -144,7 +173,6 @@ def _check_page(chosen: Chosen, mistakes: Sequence[Mistake] = ()) -> str:
         mistakes=mistakes,
         places=PLACES,
         everything=isinstance(chosen.selection, Everything),
-        standing=everything_out(db(), account()),
         fields=request.form,
         comment=_comment(),
         longest=COMMENT_LENGTH,

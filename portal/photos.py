@@ -19,7 +19,7 @@ from portal.neighbours import neighbours
 from portal.progress import under_way
 from portal.selection import keep_ticks, own_ticks
 from portal.site import now, site
-from rights.choosing import everything_out, sort_choice
+from rights.choosing import sort_choice
 from rights.evidence import run_lines
 from rights.history import photo_history
 from rights.owned import find_owned
@@ -53,12 +53,11 @@ def index() -> str:
         statuses=STATUSES,
         ticked=kept,
         elsewhere=len(kept.difference(photo.uid for photo in page.photos)),
-        everything=everything_out(db(), account()),
         work=under_way(),
     )
 
 
-@blueprint.post("/photos/ticks")
+@blueprint.post("/selection")
 @login_required
 def tick_photos() -> ResponseReturnValue:
     """Keeps what is ticked on a page of the grid, and goes where its button leads: to a page, to a filter, or to what shall be done."""
@@ -96,7 +95,7 @@ def _after_ticking(then: str, shown: PhotoFilter) -> ResponseReturnValue:
     return redirect(to, 303)
 
 
-@blueprint.get("/photos/put-back")
+@blueprint.get("/selection/put-back")
 @login_required
 def check_put_back() -> ResponseReturnValue:
     """What is ticked and may be put back, to look at once more."""
@@ -108,7 +107,7 @@ def check_put_back() -> ResponseReturnValue:
     return render_template("photos/put_back.html", shown=shown, count=len(out), others=len(uids) - len(out), back=_grid())
 
 
-@blueprint.post("/photos/put-back")
+@blueprint.post("/selection/put-back")
 @login_required
 def put_back_ticked() -> ResponseReturnValue:
     """Puts back all that is ticked and may be."""

@@ -16,6 +16,7 @@ from portal.sessions import is_members
 
 SPOOLED = frozenset({"api.record_training_run"})  # machines' uploads of up to gigabytes; no member's picture
 FORM_BYTES = 4 * MEGABYTE  # room for a form's fields: twice what `selection.MOST_PICTURES` looked-up pictures were found by
+FORM_PARTS = 10_000  # fields of a multipart form: more than a page has boxes; each costs its parser some 2 kB and 30 µs
 # Read and parsed as a whole, which takes several times as much memory.
 _MOST_BYTES = {"application/x-www-form-urlencoded": FORM_BYTES, "application/json": MAX_FINGERPRINT_BYTES}
 

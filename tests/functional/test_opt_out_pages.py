@@ -30,27 +30,10 @@ def test_a_selection_is_checked_and_filed_with_a_reference(ada: Visitor, portal:
     page = follow(ada, ada.post("/opt-outs", {"uid": ["ada-1", "ada-2"], "regime": "ccpa", "comment": "No <b>thanks</b>"}))
     assert REFERENCE.search(page)
     assert "Your opt-out is filed" in page
-    assert "45 days" in page
+    assert "15 business days" in page
     assert "No &lt;b&gt;thanks&lt;/b&gt;" in page
     portal.settle()
     assert "In the <a" in ada.get(ada.get("/requests").text.split('href="/requests/')[1].split('"')[0].join(("/requests/", ""))).text
-
-
-def test_all_photos_behind_a_filter_without_ticking_each(ada: Visitor, portal: TestedPortal):
-    portal.record_run("Run 1", ["ada-0", "ada-4"])
-    check = ada.post("/opt-outs/check", {"all": "1", "status": "in_run"})
-    assert "2 photos" in check.text
-    fields = ada.hidden_fields()
-    assert (fields["all"], fields["count"], fields["status"]) == (["1"], ["2"], ["in_run"])
-    assert "2 photos" in follow(ada, ada.post("/opt-outs", {"all": "1", "count": "2", "status": "in_run"}))
-
-
-def test_a_selection_that_changed_meanwhile_is_shown_again(ada: Visitor, portal: TestedPortal):
-    ada.post("/opt-outs/check", {"all": "1", "status": "in_run"})
-    portal.record_run("Run 1", ["ada-0"])
-    answer = ada.post("/opt-outs", {"all": "1", "count": "0", "status": "in_run"})
-    assert answer.status_code == 200
-    assert "have changed since you looked" in answer.text
 
 
 def test_nothing_chosen_goes_back_to_the_photos(ada: Visitor):
@@ -101,7 +84,7 @@ def test_nothing_ticked_goes_back_to_the_lookup(ada: Visitor):
 def test_filing_twice_says_so(ada: Visitor):
     ada.post("/opt-outs", {"uid": "ada-1"})
     assert "opted out already" in follow(ada, ada.post("/opt-outs", {"uid": "ada-1"}))
-    assert "1 photo was opted out before" in follow(ada, ada.post("/opt-outs", {"uid": ["ada-1", "ada-2"]}))
+    assert "1 photo was out already and was left as it is." in follow(ada, ada.post("/opt-outs", {"uid": ["ada-1", "ada-2"]}))
 
 
 def test_everything_now_and_later(ada: Visitor, portal: TestedPortal):

@@ -128,6 +128,17 @@ class TestedPortal:
         """One of the operator's commands."""
         return self.app.test_cli_runner().invoke(args=list(arguments))
 
+    def add_manifest(self, catalogue: Path) -> None:
+        """Registers one more imported manifest."""
+        directory = self.config.catalogues_dir
+        if directory.is_symlink():  # to catalogues that all tests share
+            shared = directory.resolve()
+            directory.unlink()
+            directory.mkdir()
+            (directory / MANIFEST).symlink_to(shared / MANIFEST)
+        (directory / catalogue.name).symlink_to(catalogue)
+        register(self.workplace, catalogue.name)
+
     def record_run(self, name: str, uids: list[str]) -> TrainingRun:
         """Records a run that used exactly these photos, under the newest list, as a trainer elsewhere would."""
         return record_trained_run(self.workplace, name, uids)
@@ -193,7 +204,7 @@ def portal_for_tests(
     make_keys(config.keys_dir, config.list_name)
     config.catalogues_dir.symlink_to(catalogues)
     workplace = Workplace.open(config)
-    _register(workplace)
+    register(workplace, MANIFEST)
     app = create_app(config)
     app.test_client_class = browser_at(config.base_url)
     with serving(create_provider(config, data_dir / "provider"), issuer) if provider else nullcontext():
@@ -203,16 +214,17 @@ def portal_for_tests(
         engine.dispose()
 
 
-def _register(workplace: Workplace) -> None:
-    catalogue = Catalogue.open(workplace.config.catalogues_dir / MANIFEST)
+def register(workplace: Workplace, name: str) -> None:
+    """Registers a catalogue that lies in the directory of catalogues, as the commands would."""
+    catalogue = Catalogue.open(workplace.config.catalogues_dir / name)
     at = datetime(2026, 6, 2, tzinfo=UTC)
-    index_catalogue(workplace.catalogues, MANIFEST)
+    index_catalogue(workplace.catalogues, name)
     with workplace.writing.begin() as session:
         session.add(
             Manifest(
-                name=MANIFEST,
+                name=name,
                 state=ManifestState.REGISTERED,
-                catalogue=MANIFEST,
+                catalogue=name,
                 digest=catalogue.digest,
                 rows=catalogue.rows,
                 started_at=at,
