@@ -67,11 +67,7 @@ def create_app(config: Config) -> Flask:
     app.config.update(
         MAX_CONTENT_LENGTH=config.max_upload_bytes + security.FORM_BYTES,
         MAX_FORM_MEMORY_SIZE=security.FORM_BYTES,
-<<<<<<< HEAD
-=======
         MAX_FORM_PARTS=security.FORM_PARTS,
-        WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
->>>>>>> 7c2a193 (Where a person lives is asked, not assumed; what is too long is said; thousands of check boxes are read as multipart)
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
     app.url_map.converters["uid"] = UidConverter

@@ -161,7 +161,7 @@ def _check_page(chosen: Chosen, mistakes: Sequence[Mistake] = ()) -> str:
     match chosen.selection:
         case Photos(uids):
             told = sort_choice(db(), site().catalogues, owners, uids)
-            shown = get_photos(db(), site().catalogues, site().runs, owners, (told.new + told.out + told.deleted)[:SHOWN])
+            shown = get_photos(db(), site().catalogues, site().runs, owners, (told.new or told.out)[:SHOWN])
         case Everything():
             shown = list(list_photos(db(), site().catalogues, site().runs, owners, PhotoFilter(), per_page=SHOWN).photos)
     return render_template(

@@ -11,6 +11,7 @@ from werkzeug.exceptions import NotFound
 from demur.runs import InclusionProof
 from models import TrainingRun
 from portal import pictures
+from portal.auth.going_on import goes_on_at
 from portal.auth.member import account
 from portal.database import db
 from portal.filters import STATUSES, address, read_filter, write_filter
@@ -58,6 +59,7 @@ def index() -> str:
 
 
 @blueprint.post("/selection")
+@goes_on_at("photos.tick_photos")
 @login_required
 def tick_photos() -> ResponseReturnValue:
     """Keeps what is ticked on a page of the grid, and goes where its button leads: to a page, to a filter, or to what shall be done."""
