@@ -11,6 +11,7 @@ from typing import IO, Any
 from config import Config
 from supervisor.checks import CannotStart, address_of, hold
 from supervisor.children import Part
+from supervisor.private import keep_private
 from supervisor.supervise import Parts, Service, supervise
 
 WEB_THREADS = 32  # most of a stranger's lookup is a wait that tells nothing (portal.even_answers)
@@ -23,7 +24,9 @@ def __getattr__(name: str) -> Any:
     from portal import create_app
     from portal.site import EXTENSION
 
-    app = globals()["app"] = create_app(Config.from_env())
+    config = Config.from_env()
+    keep_private(config.data_dir)
+    app = globals()["app"] = create_app(config)
     app.extensions[EXTENSION].sandbox.warm()
     return app
 
@@ -37,6 +40,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     config = Config.from_env()
+    keep_private(config.data_dir)
     try:
         with hold(config.data_dir) as lock:
             if config.oidc_issuer:

@@ -17,6 +17,7 @@ import requests
 from config import Config
 from demo.platform_photos import first_public, read_table
 from demo.settings import DemoDirectory, Demonstration
+from supervisor.private import keep_private
 
 # What happens, to whose photo, and the event's kind. Making public again takes the second one back.
 HAPPENINGS = {
@@ -42,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Let something happen at Lantern, the demonstration's platform.")
     parser.add_argument("happening", choices=HAPPENINGS)
     config = Config.from_env()
+    keep_private(config.data_dir)
     if not DemoDirectory.of(config).photos.exists():
         sys.exit("There is no demonstration yet: start it with make demo.")
     event, caption = happening(config, parser.parse_args().happening, datetime.now(UTC))

@@ -19,6 +19,7 @@ from rights.catalogues import Catalogues
 from rights.imports import import_and_register
 from rights.indexing import mend_index
 from rights.runs import queue_run
+from supervisor.private import keep_private
 
 CACHE = Path("demo-data")
 MANIFEST_NAME = "lantern-autumn-2026"
@@ -32,6 +33,7 @@ def main() -> None:
     # An import that is told to stop takes its traces with it, so that the next start can begin it anew.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before the demonstration was ready"))
     config = Config.from_env()
+    keep_private(config.data_dir)
     try:
         make_photos(DemoDirectory.of(config), photos)
     except NoPictures as reason:

@@ -20,6 +20,7 @@ from config import Config
 from demo.settings import Demonstration
 from supervisor import sessions
 from supervisor.orphans import OrphanWatch
+from supervisor.private import keep_private
 
 START_S = 60
 END_S = 40
@@ -54,6 +55,7 @@ def set_up(tier: str) -> Iterator[Stage]:
         os.environ.update({"DEMUR_DATA_DIR": str(directory / "data"), "DEMUR_BASE_URL": free_address(), "DEMUR_TRAIN_TIER": tier})
         os.environ.update(Demonstration.of(Config.from_env()).settings)
         config = Config.from_env()
+        keep_private(config.data_dir)
         said = undo.enter_context((directory / "said.log").open("w+b"))
         orphans = OrphanWatch(said)
         undo.callback(orphans.close)

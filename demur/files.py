@@ -1,8 +1,8 @@
 """Files that appear whole or not at all, also after a power cut."""
 
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,18 +24,17 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def atomic_file(target: Path | str, mode: int = 0o644) -> Iterator[Path]:
+def atomic_file(target: Path | str, mode: int = 0o666) -> Iterator[Path]:
     """Yields a scratch path beside `target`. On success the scratch file replaces the target; on error it is removed.
 
-    Order matters: content to disk, then the rename, then the directory, so that a crash leaves the old file or the new one.
+    The process's umask takes its part of `mode` away, as from any file. Order matters: content to disk, then the
+    rename, then the directory, so that a crash leaves the old file or the new one.
     """
     target = Path(target)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    os.close(descriptor)
-    scratch = Path(name)
+    scratch = _beside(target)
+    os.close(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
     try:
         yield scratch
-        os.chmod(scratch, mode)
         sync(scratch)
         os.replace(scratch, target)
         sync(target.parent)
@@ -43,7 +42,7 @@ def atomic_file(target: Path | str, mode: int = 0o644) -> Iterator[Path]:
         scratch.unlink(missing_ok=True)
 
 
-def atomic_write(path: Path | str, data: bytes, mode: int = 0o644) -> None:
+def atomic_write(path: Path | str, data: bytes, mode: int = 0o666) -> None:
     """Replaces a file's content in one step; durable once it returns. Raises OSError."""
     with atomic_file(path, mode) as scratch:
         scratch.write_bytes(data)
@@ -58,10 +57,10 @@ def atomic_directory(target: Path | str) -> Iterator[Path]:
     target = Path(target)
     _refuse_taken(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    scratch = _beside(target)
+    scratch.mkdir()
     try:
         yield scratch
-        scratch.chmod(0o755)
         for path in [scratch, *scratch.rglob("*")]:
             if not path.is_symlink():
                 sync(path)
@@ -70,6 +69,11 @@ def atomic_directory(target: Path | str) -> Iterator[Path]:
         sync(target.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _beside(target: Path) -> Path:
+    """A place for what is not whole yet, on the same file system."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
 
 
 def _refuse_taken(target: Path) -> None:

@@ -11,6 +11,7 @@ from jobs.relay import LEASE_S, Relay
 from jobs.topics import QUEUES
 from jobs.worker import work
 from jobs.workplace import Workplace
+from supervisor.private import keep_private
 
 
 def main() -> None:
@@ -20,6 +21,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     config = Config.from_env()
+    keep_private(config.data_dir)
     workplace, broker = Workplace.open(config), connect(config.broker)
     if options.part == "relay":
         Relay(workplace, broker, options.lease).run(stopping)

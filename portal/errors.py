@@ -120,7 +120,8 @@ def _named(error: Exception) -> ResponseReturnValue:
     if isinstance(error, FormTokenRefused) and current_session().entered and not request.path.startswith("/api/") and keep_form():
         return redirect(url_for("auth.go_on"), 303)  # signed in anew since the form was opened
     if isinstance(error, SignInRefused):
-        problem = replace(problem, at=error.again)  # a failed answer stays failed: a new sign-in it is
+        logger.warning("sign_in_refused", reason=str(error), look_at=error.look_at)
+        problem = replace(problem, at=error.again or url_for("auth.sign_in"))  # a failed answer stays failed: this begins a new sign-in
     if problem.status >= 500:
         facts = {"look_at": error.look_at} if isinstance(error, ProviderUnreachable) else {}
         logger.warning("unavailable", endpoint=request.endpoint, error=type(error).__name__, reason=str(error), **facts)

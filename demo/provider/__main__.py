@@ -10,6 +10,7 @@ from config import Config
 from demo.provider import create_provider
 from demo.settings import DemoDirectory
 from supervisor.checks import address_of
+from supervisor.private import keep_private
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -21,6 +22,7 @@ class QuietHandler(WSGIRequestHandler):
 
 def main() -> None:
     config = Config.from_env()
+    keep_private(config.data_dir)
     if not config.oidc_issuer:
         sys.exit("Set DEMUR_OIDC_ISSUER to this provider's address, for example http://127.0.0.1:8001.")
     host, port = address_of(config.oidc_issuer)

@@ -134,7 +134,8 @@ def _confirm(arrival: Arrival) -> ResponseReturnValue:
     if entered is None or entered.account_id != arrival.begun.account_id or (person.iss, person.sub) != (entered.iss, entered.sub):
         flash("You signed in as someone else than the one who is signed in here, so nothing was changed.", "problem")
     elif not is_fresh(arrival):
-        raise SignInRefused("the provider did not ask the person to sign in again, or does not say when (auth_time)", "DEMUR_OIDC_ISSUER")
+        stale = "the provider did not ask the person to sign in again, or does not say when (auth_time)"
+        raise SignInRefused(stale, "DEMUR_OIDC_ISSUER", again=url_for("auth.link_page"))
     else:
         current_session()[_CONFIRMED] = int(time.time())
         current_session().needed = True

@@ -16,7 +16,6 @@ from hashlib import sha256
 from typing import Any, cast
 from urllib.parse import quote, urlencode, urlsplit
 
-import structlog
 from flask import Flask, current_app, redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
@@ -35,8 +34,6 @@ BEGUN_LIFETIME_S = 3600
 MOST_BEGUN = 5  # sign-ins under way in one session; more tabs than that are no person
 _BEGUN = "sign_ins"
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
-
-logger = structlog.get_logger("portal")
 
 
 class Purpose(StrEnum):
@@ -159,7 +156,6 @@ def receive_person() -> Arrival:
     try:
         return _receive(begun)
     except SignInRefused as refused:
-        logger.warning("sign_in_refused", reason=str(refused), look_at=refused.look_at)
         refused.again = url_for("auth.sign_in", next=begun.next) if begun.purpose is Purpose.SIGN_IN else url_for("auth.link_page")
         raise
 
@@ -232,9 +228,7 @@ def _take_begun(state: str) -> Begun:
         if state and hmac.compare_digest(one["state"].encode(), state.encode()) and one["at"] > time.time() - BEGUN_LIFETIME_S:
             session[_BEGUN] = [other for other in session[_BEGUN] if other is not one]
             return Begun(**one | {"purpose": Purpose(one["purpose"])})
-    refused = SignInRefused("this browser did not start the sign-in, or started it over an hour ago")
-    refused.again = url_for("auth.sign_in")
-    raise refused
+    raise SignInRefused("this browser did not start the sign-in, or started it over an hour ago")
 
 
 def _error_code(code: object) -> str:

@@ -14,7 +14,7 @@ class ProviderUnreachable(DemurError):
 class SignInRefused(DemurError):
     """The provider's answer does not prove who came back. ``again``: where the person starts anew."""
 
-    def __init__(self, reason: str, look_at: str = "") -> None:
+    def __init__(self, reason: str, look_at: str = "", again: str = "") -> None:
         super().__init__(reason)
         self.look_at = look_at
-        self.again = ""
+        self.again = again

@@ -98,6 +98,12 @@ def _opened(token: str, header: Mapping[str, Any], metadata: Metadata, keys: Seq
     return None
 
 
+def usable_keys(keys: Sequence[Mapping[str, Any]], algorithm: str) -> int:
+    """How many keys could verify a token of this algorithm."""
+    kind = {"R": "RSA", "P": "RSA", "E": "EC"}[algorithm[0]] if not algorithm.startswith("Ed") else "OKP"
+    return sum(1 for key in keys if key.get("kty") == kind and _usable(key, {"alg": algorithm}) is not None)
+
+
 def _may_sign(key: Mapping[str, Any], claims: Claims) -> bool:
     """Entra's shared addresses publish the keys of all tenants, and say at some of them for which."""
     return "issuer" not in key or str(key["issuer"]).replace(TENANT, str(claims.get("tid"))) == claims.get("iss")

@@ -8,6 +8,7 @@ from portal.cli.keys import keys
 from portal.cli.lists import lists
 from portal.cli.log import log
 from portal.cli.manifests import manifests
+from portal.cli.oidc import oidc
 from portal.cli.proposals import proposals
 from portal.cli.runs import runs
 from portal.cli.tokens import tokens
@@ -15,5 +16,5 @@ from portal.cli.vectors import vectors
 
 
 def init_app(app: Flask) -> None:
-    for group in (database, index, keys, lists, log, manifests, proposals, runs, tokens, vectors):
+    for group in (database, index, keys, lists, log, manifests, oidc, proposals, runs, tokens, vectors):
         app.cli.add_command(group)

@@ -192,12 +192,15 @@ def portal_for_tests(
 ) -> Iterator[TestedPortal]:
     """A portal with one registered manifest and, unless told otherwise, a running provider. ``database_url`` names a migrated database."""
     issuer = free_port()
-    settings.setdefault("base_url", f"http://127.0.0.1:{free_port()}")
+    settings = {
+        "base_url": f"http://127.0.0.1:{free_port()}",
+        "oidc_issuer": f"http://127.0.0.1:{issuer}",
+        "oidc_client_secret": "a secret of the tests",
+        **settings,
+    }
     config = Config(
         data_dir=data_dir,
         database_url=database_url,
-        oidc_issuer=f"http://127.0.0.1:{issuer}",
-        oidc_client_secret="a secret of the tests",
         webhook_secret="another secret",
         **settings,
     )

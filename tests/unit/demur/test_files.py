@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,6 @@ def test_a_directory_appears_whole(tmp_path: Path) -> None:
         (scratch / "inner" / "file").write_text("x")
         assert not target.exists()
     assert (target / "inner" / "file").read_text() == "x"
-    assert target.stat().st_mode & 0o777 == 0o755
     assert list(target.parent.iterdir()) == [target]
 
 
@@ -58,3 +58,16 @@ def test_a_taken_place_is_refused_before_and_after_the_work(tmp_path: Path) -> N
     with pytest.raises(TargetExists), atomic_directory(target):
         pytest.fail("the scratch directory was made for a taken place")
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(("umask", "file", "directory"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700), (0o007, 0o660, 0o770)])
+def test_what_others_may_read_is_the_processs_own_rule(tmp_path: Path, umask: int, file: int, directory: int) -> None:
+    before = os.umask(umask)
+    try:
+        atomic_write(tmp_path / "file", b"x")
+        with atomic_directory(tmp_path / "directory"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == file
+    assert (tmp_path / "directory").stat().st_mode & 0o777 == directory
