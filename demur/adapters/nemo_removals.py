@@ -45,7 +45,7 @@ def write_removals(tars: Path, target: Path, exclusions: ExclusionList, progress
 def _excluded(tar: Path, exclusions: ExclusionList, report: FilterReport) -> Iterator[str]:
     number = 0
     for sample, keep in judged_samples(tar, exclusions, report, lambda done, total: None):
-        if _READ not in sample.extensions:
+        if _READ not in (member.extension for member in sample.members):
             continue
         if not keep:
             yield f"{tar.stem}_{number:06d}"

@@ -1,16 +1,17 @@
 """A predicate for `.select(...)` of a `webdataset` pipeline."""
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 from demur.adapters.judging import tell
 from demur.errors import DemurError
 from demur.exclusions import ExclusionList, Judgement
-from demur.filtering.keys import record_table
 from demur.filtering.pictures import judge_seen
 from demur.filtering.report import FilterReport, UnreadableManifest
-from demur.filtering.webdataset import sample_fields
-from demur.manifests.pictures import SNIFFED_BYTES, is_picture
+from demur.filtering.webdataset import judge_told, sample_names
+from demur.manifests.pictures import is_picture
+from demur.manifests.sources.records import BadRecord, Record
+from demur.manifests.sources.webdataset import json_fields
 
 
 class NotASample(DemurError, TypeError):
@@ -42,20 +43,21 @@ class NotExcluded:
         return keep
 
     def _judge(self, sample: Mapping[str, Any]) -> Judgement:
-        written = self._exclusions.judge(record_table([_fields(sample)], "the sample"))
-        pictures = [bytes(data) for name, data in sample.items() if _is_bytes(data) and is_picture(f".{name}", bytes(data[:SNIFFED_BYTES]))]
-        return judge_seen(written, [pictures], self._exclusions, self.report) if pictures else written
+        key = str(sample["__key__"])
+        held = {name: bytes(data) for name, data in sample.items() if isinstance(data, bytes | bytearray | memoryview)}
+        pictures = {name: data for name, data in held.items() if is_picture(f".{name}", data)}
+        names = sample_names(key, [f"{key}.{name}" for name in pictures])
+        written = judge_told([names], [_said(key, sample, held)], self._exclusions, "the sample")
+        return judge_seen(written, [list(pictures.values())], self._exclusions, self.report) if pictures else written
 
 
-def _is_bytes(data: object) -> TypeGuard[bytes | bytearray | memoryview]:
-    return isinstance(data, bytes | bytearray | memoryview)
-
-
-def _fields(sample: Mapping[str, Any]) -> Mapping[str, object]:
-    key, described = sample["__key__"], sample.get("json")
-    if isinstance(described, Mapping):  # decoded already
-        return {"key": key, **described}
-    try:
-        return sample_fields(key, described)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableManifest(f"the .json member of the sample {key} is not JSON") from error
+def _said(key: str, sample: Mapping[str, Any], held: Mapping[str, bytes]) -> list[Record]:
+    """What the .json members of a sample say, decoded already or not."""
+    said: list[Record] = []
+    for name, value in sample.items():
+        if name.rpartition(".")[2].lower() == "json":
+            try:
+                said.append(json_fields(held[name]) if name in held else value if isinstance(value, Mapping) else {})
+            except BadRecord as error:
+                raise UnreadableManifest(f"the sample {key} {error}") from error
+    return said

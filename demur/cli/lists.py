@@ -91,6 +91,7 @@ def filter_command(
                     "reasons": {reason: asdict(each) for reason, each in sorted(report.unreadable.items())},
                 },
                 "unchecked_pictures": report.unchecked_pictures,
+                "notes": dict(report.notes),
                 "list": {"list_id": head.list_id, "version": head.version, "root": head.root},
                 "acknowledged": acknowledged,
                 "seconds": round(time.monotonic() - started, 3),
@@ -104,6 +105,8 @@ def filter_command(
         click.echo(f"  left out, not comparable ({reason}): {each.rows:,}, for example {each.examples[0]}")
     for kind in report.not_applied:
         note(f"Note: the list has {head.counts[kind]:,} {kind.value} entries, but the manifest has no columns to apply them by.")
+    for what, number in sorted(report.notes.items()):
+        note(f"Note: {number:,} {what} were met.")
     if report.unchecked_pictures:
         note(f"Note: {report.unchecked_pictures:,} pictures cannot be decoded and were checked by their keys and digest only.")
 

@@ -11,6 +11,7 @@ from demur.filtering.records import filter_csv, filter_jsonl
 from demur.filtering.report import FilterReport, Progress
 from demur.filtering.webdataset import filter_webdataset
 from demur.manifests.errors import EmptySource, UnknownFormat
+from demur.manifests.pictures import suffix
 
 _Filter = Callable[[Path, Path, ExclusionList, FilterReport, Progress], None]
 _FILTERS: dict[str, _Filter] = {
@@ -62,20 +63,20 @@ def _filter_file(source: Path, target: Path, exclusions: ExclusionList, report: 
         raise UnknownFormat(f"there is no file or directory {source}")
     if target.is_dir():
         raise TargetExists(f"{target} is a directory; give the name of the file to write")
-    if source.suffix.lower() not in _FILTERS:
+    if suffix(source.name) not in _FILTERS:
         raise UnknownFormat(f"{source} is not a manifest that can be filtered: its name ends in none of {', '.join(_FILTERS)}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(target) as scratch:
-        _FILTERS[source.suffix.lower()](source, scratch, exclusions, report, progress)
+        _FILTERS[suffix(source.name)](source, scratch, exclusions, report, progress)
         report.refuse_unreadable()
 
 
 def _filter_directory(source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> None:
-    shards = sorted(path for path in source.iterdir() if path.suffix.lower() in _FILTERS and path.is_file())
+    shards = sorted(path for path in source.iterdir() if suffix(path.name) in _FILTERS and path.is_file())
     if not shards:
         raise EmptySource(f"{source} holds no manifest: no file in it ends in any of {', '.join(_FILTERS)}")
     with atomic_directory(target) as scratch:
         for done, shard in enumerate(shards):
-            _FILTERS[shard.suffix.lower()](shard, scratch / shard.name, exclusions, report, lambda _done, _total: None)
+            _FILTERS[suffix(shard.name)](shard, scratch / shard.name, exclusions, report, lambda _done, _total: None)
             progress(done + 1, len(shards))
         report.refuse_unreadable()

@@ -47,6 +47,8 @@ class FilterReport:
     unchecked_pictures: int = 0  # pictures that cannot be decoded: checked by their keys and digest only
     allow_unreadable: int = 0
     _unreadable: dict[str, Unreadable] = field(default_factory=dict)
+    notes: Counter[str] = field(default_factory=Counter)
+    """What was met besides, and how often, such as samples with several pictures: nothing was left out for it."""
     _not_applied: set[KeyKind] | None = None
 
     @property
@@ -80,6 +82,11 @@ class FilterReport:
         """
         self.rows += count
         self._count(reason, [example], count)
+
+    def note(self, what: str, count: int = 1) -> None:
+        """Counts what was met; `what` is a plural noun."""
+        if count:
+            self.notes[what] += count
 
     def refuse_unreadable(self) -> None:
         """To be called before the copy is put in place. Raises UnreadableRows when more rows are unreadable than are allowed, or all."""

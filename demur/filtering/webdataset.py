@@ -1,122 +1,187 @@
-"""Filters a WebDataset tar: whole samples are copied or left out. Pictures are looked at too, in all eight orientations."""
+"""Filters a WebDataset tar: whole samples are copied as they were spelled, or left out. Pictures are looked at, in all eight orientations.
 
-import io
-import json
-import tarfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+A sample may be told by several names: its key, that of each of its pictures, and what its .json members say. It is judged by all of them,
+and so are samples of one key that lie apart in a tar.
+"""
+
+import gzip
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
+import numpy as np
+
+from demur.exclusions.keycolumns import NoKeyColumn
 from demur.exclusions.matching import Judgement
 from demur.exclusions.reader import ExclusionList
 from demur.filtering.keys import record_table
 from demur.filtering.pictures import judge_seen
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
-from demur.manifests.pictures import is_picture
+from demur.manifests.errors import TruncatedSource
+from demur.manifests.sources.records import BadRecord, Record
+from demur.manifests.sources.tar import BLOCK, RECORD, TarReader, opened_tar, padded
+from demur.manifests.sources.webdataset import TarSample, json_fields, read_samples
 
-_BATCH = 128
-
-
-class _Tar(tarfile.TarFile):
-    """Its `members` are emptied as we go: tarfile remembers every member, and a shard can have millions."""
-
-    members: list[tarfile.TarInfo]
-
-
-@dataclass
-class Sample:
-    """Consecutive members whose names agree up to the first dot."""
-
-    key: str
-    members: list[tuple[tarfile.TarInfo, bytes]] = field(default_factory=list)
-
-    @property
-    def extensions(self) -> Iterator[str]:
-        """What follows the first dot of each member's name, as it is spelled."""
-        return (_extension(member) for member, _ in self.members)
-
-    @property
-    def pictures(self) -> list[bytes]:
-        return [data for member, data in self.members if is_picture(member.name, data)]
-
-    def fields(self) -> Mapping[str, object]:
-        """Raises ValueError."""
-        return sample_fields(self.key, next((data for member, data in self.members if _extension(member).lower() == "json"), None))
-
-
-def sample_fields(key: str, described: bytes | None) -> Mapping[str, object]:
-    """What a sample is called, and what its .json member says. Raises ValueError."""
-    fields = json.loads(described) if described is not None else {}
-    return {"key": key, **fields} if isinstance(fields, dict) else {"key": key}
+_BATCH, _BATCH_BYTES = 128, 1 << 26
+APART = "samples whose members lie apart in their tar"
+SEVERAL = "samples with several pictures"
 
 
 def filter_webdataset(source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> None:
-    """Raises UnreadableManifest, BadKeyColumn, OSError."""
-    with _Tar.open(target, "w:", format=tarfile.PAX_FORMAT) as out:
-        for sample, keep in judged_samples(source, exclusions, report, progress):
+    """Compressed as `source` is. Raises UnreadableManifest, BadKeyColumn, OSError."""
+    with _opened_for_writing(target, compressed=source.suffix.lower() == ".gz") as out:
+        for sample, keep in _judged(source, exclusions, report, progress, out):
             if keep:
-                _copy(sample, out)
+                for member in sample.members:
+                    out.write(member.header.headers)
+                    out.write(padded(member.content))
+        out.write(bytes(2 * BLOCK))
+        out.write(bytes(-out.tell() % RECORD))
 
 
-def judged_samples(source: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> Iterator[tuple[Sample, bool]]:
-    """The samples of a tar in order, and whether each may be used. Raises UnreadableManifest, BadKeyColumn, OSError."""
-    size = source.stat().st_size
+def judged_samples(source: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> Iterator[tuple[TarSample, bool]]:
+    """The samples of a tar in order, and whether each may be used. One that cannot be read is counted as unreadable, and may not.
+
+    Raises UnreadableManifest, BadKeyColumn, OSError.
+    """
+    yield from _judged(source, exclusions, report, progress, None)
+
+
+def sample_names(key: str, pictures: Sequence[str] = ()) -> list[Record]:
+    """The names of a sample as records: its key, however its path is spelled, and those of its pictures where there are several."""
+    return [{"key": str(PurePosixPath(name))} for name in dict.fromkeys([key, *(pictures if len(pictures) > 1 else ())])]
+
+
+def judge_records(records: Sequence[Sequence[Record]], exclusions: ExclusionList, where: str) -> Judgement:
+    """Judges samples each of which is told by several records: one that is excluded excludes its sample. Raises BadKeyColumn."""
+    of_sample = np.repeat(np.arange(len(records)), [len(each) for each in records])
+    judgement = exclusions.judge(record_table([record for each in records for record in each], where))
+    kinds = np.full(len(records), -1, dtype=np.int8)
+    np.maximum.at(kinds, of_sample, judgement.kinds)
+    return Judgement(kinds, judgement.not_applied)
+
+
+def judge_told(names: Sequence[Sequence[Record]], said: Sequence[Sequence[Record]], exclusions: ExclusionList, where: str) -> Judgement:
+    """Judges samples by their names, and by what else is said of them, in separate rows: a uid in a .json takes the place of no key.
+
+    Raises BadKeyColumn.
+    """
+    by_name = judge_records(names, exclusions, where)
     try:
-        with _Tar.open(source, "r:") as tar:
-            samples = _samples(tar)
-            while batch := list(islice(samples, _BATCH)):
-                yield from zip(batch, report.add(_judge(batch, exclusions, report, source)).to_pylist(), strict=True)
-                progress(tar.offset, size)
-            _refuse_cut(source, tar.offset)
-    except (tarfile.TarError, EOFError) as error:
-        raise UnreadableManifest(f"{source} is not a whole tar: {error}") from error
+        by_fields = judge_records(said, exclusions, where)
+    except NoKeyColumn:
+        return by_name
+    kinds = np.where(by_name.kinds >= 0, by_name.kinds, by_fields.kinds)
+    return Judgement(kinds, tuple(kind for kind in by_name.not_applied if kind in by_fields.not_applied))
 
 
-def _refuse_cut(source: Path, end: int) -> None:
-    with open(source, "rb") as file:
-        file.seek(end)
-        if len(file.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
-            raise UnreadableManifest(f"{source} is cut short: the tar has no end mark")
+@dataclass
+class _Apart:
+    """Keys that occur more than once in a tar, apart: what excludes one of their samples excludes the others."""
+
+    keys: frozenset[str] = frozenset()
+    excluded: dict[str, int] = field(default_factory=dict)
+
+    def learn(self, samples: Iterable[TarSample], judgement: Judgement) -> None:
+        for sample, kind in zip(samples, judgement.kinds.tolist(), strict=True):
+            if kind >= 0 and sample.key in self.keys:
+                self.excluded[sample.key] = kind
+
+    def apply(self, samples: Iterable[TarSample], judgement: Judgement) -> Judgement:
+        elsewhere = np.array([self.excluded.get(sample.key, -1) for sample in samples], dtype=np.int8)
+        return replace(judgement, kinds=np.where(judgement.kinds >= 0, judgement.kinds, elsewhere))
 
 
-def _samples(tar: _Tar) -> Iterator[Sample]:
-    sample: Sample | None = None
-    while (member := tar.next()) is not None:
-        tar.members = []
-        name = PurePosixPath(member.name)
-        content = tar.extractfile(member) if member.isfile() else None
-        if content is None or name.name.startswith("."):
-            continue
-        key = str(name.with_name(name.name.partition(".")[0]))
-        if sample is None or sample.key != key:
-            if sample is not None:
-                yield sample
-            sample = Sample(key)
-        data = content.read()
-        if len(data) != member.size:
-            raise EOFError(f"{member.name} is cut short")
-        sample.members.append((member, data))
-    if sample is not None:
-        yield sample
+def _judged(
+    source: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress, out: IO[bytes] | None
+) -> Iterator[tuple[TarSample, bool]]:
+    try:
+        apart = _found_apart(source, exclusions)
+        if apart.keys:
+            report.note(APART, len(apart.keys))
+        with opened_tar(source) as tar:
+            for batch in _batches(tar, out):
+                readable = [sample for sample in batch if not _count_unreadable(sample, report, source)]
+                judgement = apart.apply(readable, _judge(readable, exclusions, report, source))
+                keep = {id(sample) for sample, kept in zip(readable, report.add(judgement).to_pylist(), strict=True) if kept}
+                report.note(SEVERAL, sum(len(sample.pictures) > 1 for sample in readable))
+                yield from ((sample, id(sample) in keep) for sample in batch)
+                progress(tar.position, max(tar.position, source.stat().st_size))
+    except TruncatedSource as error:
+        raise UnreadableManifest(str(error).rstrip(".")) from error
 
 
-def _extension(member: tarfile.TarInfo) -> str:
-    return PurePosixPath(member.name).name.partition(".")[2]
+def _found_apart(source: Path, exclusions: ExclusionList) -> _Apart:
+    """Reads the headers; only where a key recurs, the whole tar once more than usual."""
+    seen: set[int] = set()
+    again: set[str] = set()
+    with opened_tar(source) as tar:
+        for sample in read_samples(tar, whole=False):
+            if (digest := hash(sample.key)) in seen:
+                again.add(sample.key)
+            seen.add(digest)
+    apart = _Apart(frozenset(again))
+    if again:
+        with opened_tar(source) as tar:
+            for batch in _batches(tar, None):
+                readable = [sample for sample in batch if sample.key in again and not _unreadable(sample)]
+                apart.learn(readable, _judge(readable, exclusions, FilterReport(), source))
+    return apart
 
 
-def _copy(sample: Sample, out: _Tar) -> None:
-    for member, data in sample.members:
-        out.addfile(member, io.BytesIO(data))
-    out.members = []
+def _batches(tar: TarReader, out: IO[bytes] | None) -> Iterator[list[TarSample]]:
+    """Samples by the batch, of bounded bytes. Headers that hold for all members go to `out` as they come."""
+    batch: list[TarSample] = []
+    size = 0
+    for sample in read_samples(tar, whole=True):
+        batch.append(sample)
+        size += sum(len(member.content) for member in sample.members)
+        if len(batch) == _BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        if out is not None and tar.globals:
+            out.write(b"".join(tar.globals))
+            tar.globals.clear()
+    if batch:
+        yield batch
 
 
-def _judge(batch: list[Sample], exclusions: ExclusionList, report: FilterReport, source: Path) -> Judgement:
+def _unreadable(sample: TarSample) -> str:
+    if sample.fault:
+        return sample.fault
+    try:
+        _fields(sample)
+    except BadRecord as error:
+        return str(error)
+    return ""
+
+
+def _count_unreadable(sample: TarSample, report: FilterReport, source: Path) -> bool:
+    fault = _unreadable(sample)
+    if fault:
+        report.add_unreadable(f"a sample {fault}", f"{source.name}: {sample.key}")
+    return bool(fault)
+
+
+def _fields(sample: TarSample) -> list[Record]:
+    return [json_fields(member.content) for member in sample.members if member.kind == "json"]
+
+
+def _judge(batch: Sequence[TarSample], exclusions: ExclusionList, report: FilterReport, source: Path) -> Judgement:
     """By what is written about the samples, then by the pictures themselves: their digest now and how they look."""
-    try:
-        fields = [sample.fields() for sample in batch]
-    except (ValueError, RecursionError) as error:
-        raise UnreadableManifest(f"{source} holds a .json member that is not JSON") from error
-    written = exclusions.judge(record_table(fields, str(source)))
-    pictures = [sample.pictures for sample in batch]
+    names = [sample_names(sample.key, [member.header.name for member in sample.pictures]) for sample in batch]
+    written = judge_told(names, [_fields(sample) for sample in batch], exclusions, str(source))
+    pictures = [[member.content for member in sample.pictures] for sample in batch]
     return judge_seen(written, pictures, exclusions, report) if any(pictures) else written
+
+
+@contextmanager
+def _opened_for_writing(target: Path, *, compressed: bool) -> Iterator[IO[bytes]]:
+    with target.open("wb") as file:
+        if compressed:
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+                yield cast(IO[bytes], packed)
+        else:
+            yield file

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -50,13 +50,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What became of a manifest's rows: how many entered, how many did not by reason, and up to five examples of each reason."""
+    """What became of a manifest's rows: how many entered, how many did not by reason, and up to five examples of each reason.
+
+    `notes`: what else was met, and how often, such as samples with several pictures. Nothing was left out for it.
+    """
 
     rows: int
     rejected: dict[str, int]
     examples: dict[str, list[str]]
     digest: str
     seconds: float
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 def import_manifest(
@@ -160,7 +164,7 @@ class _Import:
 
     def _describe(self, rows: int, digest: str, started: float) -> ImportReport:
         seconds = round(time.monotonic() - started, 3)
-        report = ImportReport(rows, dict(self._rejected.counts), self._rejected.examples, digest, seconds)
+        report = ImportReport(rows, dict(self._rejected.counts), self._rejected.examples, digest, seconds, dict(self._rejected.notes))
         described = {
             "format": CATALOGUE_FORMAT,
             "name": self._name,

@@ -4,11 +4,13 @@
 """
 
 import gzip
-import tarfile
+import threading
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
-from demur.manifests.errors import PictureFileTooLarge, PictureMissing
+from demur.manifests.errors import PictureFileTooLarge, PictureMissing, TruncatedSource
+from demur.manifests.sources.tar import read_member
 
 MAX_BYTES = 1 << 28
 """Of a picture's file, and of what a compressed tar holds of it: it is read into memory whole."""
@@ -63,7 +65,7 @@ def read_picture(root: Path, shard: str, row: int) -> bytes:
         raise PictureMissing(missing)
     try:
         return _read_member(root / shard, row) if suffix(shard) == ".tar" else _read_file(root / shard)
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, TruncatedSource) as error:
         raise PictureMissing(missing) from error
 
 
@@ -78,12 +80,32 @@ def _require_small(size: int) -> None:
 
 
 def _read_member(path: Path, offset: int) -> bytes:
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        file.seek(offset)
-        with tarfile.open(fileobj=file, mode="r:") as tar:
-            member = tar.next()
-            content = tar.extractfile(member) if member else None
-            if member is None or content is None:
-                raise PictureMissing(f"The tar {path} has no picture at offset {offset}.")
-            _require_small(member.size)
-            return content.read()
+    if path.suffix == ".gz":
+        found = read_member(_FORWARD.at(path), str(path), offset)
+    else:
+        with path.open("rb") as file:
+            found = read_member(file, str(path), offset)
+    if found is None:
+        raise PictureMissing(f"The tar {path} has no picture at offset {offset}.")
+    return found[1]
+
+
+class _Forward(threading.local):
+    """The compressed tar that this thread read last, still open: whoever asks for its members in their order reads it once."""
+
+    identity: tuple[str, int, int, int] | None = None
+    stream: gzip.GzipFile
+
+    def at(self, path: Path) -> IO[bytes]:
+        status = path.stat()
+        identity = str(path), status.st_ino, status.st_size, status.st_mtime_ns
+        if identity != self.identity:
+            if self.identity is not None:
+                self.stream.close()
+            self.identity = None
+            self.stream = gzip.open(path)  # noqa: SIM115  # stays open: that is what this is for
+            self.identity = identity
+        return cast(IO[bytes], self.stream)
+
+
+_FORWARD = _Forward()

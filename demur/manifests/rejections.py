@@ -25,12 +25,20 @@ class Reason(StrEnum):
 
 
 class Rejections:
-    """Counts and examples, gathered while a source streams by, and the uids that some row says are not public, as digests."""
+    """Counts and examples, gathered while a source streams by, and the uids that some row says are not public, as digests.
+
+    `notes` counts what was met although nothing was left out for it.
+    """
 
     def __init__(self) -> None:
         self.hidden: list[U64] = []
         self.counts: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
         self.examples: dict[str, list[str]] = {}
+
+    def note(self, what: str, count: int = 1) -> None:
+        """Counts what was met; `what` is a plural noun with its article left out."""
+        self.notes[what] += count
 
     def add(self, reason: Reason, examples: Iterable[str], count: int = 1) -> None:
         """Counts `count` rows. `examples` is only read as far as there is room for more."""

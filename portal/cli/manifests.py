@@ -47,6 +47,8 @@ def import_(path: Path, name: str, workers: int | None, as_json: bool) -> None:
     if not as_json:
         for reason, examples in report.examples.items():
             click.echo(f"{reason.replace('_', ' ')}: {report.rejected[reason]:,}, for example {', '.join(examples)}", err=True)
+        for what, number in report.notes.items():
+            click.echo(f"met: {number:,} {what}", err=True)
 
 
 @manifests.command()

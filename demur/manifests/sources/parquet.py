@@ -12,7 +12,8 @@ from demur.manifests.errors import TruncatedSource
 from demur.manifests.rejections import Rejections
 from demur.manifests.schema import match_columns
 from demur.manifests.sources.source import BATCH_ROWS, Source, located
-from demur.manifests.sources.webdataset import samples
+from demur.manifests.sources.tar import opened_tar
+from demur.manifests.sources.webdataset import read_samples
 
 
 def parquet_source(root: Path, files: list[Path]) -> Source:
@@ -67,7 +68,9 @@ class _Tar:
         tar = file.with_suffix(".tar")
         if not tar.is_file():
             return None
-        offsets = {sample.key: sample.picture for sample in samples(tar) if sample.picture is not None}
+        with opened_tar(tar) as opened:
+            samples = read_samples(opened, whole=False)
+            offsets = {sample.key: sample.pictures[0].header.offset for sample in samples if sample.pictures and not sample.fault}
         return cls(shard.removesuffix(".parquet") + ".tar", offsets)
 
     def locate(self, rows: pa.RecordBatch, keys: pa.Array) -> pa.RecordBatch:

@@ -1,5 +1,7 @@
-"""Rows that come as Python dictionaries (JSON), turned into Arrow batches."""
+"""Rows that come as JSON: read by one rule wherever they are met, and turned into Arrow batches."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
@@ -8,7 +10,41 @@ from demur.manifests.rejections import Reason, Rejections
 from demur.manifests.schema import match_columns
 
 RECORD_ROWS = 8192
+LONGEST_RECORD = 4 << 20
+"""Bytes of one JSON object, or of one row of a CSV file."""
 Record = Mapping[str, object]
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class BadRecord(ValueError):
+    """A row that cannot be read. Its text says why, as the end of a sentence, and is the same for all such rows."""
+
+
+def json_value(spelled: bytes) -> object:
+    """What a JSON text says. Raises BadRecord, also where it holds half a character anywhere, which no file could hold."""
+    if len(spelled) > LONGEST_RECORD:
+        raise BadRecord(f"is longer than {LONGEST_RECORD >> 20} MiB")
+    try:
+        value = json.loads(spelled.decode("utf-8-sig"))
+        if _HALF.search(spelled):  # the only way to spell one; most pairs make whole characters
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeDecodeError as error:
+        raise BadRecord("is not UTF-8 text (iconv -f LATIN1 -t UTF-8 converts Latin-1)") from error
+    except UnicodeEncodeError as error:
+        raise BadRecord("holds half a character (a lone surrogate)") from error
+    except RecursionError as error:
+        raise BadRecord("is nested too deeply") from error
+    except ValueError as error:
+        raise BadRecord("is not JSON") from error
+    return value
+
+
+def json_object(spelled: bytes) -> dict[str, object]:
+    """A JSON text that is an object. Raises BadRecord."""
+    value = json_value(spelled)
+    if not isinstance(value, dict):
+        raise BadRecord("is not a JSON object")
+    return value
 
 
 def record_batch(records: Sequence[Record], places: Sequence[int], shard: str, rejected: Rejections) -> pa.RecordBatch:

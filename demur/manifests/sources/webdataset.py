@@ -1,35 +1,120 @@
-"""WebDataset tars: consecutive members with the same name up to the first dot make one sample."""
+"""WebDataset tars: consecutive members with the same name up to the first dot make one sample.
 
-import gzip
-import json
-import tarfile
-import zlib
+So `IMG_2024.05.01.jpg` and `IMG_2024.05.02.jpg` are one sample with two pictures, to a training loader and to us: import gives a row for
+each picture, and `demur filter` judges the sample by all of them.
+"""
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
-from demur.manifests.errors import TruncatedSource
-from demur.manifests.pictures import PICTURE_SUFFIXES
+from demur.manifests.pictures import SNIFFED_BYTES, is_picture
 from demur.manifests.rejections import Reason, Rejections
 from demur.manifests.schema import ALIASES
-from demur.manifests.sources.records import RECORD_ROWS, record_batch
+from demur.manifests.sources.records import RECORD_ROWS, BadRecord, Record, json_value, record_batch
 from demur.manifests.sources.source import Source
+from demur.manifests.sources.tar import LARGEST_MEMBER, TarMember, TarReader, opened_tar
 
 MAX_TEXT = 1 << 20
-"""Bytes read of a sample's caption or JSON."""
-_PATHS = ALIASES["path"]
+"""Bytes read of a sample's caption."""
+_TEXTS, _JSON = frozenset({"txt", "caption"}), "json"
+_PATHS, _UIDS = ALIASES["path"], ALIASES["uid"]
+_OF_ONE_PICTURE = frozenset({*_UIDS, "sha256", "phash", "pdq", "pdq_quality", "width", "height"})
+
+
+@dataclass(frozen=True)
+class SampleMember:
+    """A file of a sample. `extension`: what follows the first dot of its name, as it is spelled; `content`: all of it, or its beginning."""
+
+    header: TarMember
+    extension: str
+    content: bytes
+
+    @property
+    def is_picture(self) -> bool:
+        return is_picture(self.header.name, self.content)
+
+    @property
+    def kind(self) -> str:
+        """What follows the last dot, in lower case."""
+        return self.extension.rpartition(".")[2].lower()
+
+    @property
+    def stem(self) -> str:
+        """The name without what follows its last dot: what the files of one photo share."""
+        return str(PurePosixPath(self.header.name).with_suffix("")) if self.extension else self.header.name
 
 
 @dataclass
-class Sample:
-    """`picture` is the offset of the picture's header within the tar; `record` what .json and .txt members say."""
+class TarSample:
+    """Consecutive members whose names agree up to the first dot."""
 
     key: str
-    picture: int | None = None
-    record: dict[str, object] = field(default_factory=dict)
-    fault: str = ""
+    members: list[SampleMember] = field(default_factory=list)
+
+    @property
+    def pictures(self) -> list[SampleMember]:
+        return [member for member in self.members if member.is_picture]
+
+    @property
+    def fault(self) -> str:
+        """Why what it holds cannot be read, "" where it can."""
+        for member in self.members:
+            if member.header.fault:
+                return member.header.fault
+            if member.header.size > LARGEST_MEMBER:
+                return f"has a member larger than {LARGEST_MEMBER >> 20} MiB"
+        return ""
+
+    def described(self) -> dict[str, list[Record]]:
+        """What the .json and .txt members say, by their stem. Raises BadRecord."""
+        records: dict[str, list[Record]] = {}
+        for member in self.members:
+            if member.kind == _JSON:
+                records.setdefault(member.stem, []).insert(0, json_fields(member.content))
+            elif member.kind in _TEXTS:
+                caption = member.content[:MAX_TEXT].decode(errors="replace").strip()
+                records.setdefault(member.stem, []).append({"caption": caption})
+        return records
+
+
+def json_fields(content: bytes) -> Record:
+    """What a .json member says; a list, as some tasks have, names nothing. Raises BadRecord."""
+    try:
+        fields = json_value(content)
+    except BadRecord as error:
+        raise BadRecord(f"has a .json member that {error}") from error
+    return fields if isinstance(fields, dict) else {}
+
+
+def read_samples(tar: TarReader, *, whole: bool) -> Iterator[TarSample]:
+    """The samples of a tar, in order; links, folders, devices and hidden files belong to none. Raises TruncatedSource.
+
+    `whole`: with all that each member holds, instead of what says what it is.
+    """
+    sample: TarSample | None = None
+    for member in tar:
+        folder, _, base = member.name.rpartition("/")
+        stem, _, extension = base.partition(".")
+        if not member.is_file or not stem:
+            continue
+        key = str(PurePosixPath(folder) / stem)
+        if sample is None or sample.key != key:
+            if sample is not None:
+                yield sample
+            sample = TarSample(key)
+        sample.members.append(SampleMember(member, extension, _content(tar, member, extension, whole)))
+    if sample is not None:
+        yield sample
+
+
+def _content(tar: TarReader, member: TarMember, extension: str, whole: bool) -> bytes:
+    if member.size > LARGEST_MEMBER:
+        return b""
+    texts = extension.rpartition(".")[2].lower() in (_JSON, *_TEXTS)
+    return tar.read() if whole or texts else tar.head(SNIFFED_BYTES)
 
 
 def webdataset_source(root: Path, files: list[Path]) -> Source:
@@ -43,73 +128,57 @@ def webdataset_source(root: Path, files: list[Path]) -> Source:
 
 
 def _file_batches(file: Path, shard: str, rejected: Rejections) -> Iterator[pa.RecordBatch]:
-    kept: list[Sample] = []
-    for sample in samples(file):
-        if sample.fault:
-            rejected.add(Reason.MALFORMED_ROW, [f"{shard}, sample {sample.key}: {sample.fault}"])
-        elif sample.picture is None:
-            rejected.add(Reason.MISSING_PICTURE, [f"{shard}, sample {sample.key}: no picture of a known suffix"])
-        else:
-            kept.append(sample)
-        if len(kept) == RECORD_ROWS:
-            yield _batch(kept, shard, rejected)
-            kept = []
-    if kept:
-        yield _batch(kept, shard, rejected)
+    records: list[Record] = []
+    places: list[int] = []
+    with opened_tar(file) as tar:
+        for sample in read_samples(tar, whole=False):
+            for record, place in _rows(sample, shard, rejected):
+                records.append(record)
+                places.append(place)
+            if len(records) >= RECORD_ROWS:
+                yield record_batch(records, places, shard, rejected)
+                records, places = [], []
+    if records:
+        yield record_batch(records, places, shard, rejected)
 
 
-def _batch(kept: list[Sample], shard: str, rejected: Rejections) -> pa.RecordBatch:
-    """Without the samples' own `path`: the picture is in the tar, wherever it once was."""
-    records = [
-        {name: value for name, value in {"key": sample.key, **sample.record}.items() if name.lower() not in _PATHS} for sample in kept
-    ]
-    return record_batch(records, [sample.picture or 0 for sample in kept], shard, rejected)
-
-
-def samples(file: Path) -> Iterator[Sample]:
-    """The samples of a tar, in order. Raises TruncatedSource where the tar ends early."""
+def _rows(sample: TarSample, shard: str, rejected: Rejections) -> Iterator[tuple[Record, int]]:
+    """One row a picture, each with its offset. The first is named by the sample's key, the others by their own names."""
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as raw, tarfile.open(fileobj=raw, mode="r:") as tar:
-            yield from _samples(tar)
-            raw.seek(tar.offset)
-            if len(raw.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
-                raise TruncatedSource(f"{file} is cut short: the tar has no end mark.")
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-        raise TruncatedSource(f"{file} is cut short or is not a tar.") from error
+        if sample.fault:
+            raise BadRecord(sample.fault)
+        described = sample.described()
+    except BadRecord as error:
+        rejected.add(Reason.MALFORMED_ROW, [f"{shard}, sample {sample.key}: it {error}"])
+        return
+    pictures = sample.pictures
+    if not pictures:
+        rejected.add(Reason.MISSING_PICTURE, [f"{shard}, sample {sample.key}: it has no picture"])
+    if len(pictures) > 1:
+        rejected.note("samples with several pictures")
+    for picture in pictures:
+        name = sample.key if picture is pictures[0] else picture.header.name
+        own = described.get(picture.stem, []) if picture.stem != sample.key else []
+        yield (
+            _record(name, described.get(sample.key, []), own, alone=len(pictures) == 1, first=picture is pictures[0]),
+            picture.header.offset,
+        )
 
 
-def _samples(tar: tarfile.TarFile) -> Iterator[Sample]:
-    sample: Sample | None = None
-    while (member := tar.next()) is not None:
-        tar.members = []  # type: ignore[attr-defined]  # tarfile remembers every member, and a shard can have millions; typeshed hides it
-        key, _, extension = PurePosixPath(member.name).name.partition(".")
-        if not member.isfile() or not key:
-            continue
-        key = str(PurePosixPath(member.name).with_name(key))
-        if sample is None or sample.key != key:
-            if sample is not None:
-                yield sample
-            sample = Sample(key)
-        _take_member(sample, tar, member, f".{extension.lower()}")
-    if sample is not None:
-        yield sample
+def _record(name: str, shared: list[Record], own: list[Record], *, alone: bool, first: bool) -> Record:
+    """Without the sample's own `path`: the picture is in the tar, wherever it once was. What is of one picture is not said of another."""
+    fields = {name: value for record in shared for name, value in record.items()}
+    if not alone:
+        kept = _UIDS if first else ()
+        fields = {theirs: value for theirs, value in fields.items() if theirs.lower() not in _OF_ONE_PICTURE or theirs.lower() in kept}
+    fields |= {theirs: value for record in own for theirs, value in record.items()}
+    given = _uid(fields)
+    return {"uid": name if given is None else given} | {
+        theirs: value for theirs, value in fields.items() if theirs.lower() not in (*_PATHS, *_UIDS)
+    }
 
 
-def _take_member(sample: Sample, tar: tarfile.TarFile, member: tarfile.TarInfo, extension: str) -> None:
-    if extension in PICTURE_SUFFIXES:
-        sample.picture = member.offset
-    elif extension in (".txt", ".caption"):
-        sample.record["caption"] = _text(tar, member).strip()
-    elif extension == ".json":
-        try:
-            described = json.loads(_text(tar, member))
-        except ValueError as error:
-            sample.fault = f"its .json is not JSON ({error})"
-            return
-        if isinstance(described, dict):
-            sample.record = {**described, **sample.record}
-
-
-def _text(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
-    content = tar.extractfile(member)
-    return content.read(MAX_TEXT).decode(errors="replace") if content else ""
+def _uid(fields: Record) -> object:
+    """The best of the names that a .json member gives its sample; None where it gives none."""
+    by_lower = {theirs.lower(): value for theirs, value in fields.items()}
+    return next((by_lower[alias] for alias in _UIDS if by_lower.get(alias) not in (None, "")), None)
