@@ -101,6 +101,10 @@ class Config(BaseSettings):
     lookups_of_members: str = Field("300 per minute; 3000 per hour", description="Lookups a member may make.")
     lookups_of_tokens: str = Field("1200 per minute", description="Lookups that each token with the scope lookup:read may make.")
 
+    changes_of_members: str = Field(
+        "30 per minute; 300 per hour", description="Requests by which a member may file, withdraw or decide about opt-outs."
+    )
+
     list_name: str = Field("demur-demo", description="Name of the exclusion list, and of its signing key.")
     list_lifetime_days: int = Field(30, description="A published head expires after this many days; readers then stop.")
     fan_out_limit: int = Field(1000, description="An opt-out that matches more rows of other owners than this is held for a person.")
@@ -113,7 +117,7 @@ class Config(BaseSettings):
     def _split(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:
         return tuple(value.split()) if isinstance(value, str) else value
 
-    @field_validator("lookups_of_strangers", "lookups_of_members", "lookups_of_tokens")
+    @field_validator("lookups_of_strangers", "lookups_of_members", "lookups_of_tokens", "changes_of_members")
     @classmethod
     def _rate(cls, value: str) -> str:
         parse_many(value)

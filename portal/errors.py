@@ -15,7 +15,7 @@ from portal.address import OtherHost
 from portal.auth.going_on import keep_form
 from portal.auth.refusals import ProviderUnreachable, SignInRefused
 from portal.form_tokens import FormTokenRefused
-from portal.limits import is_stranger, retry_after
+from portal.limits import CHANGES_TOGETHER, is_stranger, retry_after
 from portal.receipts import NotYetInTheLog
 from portal.selection import MOST_PICTURES, TooManyChosen
 from portal.sessions import current_session
@@ -94,6 +94,12 @@ BY_ERROR: dict[type[Exception], Problem] = {
     ),
     OtherHost: Problem(421, "This is not the address of this website", "Please open it at its own address."),
 }
+TOO_MANY_CHANGES = Problem(
+    429,
+    "That was a lot of changes",
+    "This one was not made. Please wait a moment, and choose many photos at once: they are one request.",
+    again=True,
+)
 BUSY = Problem(503, "We are busy for a moment", "The database does not answer. Nothing was changed.", again=True)
 
 
@@ -129,7 +135,7 @@ def _named(error: Exception) -> ResponseReturnValue:
 
 
 def _rate_limited(error: RateLimitExceeded) -> Response:
-    problem = BY_STATUS[429]
+    problem = TOO_MANY_CHANGES if error.limit.scope == CHANGES_TOGETHER else BY_STATUS[429]
     if is_stranger():
         problem = replace(problem, text=f"{problem.text} Signed in, you can look up many more.")
     response = show(problem, f"at most {error.limit.limit} from one client")

@@ -1,4 +1,4 @@
-"""How often one client may look pictures up, counted in the broker for all web processes together.
+"""How often one client may look pictures up, and change opt-outs, counted in the broker for all web processes together.
 
 A client is a signed-in member, a machine's token, or else a network address: an IPv4 address or an IPv6 /64, which is what one household
 gets. Addresses are counted under a keyed digest that goes with the window; none is stored or logged. While the broker is away each
@@ -10,6 +10,8 @@ import hmac
 import ipaddress
 import math
 import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from flask import Flask, current_app, request
 from flask_limiter import Limiter
@@ -19,6 +21,7 @@ from redis.retry import Retry
 
 from config import Config
 from portal.api.tokens import bearer
+from portal.fingerprints import lookups_asked
 from portal.site import site
 from portal.uploads import LOOKUPS, sent_pictures
 from rights.tokens import Scope
@@ -27,10 +30,19 @@ EXTENSION = "limiter"
 # A broker that does not answer may cost one request this long; then the process counts for itself.
 _PATIENCE = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
 IPV6_NETWORK = 64
+LOOKUPS_TOGETHER, CHANGES_TOGETHER = "lookups", "changes"  # what is counted together
+_MARK = "changes_opt_outs"
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def changes_opt_outs(view: View) -> View:
+    """Declares that a view files, withdraws or decides: each is a statement in the log and a publication, so their number has a limit."""
+    setattr(view, _MARK, True)
+    return view
 
 
 def init_app(app: Flask, config: Config) -> None:
-    """Wraps the views of ``LOOKUPS``, so it comes after them."""
+    """Wraps the views of ``LOOKUPS`` and those that change opt-outs, so it comes after them."""
     limiter = Limiter(
         _client,
         app=app,
@@ -42,9 +54,13 @@ def init_app(app: Flask, config: Config) -> None:
         key_prefix="demur",
     )
     app.extensions[EXTENSION] = limiter
-    limited = limiter.shared_limit(_rate, scope="lookups", cost=_pictures)
-    for endpoint in LOOKUPS:
-        app.view_functions[endpoint] = limited(app.view_functions[endpoint])  # type: ignore[assignment]  # Flask-Limiter widens the type
+    looking = limiter.shared_limit(_rate, scope=LOOKUPS_TOGETHER, cost=_pictures)
+    changing = limiter.shared_limit(config.changes_of_members, scope=CHANGES_TOGETHER)
+    for endpoint, view in list(app.view_functions.items()):
+        if endpoint in LOOKUPS:
+            app.view_functions[endpoint] = looking(view)  # type: ignore[assignment]  # Flask-Limiter widens the type
+        elif getattr(view, _MARK, False):
+            app.view_functions[endpoint] = changing(view)  # type: ignore[assignment]
 
 
 def retry_after() -> int:
@@ -90,5 +106,6 @@ def _rate() -> str:
 
 
 def _pictures() -> int:
-    """A form without scripts may bring several pictures, and each is a lookup."""
-    return max(1, len(sent_pictures()))
+    """A form without scripts may bring several pictures, and each is a lookup; a fingerprint may ask about several, too."""
+    sent = request.get_data() if request.mimetype == "application/json" else request.form.get("fingerprint", "")
+    return lookups_asked(sent) if sent else max(1, len(sent_pictures()))

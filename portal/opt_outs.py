@@ -15,6 +15,7 @@ from portal.auth.member import account
 from portal.database import db
 from portal.filters import address, read_filter, write_filter
 from portal.formats import counted
+from portal.limits import changes_opt_outs
 from portal.selection import Chosen, read_selection
 from portal.site import now, site
 from rights.choosing import EverythingOut, SortedChoice, everything_out, sort_choice
@@ -98,6 +99,7 @@ def everything() -> ResponseReturnValue:
 @blueprint.post("/opt-outs")
 @goes_on_at("opt_outs.check")
 @login_required
+@changes_opt_outs
 def file() -> ResponseReturnValue:
     chosen = read_selection(request.form, account())
     mistakes = _mistakes(chosen)

@@ -16,6 +16,7 @@ from portal.auth.member import account
 from portal.database import db
 from portal.filters import STATUSES, address, read_filter, write_filter
 from portal.formats import counted
+from portal.limits import changes_opt_outs
 from portal.neighbours import neighbours
 from portal.progress import under_way
 from portal.selection import keep_ticks, own_ticks
@@ -111,6 +112,7 @@ def check_put_back() -> ResponseReturnValue:
 
 @blueprint.post("/selection/put-back")
 @login_required
+@changes_opt_outs
 def put_back_ticked() -> ResponseReturnValue:
     """Puts back all that is ticked and may be."""
     out = sort_choice(db(), site().catalogues, account().owners, own_ticks(account())).out
@@ -166,6 +168,7 @@ def proof(uid: str, run: str) -> Response:
 
 @blueprint.post("/photos/<uid:uid>/put-back")
 @login_required
+@changes_opt_outs
 def put_back_one(uid: str) -> ResponseReturnValue:
     try:
         withdraw_photo(db(), account(), uid, now())
@@ -178,6 +181,7 @@ def put_back_one(uid: str) -> ResponseReturnValue:
 
 @blueprint.post("/photos/<uid:uid>/proposals/<int:match>")
 @login_required
+@changes_opt_outs
 def decide(uid: str, match: int) -> ResponseReturnValue:
     """The person says whether one of their photos is a copy of one that they opted out."""
     accepts, decider = request.form.get("answer") == "accept", Decider.member(account())

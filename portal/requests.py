@@ -9,6 +9,7 @@ from werkzeug.exceptions import NotFound
 from models import ExclusionListVersion, RightsRequest
 from portal.auth.member import account
 from portal.database import db
+from portal.limits import changes_opt_outs
 from portal.receipts import TITLES
 from portal.request_story import law_of, left_out_by, photo_uids, told
 from portal.site import now, site
@@ -49,6 +50,7 @@ def one(public_id: str) -> str:
 
 @blueprint.post("/requests/<public_id>/withdraw")
 @login_required
+@changes_opt_outs
 def withdraw(public_id: str) -> ResponseReturnValue:
     try:
         withdraw_request(db(), account(), _own(public_id), now())

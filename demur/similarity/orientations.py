@@ -51,3 +51,14 @@ def _signs(side: int, lowest: int) -> npt.NDArray[np.int8]:
     odd = (np.arange(lowest, lowest + side) % 2).astype(bool)
     signs = [np.where(odd & down, -1, 1)[:, None] * np.where(odd & across, -1, 1) for down, across in _FLIPPED]
     return np.stack(signs).astype(np.int8)
+
+
+def moved(side: int, lowest: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Of each orientation and each bit of its hash (`side` × `side` coefficients, row by row): which bit of the picture's own hash it is,
+    and 1 where it is inverted; both (8, side²).
+
+    A hash so derived differs from the true one by the few coefficients that lie between the two medians.
+    """
+    places = np.arange(side * side).reshape(side, side)
+    all_places = np.where(_TRANSPOSED[:, None, None], places.T, places)
+    return all_places.reshape(len(ORIENTATIONS), -1), (_signs(side, lowest) < 0).astype(np.uint8).reshape(len(ORIENTATIONS), -1)
