@@ -46,7 +46,8 @@ def _name(session: Session, opt_outs: Sequence[OptOut], now: datetime) -> None:
     """An owner who put photos back at once is named by the search, photo by photo: the list has no entry that lets one in."""
     entry, ids = ExclusionEntry, [opt_out.id for opt_out in opt_outs]
     exempt = exempted(session, ids)
-    known = set(session.execute(select(entry.opt_out_id, entry.kind, entry.key).where(entry.opt_out_id.in_(ids))).tuples())
+    listed = session.execute(select(entry.opt_out_id, entry.kind, entry.key).where(entry.opt_out_id.in_(ids)))
+    known = {(opt_out_id, kind, key) for opt_out_id, kind, key in listed}
     rows = []
     for opt_out in opt_outs:
         entries = [] if opt_out.id in exempt else _entries(opt_out)

@@ -1,7 +1,7 @@
 """What the platform tells: a photo deleted, made private or public again, an account closed. Such photos exclude by themselves."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import select
@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
+from demur.text_rules import text_fault
 from models import Account, OptOut, OptOutOrigin, OptOutScope, PlatformEvent
 from rights import audit, outbox
 from rights.locks import lock_entries_shared, lock_platform_events
@@ -24,8 +25,20 @@ class EventKind(StrEnum):
     ACCOUNT_CLOSED = "account_closed"
 
 
+TAKEN_AWAY = frozenset({EventKind.PHOTO_DELETED, EventKind.PHOTO_MADE_PRIVATE})
+AHEAD = timedelta(minutes=5)
+"""How far clocks of the platform may be apart, from ours and from each other."""
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+
+
 class BadPlatformEvent(DemurError):
-    """An event about a photo names no uid, or names no owner."""
+    """An event about a photo names no uid, or names no owner; its texts cannot be stored; or its date cannot be true."""
+
+
+class Outcome(StrEnum):
+    APPLIED = "applied"
+    KNOWN = "known"  # the same event came before
+    IGNORED = "ignored"  # what happened later to the photo arrived before, and counts
 
 
 @dataclass(frozen=True)
@@ -39,23 +52,35 @@ class Event:
     occurred_at: datetime
 
 
-def receive_event(session: Session, event: Event, now: datetime) -> bool:
-    """Takes an event in; False when it is known already. Events may arrive in any order. Raises BadPlatformEvent."""
-    if not event.event_id or not event.owner or bool(event.uid) is (event.kind is EventKind.ACCOUNT_CLOSED):
-        raise BadPlatformEvent("an event needs an id and an owner, and a uid exactly when it is about a photo")
+def receive_event(session: Session, event: Event, now: datetime) -> Outcome:
+    """Takes an event in. Events may arrive in any order. Raises BadPlatformEvent."""
+    _check(event, now)
     lock_platform_events(session)
     if not _remember(session, event, now):
-        return False
+        return Outcome.KNOWN
     audit.record(session, audit.PLATFORM, f"platform.{event.kind}", event.event_id, {}, now)
     if event.kind is EventKind.ACCOUNT_CLOSED:
         _close_accounts(session, event.owner, now)
         _file(session, OptOutScope.OWNER, event, now)
-    elif not _overtaken(session, event):
-        if event.kind is EventKind.PHOTO_MADE_PUBLIC:
-            _end(session, event, now)
-        else:
-            _file(session, OptOutScope.PHOTO, event, now)
-    return True
+    elif _overtaken(session, event):
+        return Outcome.IGNORED
+    elif event.kind in TAKEN_AWAY:
+        _file(session, OptOutScope.PHOTO, event, now)
+    else:
+        _end(session, event, now)
+    return Outcome.APPLIED
+
+
+def _check(event: Event, now: datetime) -> None:
+    if not event.event_id or not event.owner or bool(event.uid) is (event.kind is EventKind.ACCOUNT_CLOSED):
+        raise BadPlatformEvent("an event needs an id and an owner, and a uid exactly when it is about a photo")
+    for name, text in (("event_id", event.event_id), ("owner", event.owner), ("uid", event.uid)):
+        if fault := text_fault(text, "uid"):
+            raise BadPlatformEvent(f"{name} {fault}")
+    if event.occurred_at > now + AHEAD:
+        raise BadPlatformEvent("occurred_at is more than five minutes in the future")
+    if event.occurred_at < EARLIEST:
+        raise BadPlatformEvent("occurred_at is before 1990")
 
 
 def _remember(session: Session, event: Event, now: datetime) -> bool:
@@ -71,11 +96,19 @@ def _remember(session: Session, event: Event, now: datetime) -> bool:
 
 
 def _overtaken(session: Session, event: Event) -> bool:
-    """Whether something later about this photo arrived before."""
-    later = select(PlatformEvent.id).where(
-        PlatformEvent.owner == event.owner, PlatformEvent.uid == event.uid, PlatformEvent.occurred_at > event.occurred_at
-    )
-    return session.scalar(later.limit(1)) is not None
+    """Whether the contrary of what this event says about the photo happened later, and arrived before.
+
+    Nothing happened after it arrived, whatever its date says. Where the order is in doubt, the photo stays out: one that was taken away and
+    one that was made public within AHEAD of each other, or at once.
+    """
+    same = (PlatformEvent.owner == event.owner, PlatformEvent.uid == event.uid)
+    is_taken_away = event.kind in TAKEN_AWAY
+    contrary = PlatformEvent.kind == EventKind.PHOTO_MADE_PUBLIC if is_taken_away else PlatformEvent.kind.in_(TAKEN_AWAY)
+    times = session.execute(select(PlatformEvent.occurred_at, PlatformEvent.received_at).where(*same, contrary)).all()
+    latest = max((min(occurred, received) for occurred, received in times), default=None)
+    if latest is None:
+        return False
+    return latest > event.occurred_at + AHEAD if is_taken_away else latest >= event.occurred_at
 
 
 def _file(session: Session, scope: OptOutScope, event: Event, now: datetime) -> None:

@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadRequest, Forbidden, NotFound
 
 from portal.database import db
 from portal.site import now, site
-from rights.platform_events import BadPlatformEvent, Event, EventKind, receive_event
+from rights.platform_events import BadPlatformEvent, Event, EventKind, Outcome, receive_event
 
 TOLERANCE_S = 300
 MAX_BYTES = 64_000
@@ -34,10 +34,10 @@ def platform_event() -> tuple[Response, int]:
     body = request.get_data()
     check_signature(request.headers.get("Demur-Signature", ""), body, secret, now().timestamp())
     try:
-        new = receive_event(db(), parse_event(body), now())
+        outcome = receive_event(db(), parse_event(body), now())
     except BadPlatformEvent as error:
         raise BadRequest(str(error)) from error
-    return jsonify(received=True, new=new), 202
+    return jsonify(received=True, new=outcome is not Outcome.KNOWN, ignored=outcome is Outcome.IGNORED), 202
 
 
 def parse_event(body: bytes) -> Event:
@@ -49,7 +49,7 @@ def parse_event(body: bytes) -> Event:
         fields = json.loads(body)
         kind, occurred_at = EventKind(fields["kind"]), datetime.fromisoformat(fields["occurred_at"])
         texts = [fields["event_id"], fields["owner"], fields.get("uid", "")]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadRequest("the event is not JSON with event_id, kind, owner, uid and occurred_at") from error
     if not all(isinstance(text, str) for text in texts) or occurred_at.tzinfo is None:
         raise BadRequest("event_id, owner and uid are text, and occurred_at has a time zone")

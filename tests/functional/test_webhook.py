@@ -50,6 +50,12 @@ def test_a_signature_that_is_wrong_or_old_is_refused(portal: TestedPortal, how: 
         EVENT | {"uid": 7},
         EVENT | {"uid": ""},
         EVENT | {"occurred_at": "2026-11-21T12:00:00"},
+        EVENT | {"occurred_at": "0001-01-01T00:00:00+14:00"},
+        EVENT | {"occurred_at": "9999-12-31T23:59:59-14:00"},
+        EVENT | {"owner": "\ud83d"},
+        EVENT | {"uid": "ada\0"},
+        EVENT | {"event_id": "e" * 3000},
+        b"[" * 60_000,
     ],
     ids=str,
 )
@@ -63,3 +69,10 @@ def test_a_closed_account_is_excluded_and_cannot_come_in(portal: TestedPortal):
     event = {"event_id": "e-2", "kind": "account_closed", "owner": ADA, "occurred_at": "2026-11-21T12:00:00Z"}
     assert send(portal, event).status_code == 202
     assert ada.get("/photos").status_code == 302
+
+
+def test_an_event_that_comes_too_late_to_count_is_said_to_be_ignored(portal: TestedPortal):
+    public = EVENT | {"event_id": "e-3", "kind": "photo_made_public", "occurred_at": "2026-11-21T13:00:00Z"}
+    assert send(portal, public).get_json() == {"received": True, "new": True, "ignored": False}
+    assert send(portal, EVENT).get_json() == {"received": True, "new": True, "ignored": True}
+    assert opt_outs(portal) == 0

@@ -6,17 +6,17 @@ import pytest
 from sqlalchemy import select
 
 from demur.exclusions import KeyKind
-from models import Account, OptOut, Outbox
-from rights.platform_events import BadPlatformEvent, Event, EventKind, receive_event
+from models import Account, OptOut, Outbox, PlatformEvent
+from rights.platform_events import AHEAD, BadPlatformEvent, Event, EventKind, Outcome, receive_event
 from tests.factories import NOW
 from tests.unit.rights.office import Office
 
 LATER = NOW + timedelta(hours=1)
 
 
-def tell(office: Office, event_id: str, kind: EventKind, uid: str = "ada-0", occurred_at=NOW) -> bool:
+def tell(office: Office, event_id: str, kind: EventKind, uid: str = "ada-0", occurred_at=NOW, now=LATER) -> Outcome:
     with office.sessions.begin() as session:
-        return receive_event(session, Event(event_id, kind, "ada", uid, occurred_at), LATER)
+        return receive_event(session, Event(event_id, kind, "ada", uid, occurred_at), now)
 
 
 def excluded(office: Office, version: int) -> set[str]:
@@ -25,7 +25,7 @@ def excluded(office: Office, version: int) -> set[str]:
 
 @pytest.mark.parametrize("kind", [EventKind.PHOTO_DELETED, EventKind.PHOTO_MADE_PRIVATE])
 def test_a_photo_taken_away_is_excluded_with_its_copies(office: Office, kind: EventKind):
-    assert tell(office, "e1", kind)
+    assert tell(office, "e1", kind) is Outcome.APPLIED
     with office.sessions() as session:
         assert list(session.scalars(select(Outbox)).one().payload) == ["opt_out_id"]
     office.carry()
@@ -33,9 +33,9 @@ def test_a_photo_taken_away_is_excluded_with_its_copies(office: Office, kind: Ev
 
 
 def test_the_same_event_twice_is_one(office: Office):
-    assert tell(office, "e1", EventKind.PHOTO_DELETED)
-    assert not tell(office, "e1", EventKind.PHOTO_DELETED)
-    assert tell(office, "e2", EventKind.PHOTO_MADE_PRIVATE)
+    assert tell(office, "e1", EventKind.PHOTO_DELETED) is Outcome.APPLIED
+    assert tell(office, "e1", EventKind.PHOTO_DELETED) is Outcome.KNOWN
+    assert tell(office, "e2", EventKind.PHOTO_MADE_PRIVATE) is Outcome.APPLIED
     with office.sessions() as session:
         assert len(session.scalars(select(OptOut)).all()) == 1
 
@@ -51,7 +51,7 @@ def test_public_again_ends_what_the_platform_filed(office: Office):
 
 def test_events_in_the_wrong_order_end_as_in_the_right_one(office: Office):
     tell(office, "e2", EventKind.PHOTO_MADE_PUBLIC, occurred_at=LATER)
-    tell(office, "e1", EventKind.PHOTO_MADE_PRIVATE, occurred_at=NOW)
+    assert tell(office, "e1", EventKind.PHOTO_MADE_PRIVATE, occurred_at=NOW) is Outcome.IGNORED
     assert office.carry() is None
 
 
@@ -77,3 +77,32 @@ def test_a_photo_that_no_manifest_knows_is_excluded_by_its_uid(office: Office):
 def test_an_event_that_contradicts_itself_is_refused(office: Office, kind: EventKind, uid: str):
     with pytest.raises(BadPlatformEvent):
         tell(office, "e1", kind, uid)
+
+
+@pytest.mark.parametrize("apart", [timedelta(), timedelta(seconds=1), AHEAD])
+def test_where_the_order_of_a_deletion_and_a_publication_is_in_doubt_the_photo_stays_out(office: Office, apart: timedelta):
+    assert tell(office, "e2", EventKind.PHOTO_MADE_PUBLIC, occurred_at=NOW + apart) is Outcome.APPLIED
+    assert tell(office, "e1", EventKind.PHOTO_DELETED, occurred_at=NOW) is Outcome.APPLIED
+    office.carry()
+    assert "ada-0" in excluded(office, 1)
+
+
+def test_made_public_at_the_very_moment_of_its_deletion_stays_out(office: Office):
+    tell(office, "e1", EventKind.PHOTO_DELETED, occurred_at=NOW)
+    assert tell(office, "e2", EventKind.PHOTO_MADE_PUBLIC, occurred_at=NOW) is Outcome.IGNORED
+    office.carry()
+    assert "ada-0" in excluded(office, 1)
+
+
+def test_an_event_from_the_future_is_refused(office: Office):
+    with pytest.raises(BadPlatformEvent, match="future"):
+        tell(office, "e1", EventKind.PHOTO_MADE_PUBLIC, occurred_at=LATER + AHEAD + timedelta(seconds=1))
+    assert tell(office, "e1", EventKind.PHOTO_DELETED, occurred_at=LATER + AHEAD) is Outcome.APPLIED
+
+
+def test_a_future_event_taken_in_before_such_were_refused_cancels_no_deletion(office: Office):
+    with office.sessions.begin() as session:
+        far = NOW + timedelta(days=30_000)
+        kept = {"event_id": "e0", "kind": EventKind.PHOTO_MADE_PUBLIC, "owner": "ada", "uid": "ada-0", "received_at": NOW}
+        session.add(PlatformEvent(occurred_at=far, **kept))
+    assert tell(office, "e1", EventKind.PHOTO_DELETED, occurred_at=LATER) is Outcome.APPLIED
