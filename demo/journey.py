@@ -134,7 +134,7 @@ class Journey:
     def _train(self, name: str) -> Run:
         self._stage.flask("runs", "start", name, "--tier", TIER)
         run = until(f"the training of {name}", lambda: self._ended(name), TRAIN_S)
-        _require(run.state is RunState.RECORDED, f"{name} was recorded ({run.failure})")
+        _require(run.state is RunState.RECORDED, f"{name} was recorded ({run.failure_reason})")
         directory = self._config.runs_dir / run.directory
         envelope = Visitor(self._config.base_url).visit(f"/runs/{run.public_id}/record.json").encode()
         record = RunRecord.parse(envelope, [self._run_key()])

@@ -1,7 +1,6 @@
 """`python -m jobs relay` and `python -m jobs worker QUEUE`: two long-running processes, ended by SIGTERM."""
 
 import argparse
-import logging
 import signal
 from threading import Event
 
@@ -11,12 +10,13 @@ from jobs.relay import LEASE_S, Relay
 from jobs.topics import QUEUES
 from jobs.worker import work
 from jobs.workplace import Workplace
+from logs import configure_libraries
 from supervisor.private import keep_private
 
 
 def main() -> None:
     options = _options()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_libraries()
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

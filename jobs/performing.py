@@ -38,13 +38,13 @@ class Performer:
                 TOPICS[row.topic].carry_out(self._workplace, work)
             except AlreadyDone:
                 logger.info("%s: done by another worker", handing.job_id)
-            except Interrupted as interruption:
-                logger.warning("%s: %s", handing.job_id, interruption)
+            except Interrupted:
+                logger.warning("%s: told to stop, or handed to another worker", handing.job_id)
                 self._give_back(handing)
             except Exception as error:
                 logger.exception("%s: %s failed", handing.job_id, row.topic)
                 with self._workplace.writing.begin() as session:
-                    outbox.failed(session, handing.outbox_id, handing.attempt, repr(error), now())
+                    outbox.failed(session, handing.outbox_id, handing.attempt, type(error).__name__, now())
             else:
                 logger.info("%s: %s done", handing.job_id, row.topic)
 
@@ -71,7 +71,7 @@ class Performer:
                 with self._workplace.writing.begin() as session:
                     mine = outbox.extend(session, handing.outbox_id, handing.attempt, until)
             except OperationalError as error:  # the database is away or busy: the next sign may come in time
-                logger.warning("%s: no sign of life: %s", handing.job_id, error)
+                logger.warning("%s: no sign of life: %s", handing.job_id, type(error).__name__)
                 continue
             if not mine:
                 superseded.set()

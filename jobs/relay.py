@@ -45,7 +45,7 @@ class Relay:
                 self.tick()
             except (redis.ConnectionError, redis.TimeoutError, OperationalError) as error:
                 if not self._away:
-                    logger.warning("waiting for the broker and the database: %s", error)
+                    logger.warning("waiting for the broker and the database: %s", type(error).__name__)
                 self._away = True
                 stopping.wait(PATIENCE_S)
             else:

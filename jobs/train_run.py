@@ -1,5 +1,7 @@
 """Training a run of the bundled model, as a process of its own: this side never imports it."""
 
+import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from sqlalchemy.orm import Session
 from demur.errors import DemurError
 from demur.signing import SigningKey
 from jobs.workplace import AlreadyDone, Interrupted, Work, Workplace, now
-from models import TrainingRun
+from models import FailureReason, TrainingRun
 from rights import outbox
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE
 from rights.keys import RUN_SIGNER
@@ -26,11 +28,18 @@ LIST_STATE_FILE = "list-state.json"
 LOOK_EVERY_S = 0.5
 GRACE_S = 10.0
 TERMINATED = 143  # the trainer's exit code after SIGTERM
+REFUSED = 3  # its exit code after a failure that it says a sentence about
+KEPT_BYTES = 1 << 16  # of what it said last
 TRIES = 5
+
+logger = logging.getLogger(__name__)
 
 
 def train_run(workplace: Workplace, work: Work) -> None:
-    """Trains a queued run and records it; one that was interrupted is begun afresh. A failure is the run's, told in one sentence."""
+    """Trains a queued run and records it; one that was interrupted is begun afresh. A failure is the run's.
+
+    Pages say one of few reasons. What the trainer said, which may name photos and paths, goes to a log file of the operator's.
+    """
     run = _begin(workplace, work)
     failure = None if _finished(workplace, run) else _train(workplace, work, run)
     with workplace.effect(work) as session:
@@ -55,12 +64,12 @@ def _finished(workplace: Workplace, run: TrainingRun) -> bool:
     return (workplace.runs.path(run) / RECORD_FILE).exists()
 
 
-def _train(workplace: Workplace, work: Work, run: TrainingRun) -> str | None:
-    """Runs the trainer. Returns why it refused or failed, None when it finished. Raises Interrupted."""
+def _train(workplace: Workplace, work: Work, run: TrainingRun) -> FailureReason | None:
+    """Runs the trainer. Returns why it failed, None when it finished. Raises Interrupted."""
     shutil.rmtree(workplace.runs.path(run), ignore_errors=True)
     command = _command(workplace, run)
     if "--data" not in command:
-        return "There is no registered manifest to train on."
+        return FailureReason.NO_MANIFEST
     workplace.config.runs_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile() as said:
         # A process group of its own keeps the terminal's Ctrl-C away from it: this worker decides.
@@ -68,9 +77,12 @@ def _train(workplace: Workplace, work: Work, run: TrainingRun) -> str | None:
         code = _attend(trainer, work)
         if code == 0:
             return None
-        if (code < 0 or code == TERMINATED) and work.attempt < TRIES:
-            raise Interrupted(f"the trainer of {run.name} was ended by a signal")
-        return _last_line(said) or f"The trainer ended with exit code {code}."
+        _keep(workplace, run, said)
+        if code < 0 or code == TERMINATED:
+            if work.attempt < TRIES:
+                raise Interrupted(f"the trainer of {run.name} was ended by a signal")
+            return FailureReason.INTERRUPTED
+        return FailureReason.REFUSED if code == REFUSED else FailureReason.FAILED
 
 
 def _attend(trainer: subprocess.Popen[bytes], work: Work) -> int:
@@ -118,19 +130,27 @@ def _dies_with_us() -> list[str]:
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
-def _record(workplace: Workplace, session: Session, run: TrainingRun) -> str | None:
-    """Takes the finished run's record in; why it was refused, or None."""
+def _record(workplace: Workplace, session: Session, run: TrainingRun) -> FailureReason | None:
+    """Takes the finished run's record in, unless it is refused."""
     folder: Path = workplace.runs.path(run)
     signer = SigningKey.load(workplace.config.keys_dir / SIGNER_FILE).verifier
     envelope = (folder / RECORD_FILE).read_bytes()
     try:
         record_run(session, workplace.runs, envelope, folder / CONSUMED_FILE, keys=[signer], now=now(), run=run)
     except DemurError as refusal:
-        return str(refusal)
+        logger.warning("%s: its record was refused: %s", run.public_id, type(refusal).__name__)
+        return FailureReason.RECORD_REFUSED
     return None
 
 
-def _last_line(said: IO[bytes]) -> str:
-    said.seek(0)
-    lines = said.read().decode(errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("rhea: ") if lines else ""
+def _keep(workplace: Workplace, run: TrainingRun, said: IO[bytes]) -> None:
+    """Keeps what a trainer said that did not finish, for the operator alone. That it cannot be kept fails nothing."""
+    logs = workplace.config.data_dir / "logs"
+    said.seek(max(0, said.seek(0, os.SEEK_END) - KEPT_BYTES))
+    try:
+        logs.mkdir(mode=0o700, exist_ok=True)
+        (logs / f"trainer-{run.public_id}.log").write_bytes(said.read())
+    except OSError as error:
+        logger.warning("%s: what its trainer said cannot be kept: %s", run.public_id, type(error).__name__)
+    else:
+        logger.warning("%s: its trainer did not finish; what it said is in logs/trainer-%s.log", run.public_id, run.public_id)

@@ -60,7 +60,7 @@ def work(queue_name: str, workplace: Workplace, broker: Redis, stopping: Event) 
             )
             worker.work(logging_level="WARNING")
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            logger.warning("waiting for the broker: %s", error)
+            logger.warning("waiting for the broker: %s", type(error).__name__)
         except StopRequested:  # by a signal between two rounds
             return
         if not stopping.is_set():

@@ -17,7 +17,7 @@ from models.outbox import Outbox
 from models.platform_event import PlatformEvent
 from models.rights_request import Regime, RequestKind, RequestState, RightsRequest, RightsRequestEvent
 from models.ticked_photos import TickedPhotos
-from models.training_run import RunState, TrainingRun, TrainingRunManifest
+from models.training_run import FailureReason, RunState, TrainingRun, TrainingRunManifest
 from models.used_logout_token import UsedLogoutToken
 from models.web_session import WebSession
 
@@ -30,6 +30,7 @@ __all__ = [
     "ExclusionEntry",
     "ExclusionListVersion",
     "Exemption",
+    "FailureReason",
     "Identity",
     "LogEntry",
     "Manifest",

@@ -27,5 +27,5 @@ class Outbox(Base):
     created_at: Mapped[datetime]
     available_at: Mapped[datetime]  # not before this; pushed forward by a lease or a failure
     attempts: Mapped[int] = mapped_column(default=0)
-    last_error: Mapped[str] = mapped_column(default="")
+    last_error: Mapped[str] = mapped_column(default="")  # its class, without its words
     done_at: Mapped[datetime | None]

@@ -15,6 +15,16 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
+class FailureReason(StrEnum):
+    """Why a run failed, as far as it is anybody's business: what the trainer said may name photos, and is in the operator's log."""
+
+    NO_MANIFEST = "no_manifest"
+    REFUSED = "refused"  # the trainer refused the list, the data or a setting
+    INTERRUPTED = "interrupted"  # too often
+    FAILED = "failed"
+    RECORD_REFUSED = "record_refused"
+
+
 class TrainingRun(Base):
     """A training run: queued here for the bundled model, or recorded from anyone's signed run record."""
 
@@ -26,7 +36,7 @@ class TrainingRun(Base):
     state: Mapped[RunState]
     tier: Mapped[str] = mapped_column(default="")
     directory: Mapped[str] = mapped_column(default="")  # the directory's name inside Config.runs_dir
-    failure: Mapped[str] = mapped_column(default="")  # one sentence
+    failure_reason: Mapped[FailureReason | None]
     queued_at: Mapped[datetime]
     # From the verified run record:
     run_id: Mapped[str | None] = mapped_column(unique=True)  # the record's own id

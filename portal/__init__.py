@@ -6,6 +6,7 @@ from flask import Flask, Response
 from sqlalchemy.exc import OperationalError
 
 from config import Config
+from logs import configure
 from models import make_sessions, writing
 from portal import (
     address,
@@ -37,7 +38,7 @@ from portal.auth import member, provider
 from portal.auth.back_channel import receive_back_channel_logout
 from portal.even_answers import evenly
 from portal.form_tokens import FormTokens
-from portal.logs import PortalLogging, configure, log_requests
+from portal.logs import PortalLogging, log_requests
 from portal.sessions import SqlSessionInterface
 from portal.site import EXTENSION, Site
 from portal.uids import UidConverter

@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 from flask import Flask
 from markupsafe import Markup, escape
 
+from models import FailureReason
 from portal.differences import difference
 from portal.site import site
+from rights.runs import FAILURES
 
 REASONS = {  # why a row of a manifest was not taken over, or a sample not trained on
     "unreadable_picture": "the picture could not be read",
@@ -32,6 +34,7 @@ def init_app(app: Flask) -> None:
         minute=minute,
         number=number,
         duration=duration,
+        failure=failure,
         reason=reason,
         short=short,
         counted=counted,
@@ -73,6 +76,10 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"about {counted(round(seconds / 60), 'minute')}"
     return f"about {counted(round(seconds / 3600), 'hour')}"
+
+
+def failure(reason: FailureReason | None) -> str:
+    return FAILURES[reason or FailureReason.FAILED]
 
 
 def reason(key: str) -> str:

@@ -112,7 +112,7 @@ def done(row: Outbox, now: datetime) -> None:
 
 
 def failed(session: Session, outbox_id: int, attempt: int, error: str, now: datetime) -> None:
-    """Remembers the error and lets the row come due again, later after each failure."""
+    """Remembers the error's class (its words may be personal), and lets the row come due again, later after each failure."""
     delay = timedelta(seconds=min(RETRY_BASE_S * 2**attempt, RETRY_LIMIT_S))
     mine = update(Outbox).where(Outbox.id == outbox_id, Outbox.attempts == attempt, Outbox.done_at.is_(None))
-    session.execute(mine.values(available_at=now + delay, last_error=error[:2000]))
+    session.execute(mine.values(available_at=now + delay, last_error=error))

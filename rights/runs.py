@@ -14,12 +14,21 @@ from demur.files import atomic_directory
 from demur.receipts.statement import run_recorded
 from demur.runs import AbsenceProof, ConsumedTree, InclusionProof, RunRecord
 from demur.signing import VerifyKey
-from models import ExclusionListVersion, Manifest, ManifestState, RunState, TrainingRun, TrainingRunManifest, new_public_id
+from models import ExclusionListVersion, FailureReason, Manifest, ManifestState, RunState, TrainingRun, TrainingRunManifest, new_public_id
 from rights import audit, log, outbox
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE, RunArtefacts
 
 TRAIN_RUN = "train_run"
 SIGNERS_DIR = "runs"  # inside the keys directory
+
+
+FAILURES = {
+    FailureReason.NO_MANIFEST: "There was no registered manifest to train on.",
+    FailureReason.REFUSED: "The trainer refused its exclusion list, its data or a setting.",
+    FailureReason.INTERRUPTED: "It was interrupted too often.",
+    FailureReason.FAILED: "The trainer failed.",
+    FailureReason.RECORD_REFUSED: "Its record did not pass the checks.",
+}
 
 
 class RunNameTaken(DemurError):
@@ -61,7 +70,7 @@ def queue_run(session: Session, name: str, tier: str, now: datetime) -> Training
         _refuse_taken(session, name)
         run = TrainingRun(public_id=new_public_id(), name=name)
         session.add(run)
-    run.state, run.tier, run.queued_at, run.failure = RunState.QUEUED, tier, now, ""
+    run.state, run.tier, run.queued_at, run.failure_reason = RunState.QUEUED, tier, now, None
     run.directory = new_public_id()  # a new one at each try: what a failed try left is not taken for this one's
     session.flush()
     audit.record(session, audit.OPERATOR, "run.queued", run.public_id, {"tier": tier}, now)
@@ -73,16 +82,16 @@ def begin_run(session: Session, run: TrainingRun, now: datetime) -> None:
     """The run's process is starting, perhaps again after an interruption."""
     run.state = RunState.TRAINING
     run.started_at = now
-    run.failure = ""
+    run.failure_reason = None
     audit.record(session, audit.SYSTEM, "run.started", run.public_id, {}, now)
 
 
-def fail_run(session: Session, run: TrainingRun, sentence: str, now: datetime) -> None:
+def fail_run(session: Session, run: TrainingRun, reason: FailureReason, now: datetime) -> None:
     """The run came to an end that trying again would not change."""
     run.state = RunState.FAILED
     run.finished_at = now
-    run.failure = sentence
-    audit.record(session, audit.SYSTEM, "run.failed", run.public_id, {"failure": sentence}, now)
+    run.failure_reason = reason
+    audit.record(session, audit.SYSTEM, "run.failed", run.public_id, {"reason": reason.value}, now)
 
 
 def recorded_runs(session: Session) -> Sequence[TrainingRun]:
@@ -190,7 +199,7 @@ def _foreign_run(
 def _take_in(session: Session, run: TrainingRun, record: RunRecord, digest: str, now: datetime) -> None:
     run.state = RunState.RECORDED
     run.tier = record.tier
-    run.failure = ""
+    run.failure_reason = None
     run.run_id = record.run_id
     run.started_at = record.started_at
     run.finished_at = record.finished_at

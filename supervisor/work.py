@@ -5,9 +5,10 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Manifest, ManifestState, RunState, TrainingRun
+from models import FailureReason, Manifest, ManifestState, RunState, TrainingRun
 from rights.artefacts import RunArtefacts
 from rights.imports import under_way_of_manifests
+from rights.runs import FAILURES
 from supervisor.terminal import Work
 
 
@@ -46,5 +47,5 @@ def _registered(manifest: Manifest) -> str:
 
 def _ended(run: TrainingRun) -> str:
     if run.state == RunState.FAILED:
-        return f"{run.name} failed: {run.failure}"
+        return f"{run.name} failed. {FAILURES[run.failure_reason or FailureReason.FAILED]}"
     return f"{run.name} is trained on {run.consumed_size or 0:,} photos"

@@ -65,5 +65,5 @@ def _facts(run: TrainingRun) -> dict[str, Any]:
         "consumed": run.consumed_size,
         "finished_at": run.finished_at,
         "id": run.public_id,
-        "failure": run.failure or None,
+        "failure": run.failure_reason.value if run.failure_reason else None,
     }

@@ -78,7 +78,7 @@ def train(workplace: Workplace, name: str) -> TrainingRun:
     settle(workplace)
     with workplace.reading() as session:
         run = session.scalars(select(TrainingRun).where(TrainingRun.name == name)).one()
-    assert run.state is RunState.RECORDED, run.failure
+    assert run.state is RunState.RECORDED, run.failure_reason
     return run
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from sqlalchemy import select
 
 from demur.signing import SigningKey
 from jobs.broker import Handing
 from jobs.performing import Performer
 from jobs.workplace import Workplace, now
-from models import Manifest, Outbox, RunState, TrainingRun
+from models import AuditEvent, FailureReason, Manifest, Outbox, RunState, TrainingRun
 from rights.artefacts import RECORD_FILE
 from rights.runs import queue_run
 from tests.unit.rights.records import write_record
@@ -63,7 +64,7 @@ def test_a_run_that_was_finished_before_its_worker_died_is_recorded_without_trai
     (folder / RECORD_FILE).write_bytes(envelope)
     Performer(workplace, Event()).carry_out(Handing(1, 1, 20))
     recorded, row = after(workplace, run)
-    assert (recorded.state, recorded.consumed_size, recorded.failure) == (RunState.RECORDED, 1, "")
+    assert (recorded.state, recorded.consumed_size, recorded.failure_reason) == (RunState.RECORDED, 1, None)
     assert row.done_at is not None
 
 
@@ -75,28 +76,33 @@ def test_a_record_that_is_refused_fails_the_run(workplace: Workplace):
     Performer(workplace, Event()).carry_out(Handing(1, 1, 20))
     failed, row = after(workplace, run)
     assert failed.state is RunState.FAILED
-    assert failed.failure
+    assert failed.failure_reason is FailureReason.RECORD_REFUSED
     assert row.done_at is not None
 
 
-def test_a_run_without_any_manifest_fails_with_one_sentence(workplace: Workplace):
+def test_a_run_without_any_manifest_fails(workplace: Workplace):
     with workplace.writing.begin() as session:
         session.delete(session.get_one(Manifest, 1))
     run = queued(workplace)
     Performer(workplace, Event()).carry_out(Handing(1, 1, 20))
     failed, row = after(workplace, run)
-    assert (failed.state, failed.failure) == (RunState.FAILED, "There is no registered manifest to train on.")
+    assert (failed.state, failed.failure_reason) == (RunState.FAILED, FailureReason.NO_MANIFEST)
     assert row.done_at is not None
 
 
-def test_what_the_trainer_refuses_is_told_in_its_words(workplace: Workplace):
+def test_what_the_trainer_says_is_for_the_operator_alone(workplace: Workplace):
     (workplace.config.runs_dir).mkdir()
     (workplace.config.runs_dir / "list-state.json").write_text("{}")
     run = queued(workplace)
     Performer(workplace, Event()).carry_out(Handing(1, 1, 20))
     failed, _ = after(workplace, run)
     assert failed.state is RunState.FAILED
-    assert "remembers a published list" in failed.failure
+    assert failed.failure_reason is FailureReason.REFUSED
+    [log] = (workplace.config.data_dir / "logs").glob("trainer-*.log")
+    assert "remembers a published list" in log.read_text()
+    with workplace.reading() as session:
+        noted = session.scalars(select(AuditEvent).where(AuditEvent.action == "run.failed")).one()
+    assert noted.detail == {"reason": "refused"}
 
 
 def wait_for(path: Path) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from demur.runs import AbsenceProof, InclusionProof
 from demur.signing import SigningKey, UnknownKey
-from models import Outbox, RunState, TrainingRun
+from models import FailureReason, Outbox, RunState, TrainingRun
 from rights import runs
 from rights.optouts import Photos
 from rights.runs import consumption_proof, queue_run, record_run, recorded_runs, trusted_signers
@@ -98,10 +98,10 @@ def test_a_failed_run_is_queued_again_under_its_name(office: Office):
     with office.sessions.begin() as session:
         run = queue_run(session, "Run 1", "tests", NOW)
         first = run.directory
-        runs.fail_run(session, run, "The disk was full.", NOW)
+        runs.fail_run(session, run, FailureReason.FAILED, NOW)
     with office.sessions.begin() as session:
         again = queue_run(session, "Run 1", "cpu", NOW)
-        assert (again.id, again.state, again.tier, again.failure) == (run.id, RunState.QUEUED, "cpu", "")
+        assert (again.id, again.state, again.tier, again.failure_reason) == (run.id, RunState.QUEUED, "cpu", None)
         assert again.directory != first
         assert len(session.scalars(select(Outbox)).all()) == 2
 
