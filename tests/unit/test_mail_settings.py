@@ -66,7 +66,29 @@ def test_addresses(address: str):
 
 
 @pytest.mark.parametrize(
-    "address", ["", "a", "@b", "a@", "a@b c", "a@b\r\nRCPT TO:<c@d>", "a@b>", "ä@b", "a@-b", '"a b"@c', "a" * 65 + "@b"], ids=repr
+    "address",
+    [
+        "",
+        "a",
+        "@b",
+        "a@",
+        "a@b c",
+        "a@b\r\nRCPT TO:<c@d>",
+        "a@b>",
+        "ä@b",
+        "a@-b",
+        '"a b"@c',
+        "a" * 65 + "@b",
+        "=?utf-8?q?victim?=@b.c",
+        "a@b..c",
+        "a..b@c",
+        ".a@b",
+        "a.@b",
+        "a@b-.c",
+        "a@.b",
+        "a@" + "b" * 254,
+    ],
+    ids=repr,
 )
 def test_no_addresses(address: str):
     assert not MAIL_ADDRESS.fullmatch(address)

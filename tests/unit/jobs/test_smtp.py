@@ -125,3 +125,13 @@ def test_a_server_that_says_nothing_is_given_up(mail: EmailMessage, monkeypatch:
     monkeypatch.setattr("jobs.smtp.TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(MailServerAway, match="SMTPServerDisconnected"):
         send(MailServer.parse(f"smtp://127.0.0.1:{silent.getsockname()[1]}"), mail)
+
+
+@pytest.mark.parametrize("address", ["a@b..c", "a@b, c@d", ""])
+def test_what_a_parser_makes_another_address_of_is_mailed_to_nobody(address: str):
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "privacy@lantern.example", address, "x"
+    with smtp_server() as inbox, pytest.raises(MailRefused) as refused:
+        hand_over(inbox, mail)
+    assert refused.value.for_good
+    assert inbox.envelopes == []
