@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from demur.adapters.judging import tell
 from demur.errors import DemurError
 from demur.exclusions import ExclusionList
+from demur.exclusions.columns import KEY_COLUMNS, folded
 from demur.files import atomic_file
 from demur.filtering.parquet import compared_columns, judged, judged_none, opened
 from demur.filtering.report import FilterReport, Progress
@@ -31,22 +32,28 @@ class BadUid(DemurError, ValueError):
     """A uid is not DataComp's: up to 32 hex digits."""
 
 
-def write_subset(metadata: Path, target: Path, exclusions: ExclusionList, progress: Progress = lambda done, total: None) -> FilterReport:
+def write_subset(
+    metadata: Path, target: Path, exclusions: ExclusionList, progress: Progress = lambda done, total: None, *, allow_unreadable: int = 0
+) -> FilterReport:
     """Writes the uids of a Parquet file, or of all Parquet files in a directory, that the list keeps: sorted, each once.
 
     The resharder copies a sample as often as its uid stands in the file, and knows samples by nothing but their uid. So a uid is left out
-    when any row that has it is excluded. Memory: 48 bytes for each row in a 256th of them, and a batch; disk: 32 bytes a row.
+    when any row that has it is excluded, or is one of up to `allow_unreadable` that cannot be compared with the list.
 
-    Raises EmptySource, UnreadableManifest, NoKeyColumn, BadKeyColumn, BadUid, OSError.
+    Memory: 48 bytes for each row in a 256th of them, and a batch; disk: 32 bytes a row.
+
+    Raises EmptySource, UnreadableRows, UnreadableManifest, NoKeyColumn, BadKeyColumn, BadUid, OSError.
     """
-    files, report = _files(metadata), FilterReport()
+    files, report = _files(metadata), FilterReport(allow_unreadable=allow_unreadable)
     with tempfile.TemporaryDirectory(prefix=".uids.", dir=target.parent) as scratch:
         kept, dropped = _Parts(Path(scratch) / "kept"), _Parts(Path(scratch) / "dropped")
         for done, file in enumerate(files, start=1):
+            report.begin(file.name)
             for uids, mask in _judged(file, exclusions, report):
                 kept.add(uids[mask])
                 dropped.add(uids[~mask])
             progress(done, len(files))
+        report.refuse_unreadable()
         with atomic_file(target) as whole:
             _write(Path(scratch) / "sorted", (np.setdiff1d(kept.read(part), dropped.read(part)) for part in range(_PARTS)), whole)
     tell(report.not_applied, exclusions, str(metadata))
@@ -65,13 +72,14 @@ def _judged(file: Path, exclusions: ExclusionList, report: FilterReport) -> Iter
     with opened(file) as parquet:
         columns = compared_columns(parquet.schema_arrow, file, exclusions, {"uid": "uid"})
         report.add(judged_none(columns, exclusions, parquet.schema_arrow))
-        for batch in parquet.iter_batches(_READ_ROWS, columns=sorted({"uid", *columns.values()})):
+        for batch in parquet.iter_batches(_READ_ROWS, columns=sorted({"uid", *columns.names})):
             yield _uids(batch.column("uid"), file), report.add(judged(batch, columns, exclusions)).to_numpy(zero_copy_only=False)
 
 
 def _uids(column: pa.Array, file: Path) -> _Uids:
     """Shorter ones lack leading zeros, which the resharder adds, too."""
-    digits = pc.ascii_lpad(column.cast(pa.string()), _DIGITS, "0")
+    spelled = KEY_COLUMNS["uid"].read(column).values
+    digits = pc.ascii_lpad(folded(spelled.cast(pa.large_string()), hyphens=False), _DIGITS, "0")
     try:
         octets = bytes.fromhex("".join(digits.to_pylist()))
     except (ValueError, TypeError) as error:

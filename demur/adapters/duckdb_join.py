@@ -1,6 +1,6 @@
-"""DuckDB relations without their excluded rows: an anti join for each kind of key, and the near-duplicate rule as a function."""
+"""DuckDB relations without their excluded rows: the rules of `demur filter` as a function that DuckDB calls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from uuid import uuid4
 
 import pyarrow as pa
@@ -9,64 +9,75 @@ from duckdb.func import ARROW, SPECIAL
 from duckdb.sqltypes import BOOLEAN, DuckDBPyType
 
 from demur.adapters.judging import applied_columns
-from demur.exclusions import ExclusionList, KeyKind
-from demur.exclusions.keycolumns import PERCEPTUAL_COLUMNS, TEXT_KINDS, BadKeyColumn
-from demur.filtering.keys import keyed_table
-
-_TEXT = {"varchar", "enum", "uuid"} | {
-    f"{sign}{size}" for sign in ("", "u") for size in ("tinyint", "smallint", "integer", "bigint", "hugeint")
-}
+from demur.exclusions import ExclusionList, Judgement
+from demur.filtering.keys import ComparedColumns
+from demur.filtering.parquet import judged_none
+from demur.filtering.report import FilterReport, UnreadableRows
 
 
-def without_excluded(connection: DuckDBPyConnection, relation: DuckDBPyRelation, exclusions: ExclusionList) -> DuckDBPyRelation:
+def without_excluded(
+    connection: DuckDBPyConnection, relation: DuckDBPyRelation, exclusions: ExclusionList, *, allow_unreadable: int = 0
+) -> DuckDBPyRelation:
     """The relation without the rows that the list excludes, in no particular order. Lazy, like every relation.
 
-    Entries are joined by every key column that the relation has. Confirmed near duplicates are told by a function of the columns phash, pdq
-    and pdq_quality, which DuckDB calls with 2,048 rows at a time: so the rule and its search are those of `demur filter`.
+    DuckDB hands the key columns to the library, 2,048 rows at a time: so they are read and compared as by `demur filter`.
 
     Args:
         connection: the one that the relation is of.
+        allow_unreadable: how many rows may be left out because they cannot be compared. Other than 0, they are counted at once, by a pass
+            over the relation.
 
-    Raises NoKeyColumn, BadKeyColumn (a key column whose type cannot be compared with text).
+    Raises NoKeyColumn, BadKeyColumn, UnreadableRows; a query of the relation ends with DuckDB's InvalidInputException, which names
+    UnreadableRows, when none is allowed and one is met.
     """
-    columns, types = applied_columns(relation.columns, exclusions, "the relation"), dict(zip(relation.columns, relation.types, strict=True))
-    for kind in TEXT_KINDS:
-        if kind in columns and kind in exclusions.head.counts:
-            entries = connection.from_arrow(pa.table({"key": exclusions.entries.keys_of(kind)})).set_alias("entries")
-            key = _text(kind, columns[kind], types[columns[kind]])
-            relation = relation.set_alias("kept").join(entries, f"{key} = entries.key", how="anti")
-    if KeyKind.PHASH in exclusions.head.counts and columns.keys() >= set(PERCEPTUAL_COLUMNS):
-        hashes = [columns[ours] for ours in PERCEPTUAL_COLUMNS]
-        function = _near_duplicate_rule(connection, [types[name] for name in hashes], exclusions)
-        relation = relation.filter(f"{function}({', '.join(map(_quoted, hashes))})")
-    return relation
+    columns = applied_columns(relation.columns, exclusions, "the relation")
+    judged_none(columns, exclusions, relation.limit(0).to_arrow_table().schema)  # refuses what cannot be compared before any query runs
+    types = dict(zip(relation.columns, relation.types, strict=True))
+    functions = _Functions(connection, columns, [types[name] for name in columns.names], exclusions)
+    if allow_unreadable:
+        functions.refuse_unreadable(relation, allow_unreadable)
+        return relation.filter(functions.add(lambda judgement: judgement.keep))
+    return relation.filter(functions.add(_kept))
 
 
-def _text(kind: KeyKind, column: str, column_type: DuckDBPyType) -> str:
-    """SQL for a column as text, as the list spells its keys. Raises BadKeyColumn."""
-    name = f"kept.{_quoted(column)}"
-    if column_type.id not in _TEXT | {"blob"}:
-        raise BadKeyColumn(f"the column {column} holds {column_type}, which cannot be compared with the list's text keys")
-    text = f"decode({name})" if column_type.id == "blob" else f"CAST({name} AS VARCHAR)"
-    if kind is not KeyKind.SHA256:
-        return text
-    return (
-        f"CASE WHEN octet_length({name}) = 32 THEN lower(hex({name})) ELSE lower({text}) END"
-        if column_type.id == "blob"
-        else f"lower({text})"
-    )
+class _Functions:
+    """Functions of the key columns, which stay for as long as the connection lasts."""
+
+    def __init__(
+        self, connection: DuckDBPyConnection, columns: ComparedColumns, types: list[DuckDBPyType], exclusions: ExclusionList
+    ) -> None:
+        self._connection, self._columns, self._types, self._exclusions = connection, columns, types, exclusions
+
+    def add(self, answer: Callable[[Judgement], pa.BooleanArray]) -> str:
+        """SQL that calls a new function, which gives for each row what `answer` makes of its judgement."""
+
+        def judged(*parts: pa.ChunkedArray) -> pa.BooleanArray:
+            cells = dict(zip(self._columns.names, parts, strict=True))
+            return answer(self._exclusions.judge(self._columns.rows(len(parts[0]), cells.__getitem__)))
+
+        name = f"demur_{uuid4().hex}"
+        self._connection.create_function(name, judged, [*self._types], BOOLEAN, type=ARROW, null_handling=SPECIAL)
+        return f"{name}({', '.join(map(_quoted, self._columns.names))})"
+
+    def refuse_unreadable(self, relation: DuckDBPyRelation, allowed: int) -> None:
+        """Raises UnreadableRows."""
+        report = FilterReport(allow_unreadable=allowed)
+
+        def counted(judgement: Judgement) -> pa.BooleanArray:
+            return report.add(judgement)
+
+        relation.filter(self.add(counted)).aggregate("count(*)").fetchall()
+        report.refuse_unreadable()
 
 
-def _near_duplicate_rule(connection: DuckDBPyConnection, types: Sequence[DuckDBPyType], exclusions: ExclusionList) -> str:
-    """Adds a function of the perceptual columns that says whether a row is kept, for as long as the connection lasts; returns its name."""
-
-    def kept(phash: pa.ChunkedArray, pdq: pa.ChunkedArray, quality: pa.ChunkedArray) -> pa.BooleanArray:
-        hashes = zip(PERCEPTUAL_COLUMNS, (phash, pdq, quality), strict=True)
-        return exclusions.judge(keyed_table({ours: part.combine_chunks() for ours, part in hashes})).keep
-
-    name = f"demur_keeps_{uuid4().hex}"
-    connection.create_function(name, kept, [*types], BOOLEAN, type=ARROW, null_handling=SPECIAL)
-    return name
+def _kept(judgement: Judgement) -> pa.BooleanArray:
+    report = FilterReport()
+    keep = report.add(judgement)
+    try:
+        report.refuse_unreadable()
+    except UnreadableRows as error:
+        raise UnreadableRows(f"UnreadableRows: {error}") from error
+    return keep
 
 
 def _quoted(name: str) -> str:

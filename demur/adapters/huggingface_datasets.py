@@ -1,6 +1,7 @@
 """Hugging Face `datasets` without their excluded rows, map-style and streaming."""
 
 import hashlib
+from dataclasses import replace
 from typing import TypeVar
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from demur import __version__
 from demur.adapters.judging import judge_rows, tell
 from demur.digests import canonical_json
 from demur.exclusions import ExclusionList
+from demur.exclusions.columns.reading import faults_of
 from demur.filtering.pictures import PictureGone, picture_files
 from demur.filtering.report import FilterReport
 
@@ -17,7 +19,9 @@ _ROWS, _PICTURES = 10_000, 64  # at once; pictures are held in memory
 _Set = TypeVar("_Set", Dataset, IterableDataset)
 
 
-def without_excluded(dataset: _Set, exclusions: ExclusionList, *, pictures: str | None = None, num_proc: int | None = None) -> _Set:
+def without_excluded(
+    dataset: _Set, exclusions: ExclusionList, *, pictures: str | None = None, num_proc: int | None = None, allow_unreadable: int = 0
+) -> _Set:
     """The data set without the rows that the list excludes; a streaming one is filtered as it is read.
 
     Args:
@@ -25,13 +29,14 @@ def without_excluded(dataset: _Set, exclusions: ExclusionList, *, pictures: str 
             are compared with the list by their digest, and by how they look in all eight orientations. A row is judged by all of its
             pictures. Costs a decode a picture.
         num_proc: processes, for a map-style data set.
+        allow_unreadable: how many rows each process may leave out because they cannot be compared with the list.
 
     A map-style data set is cached under a digest of its own fingerprint and the list's root: the same list is not applied twice, and a
     list with other entries is applied anew.
 
     Raises NoKeyColumn, BadKeyColumn, UnreadableRows (a picture is gone); a streaming data set raises them when it is read.
     """
-    judge = _Judge(exclusions, pictures)
+    judge = _Judge(exclusions, pictures, allow_unreadable)
     options = {"batched": True, "batch_size": _PICTURES if pictures else _ROWS}
     if isinstance(dataset, IterableDataset):
         formatting = dataset._formatting  # it has no public name
@@ -46,32 +51,32 @@ def without_excluded(dataset: _Set, exclusions: ExclusionList, *, pictures: str 
 class _Judge:
     """The function given to `filter`; travels to other processes."""
 
-    def __init__(self, exclusions: ExclusionList, pictures: str | None) -> None:
+    def __init__(self, exclusions: ExclusionList, pictures: str | None, allow_unreadable: int) -> None:
         self._exclusions, self._pictures, self._told = exclusions, pictures, False
+        self._report = FilterReport(allow_unreadable=allow_unreadable)
 
     def __call__(self, batch: pa.Table) -> pa.BooleanArray:
-        report = FilterReport()
-        pictures = None if self._pictures is None else _files(batch[self._pictures], report)
-        report.refuse_unreadable()
-        judgement = judge_rows(
-            batch.column_names, lambda name: batch[name].combine_chunks(), pictures, self._exclusions, report, "the data set"
-        )
+        pictures, gone = (None, {}) if self._pictures is None else _files(batch[self._pictures])
+        judgement = judge_rows(batch.column_names, len(batch), batch.column, pictures, self._exclusions, self._report, "the data set")
+        keep = self._report.add(replace(judgement, faults=(*judgement.faults, *faults_of(gone))))
+        self._report.refuse_unreadable(more_to_come=True)
         if not self._told:
             tell(judgement.not_applied, self._exclusions, "the data set")
             self._told = True
-        return judgement.keep
+        return keep
 
 
-def _files(column: pa.ChunkedArray, report: FilterReport) -> list[list[bytes]]:
-    """The files of each row's pictures. A row one of whose pictures is gone has none, and is counted as unreadable."""
+def _files(column: pa.ChunkedArray) -> tuple[list[list[bytes]], dict[int, tuple[str, str]]]:
+    """The files of each row's pictures, and, by their positions, the rows one of whose pictures is gone: why, and which."""
     files: list[list[bytes]] = []
-    for value in column.to_pylist():
+    gone: dict[int, tuple[str, str]] = {}
+    for position, value in enumerate(column.to_pylist()):
         try:
             files.append(picture_files(value, _file_at))
         except PictureGone as error:
-            report.add_unreadable("picture is gone", str(error))
+            gone[position] = "picture is gone", str(error)
             files.append([])
-    return files
+    return files, gone
 
 
 def _file_at(path: str) -> bytes:

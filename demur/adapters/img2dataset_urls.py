@@ -22,6 +22,7 @@ def filter_url_list(
     *,
     input_format: str,
     url_col: str = "url",
+    allow_unreadable: int = 0,
     progress: Progress = lambda done, total: None,
 ) -> FilterReport:
     """Writes `url_list` without its excluded rows to `target`: a file, or a directory of files as img2dataset takes it.
@@ -29,19 +30,24 @@ def filter_url_list(
     Args:
         input_format, url_col: as they are given to img2dataset. txt (one address a line), csv, tsv, jsonl or parquet. Rows are also judged
             by the other key columns that they have, such as a uid or the sha256 to verify.
+        allow_unreadable: how many rows may be left out because they cannot be compared with the list.
         progress: told of each file's rows or bytes.
 
     Memory is bounded by a batch of rows; a target appears whole or not at all. Raises UnknownFormat (also for packed lists, which are to be
-    unpacked first), EmptySource, UnreadableManifest, NoKeyColumn, BadKeyColumn, TargetExists, OSError.
+    unpacked first), EmptySource, UnreadableRows, UnreadableManifest, NoKeyColumn, BadKeyColumn, TargetExists, OSError.
     """
-    filter_file, report = _filter(input_format, url_col), FilterReport()
+    filter_file, report = _filter(input_format, url_col), FilterReport(allow_unreadable=allow_unreadable)
     if url_list.is_dir():
         with atomic_directory(target) as scratch:
             for file in _files(url_list, input_format):
+                report.begin(file.name)
                 filter_file(file, scratch / file.name, exclusions, report, progress)
+            report.refuse_unreadable()
     else:
+        report.begin(url_list.name)
         with atomic_file(target) as scratch:
             filter_file(url_list, scratch, exclusions, report, progress)
+            report.refuse_unreadable()
     tell(report.not_applied, exclusions, str(url_list))
     return report
 

@@ -1,14 +1,15 @@
-"""What the adapters share: rows are judged by the columns that they have, and what cannot be compared is told as a warning."""
+"""What the adapters share: rows are judged by the columns that they have, rows that cannot be compared stop them, and kinds of entries that
+nothing can be compared with are told as a warning."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from demur.exclusions import ExclusionList, Judgement, KeyKind
-from demur.exclusions.keycolumns import NoKeyColumn
-from demur.filtering.keys import key_columns, keyed_table
+from demur.exclusions.columns import NoKeyColumn
+from demur.exclusions.columns.rows import Cells
+from demur.filtering.keys import ComparedColumns, key_columns
 from demur.filtering.parquet import judged_none
 from demur.filtering.pictures import judge_seen
 from demur.filtering.report import FilterReport
@@ -32,7 +33,8 @@ def tell(not_applied: Iterable[KeyKind], exclusions: ExclusionList, where: str) 
 
 def judge_rows(
     names: Iterable[str],
-    column: Callable[[str], pa.Array],
+    rows: int,
+    column: Callable[[str], Cells],
     pictures: Sequence[Sequence[bytes]] | None,
     exclusions: ExclusionList,
     report: FilterReport,
@@ -43,18 +45,21 @@ def judge_rows(
     Other columns are not asked for. Raises NoKeyColumn when there is nothing to judge by; BadKeyColumn.
     """
     try:
-        ours = key_columns(names, where)
+        found = key_columns(names, where)
     except NoKeyColumn:
         if pictures is None:
             raise
         return judge_seen(_nothing_written(len(pictures), exclusions), pictures, exclusions, report)
-    written = exclusions.judge(keyed_table({name: column(theirs) for name, theirs in ours.items()}))
+    written = exclusions.judge(ComparedColumns.of(found, exclusions.head.counts).rows(rows, column))
     return written if pictures is None else judge_seen(written, pictures, exclusions, report)
 
 
-def applied_columns(names: Iterable[str], exclusions: ExclusionList, where: str) -> dict[str, str]:
-    """Our name → theirs of the key columns among `names`. Tells the kinds of entries without a column. Raises NoKeyColumn."""
-    columns = key_columns(names, where)
+def applied_columns(names: Iterable[str], exclusions: ExclusionList, where: str) -> ComparedColumns:
+    """The columns among `names` that entries are compared with. Tells the kinds of entries without a column.
+
+    Raises NoKeyColumn, BadKeyColumn.
+    """
+    columns = ComparedColumns.of(key_columns(names, where), exclusions.head.counts)
     tell(judged_none(columns, exclusions).not_applied, exclusions, where)
     return columns
 

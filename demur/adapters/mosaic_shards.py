@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
 from streaming.base.compression import decompress
 from streaming.base.format import FileInfo, MDSWriter
 from streaming.base.format.mds.encodings import mds_decode
@@ -17,11 +16,13 @@ from streaming.base.hashing import get_hash
 
 from demur.adapters.judging import judge_rows, tell
 from demur.exclusions import ExclusionList
-from demur.exclusions.keycolumns import BadKeyColumn
+from demur.exclusions.columns import BadKeyColumn
 from demur.files import atomic_directory
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 
-_COMPARABLE = {"str", "str_int", "int", "bytes", *(f"{sign}int{bits}" for sign in ("u", "") for bits in (8, 16, 32, 64))}
+_INTEGERS = {"int", "str_int", *(f"{sign}int{bits}" for sign in ("u", "") for bits in (8, 16, 32, 64))}
+_READABLE = {"str", "bytes", *_INTEGERS, "str_float", "str_decimal", "float32", "float64"}
+"""Encodings of which Python values come that a key column can have."""
 _ENCODED = "encoded"
 _PICTURE_FILES = {"bytes", "jpeg", "png"}
 _SHARED = ("column_names", "column_encodings", "column_sizes", "compression", "hashes", "size_limit")
@@ -33,6 +34,7 @@ def rewrite_shards(
     exclusions: ExclusionList,
     *,
     pictures: str | None = None,
+    allow_unreadable: int = 0,
     progress: Progress = lambda done, total: None,
 ) -> FilterReport:
     """Writes the data set in the directory `source` (which holds index.json) without its excluded samples to the new directory `target`.
@@ -43,20 +45,23 @@ def rewrite_shards(
     Args:
         pictures: a column of picture files (bytes, jpeg or png): they are compared with the list by their digest, and by how they look in
             all eight orientations. Costs a decode a picture.
+        allow_unreadable: how many samples may be left out because they cannot be compared with the list.
         progress: told of shards.
 
-    Memory: a few shards. Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, TargetExists, OSError.
+    Memory: a few shards. Raises UnreadableRows, UnreadableManifest, NoKeyColumn, BadKeyColumn, TargetExists, OSError.
     """
-    shards, report = _shards(source), FilterReport()
+    shards, report = _shards(source), FilterReport(allow_unreadable=allow_unreadable)
     with atomic_directory(target) as scratch, _writer(shards[0], scratch) as writer:
         for done, shard in enumerate(shards, start=1):
             samples = shard.samples()
+            report.begin(shard.raw.basename)
             column = partial(shard.column, samples)
             files = None if pictures is None else shard.pictures(samples, pictures)
-            mask = report.add(judge_rows(shard.described["column_names"], column, files, exclusions, report, str(source)))
+            mask = report.add(judge_rows(shard.described["column_names"], len(samples), column, files, exclusions, report, str(source)))
             for sample in compress(samples, mask.to_pylist()):
                 writer.write({_ENCODED: sample})
             progress(done, len(shards))
+        report.refuse_unreadable()
     tell(report.not_applied, exclusions, str(source))
     return report
 
@@ -134,11 +139,11 @@ class _Shard:
             raise UnreadableManifest(f"{self.source / file.basename} is not what the index describes: changed or cut short")
         return data
 
-    def column(self, samples: Sequence[bytes], name: str) -> pa.Array:
+    def column(self, samples: Sequence[bytes], name: str) -> list[object]:
         """A key column, decoded. Raises BadKeyColumn, UnreadableManifest."""
-        encoding = self._encoding(name, _COMPARABLE)
+        encoding = self._encoding(name, _READABLE)
         try:
-            return pa.array([mds_decode(encoding, cell) for cell in self._cells(samples, name)])
+            return [mds_decode(encoding, cell) for cell in self._cells(samples, name)]
         except ValueError as error:
             raise UnreadableManifest(f"a shard of {self.source} has a column {name} that is not {encoding}") from error
 

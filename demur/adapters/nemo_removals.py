@@ -21,23 +21,28 @@ _READ = "jpg"  # the reader knows no other extension, and takes it as it is spel
 _SCHEMA = pa.schema({"id": pa.string()})
 
 
-def write_removals(tars: Path, target: Path, exclusions: ExclusionList, progress: Progress = lambda done, total: None) -> FilterReport:
+def write_removals(
+    tars: Path, target: Path, exclusions: ExclusionList, progress: Progress = lambda done, total: None, *, allow_unreadable: int = 0
+) -> FilterReport:
     """Writes to the new directory `target`, for each tar in the directory `tars` and below, a Parquet file with the ids of what goes.
 
     Holds for partitions of one tar each, which is what `FilePartitioningStage` makes unless it is told otherwise. Tars of the same name
     share their ids: what goes from one goes from the other. Samples are judged by key, .json member, digest and look, as `demur filter`
-    judges them. Memory is bounded by a batch of samples and a tar's ids.
+    judges them; up to `allow_unreadable` samples that cannot be compared go as well. Memory is bounded by a batch of samples and the ids
+    of a tar.
 
-    Raises EmptySource, UnreadableManifest, BadKeyColumn, TargetExists, OSError.
+    Raises UnreadableRows, EmptySource, UnreadableManifest, BadKeyColumn, TargetExists, OSError.
     """
-    files, report = sorted(tars.rglob("*.tar")), FilterReport()
+    files, report = sorted(tars.rglob("*.tar")), FilterReport(allow_unreadable=allow_unreadable)
     if not files:
         raise EmptySource(f"{tars} holds no tar")
     with atomic_directory(target) as scratch:
         for done, tar in enumerate(files, start=1):
+            report.begin(tar.name)
             ids = pa.table({"id": list(_excluded(tar, exclusions, report))}, schema=_SCHEMA)
             pq.write_table(ids, scratch / f"{done:06d}.parquet")
             progress(done, len(files))
+        report.refuse_unreadable()
     tell(report.not_applied, exclusions, str(tars))
     return report
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
+from demur.exclusions.columns import KEY_COLUMNS, BadKeyColumn
 from demur.similarity.index import SimilarityIndex
 from demur.similarity.query import Query
 from demur.similarity.query_table import read_queries
@@ -75,11 +76,15 @@ class _Part:
     @classmethod
     def of(cls, batches: Sequence[pa.RecordBatch]) -> "_Part":
         table = pa.Table.from_batches(batches).combine_chunks()
-        uids, digests, phashes, pdqs, qualities = (table[name].combine_chunks() for name in COLUMNS)
+        uids, digests, phashes, pdqs, qualities = (_read(name, table[name]) for name in COLUMNS)
         usable = pc.and_(pc.and_(phashes.is_valid(), pdqs.is_valid()), pc.fill_null(pc.greater_equal(qualities, MIN_QUALITY), False))
         octets = b"".join(pc.fill_null(pdqs.cast(pa.binary()), bytes(32)).to_pylist())
         return cls(
-            uids, digests, _unsigned(phashes), np.frombuffer(octets, np.uint8).reshape(-1, 32), usable.to_numpy(zero_copy_only=False)
+            uids.cast(pa.string()),
+            digests.cast(pa.string()),
+            phashes.fill_null(0).to_numpy(),
+            np.frombuffer(octets, np.uint8).reshape(-1, 32),
+            usable.to_numpy(zero_copy_only=False),
         )
 
     def pdq(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
@@ -96,12 +101,13 @@ class _Part:
         yield self.phashes[self.comparable], np.flatnonzero(self.comparable).astype(np.uint32)
 
 
-def _unsigned(phashes: pa.Array) -> npt.NDArray[np.uint64]:
-    """A column of 64-bit hashes; 0 where there is none. Spark, which knows no unsigned numbers, reads them as decimals."""
-    if pa.types.is_decimal(phashes.type):
-        words = np.frombuffer(pc.fill_null(phashes.cast(pa.decimal128(20, 0)), 0).buffers()[1], "<u8")
-        return words[2 * phashes.offset : 2 * (phashes.offset + len(phashes)) : 2].copy()
-    return pc.fill_null(phashes.cast(pa.int64()), 0).to_numpy().view(np.uint64)
+def _read(name: str, column: pa.ChunkedArray) -> pa.Array:
+    """A key column as every reader has it. Raises BadKeyColumn, also when any value cannot be read: its row would be found by nothing."""
+    reading = KEY_COLUMNS[name].read(column)
+    for fault in reading.faults:
+        example = next(iter(fault.examples.values()), "")
+        raise BadKeyColumn(f"{len(fault.positions)} values of the column {name} cannot be read: {fault.reason}, for example {example}")
+    return reading.values
 
 
 def _parts(batches: Iterable[pa.RecordBatch], rows_at_once: int) -> Iterator[_Part]:

@@ -12,8 +12,9 @@ from torch.utils.data import Sampler
 
 from demur.adapters.judging import judge_rows, tell
 from demur.errors import DemurError
-from demur.exclusions import ExclusionList
+from demur.exclusions import ExclusionList, Judgement
 from demur.filtering import FilterReport, excluded_positions
+from demur.filtering.keys import record_table
 from demur.vectors import DeletionVectors
 from demur.vectors.bitmaps import array_of
 
@@ -37,35 +38,46 @@ class KeptSampler(Sampler[int]):
         self._shuffle, self._seed, self._rank, self._world = shuffle, seed, rank, world
 
     @classmethod
-    def by_manifest(cls, manifest: Path, exclusions: ExclusionList, **options: Any) -> Self:
+    def by_manifest(cls, manifest: Path, exclusions: ExclusionList, *, allow_unreadable: int = 0, **options: Any) -> Self:
         """The data set's items are the rows of a Parquet file. Reads the columns that the list is compared with, on all cores.
 
-        Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError.
+        allow_unreadable: how many rows may be left out because they cannot be compared.
+
+        Raises UnreadableRows, UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError.
         """
-        report = FilterReport()
+        report = FilterReport(allow_unreadable=allow_unreadable)
         gone = excluded_positions(manifest, exclusions, report)
+        report.refuse_unreadable()
         tell(report.not_applied, exclusions, str(manifest))
         return cls.without(gone, report.rows, **options)
 
     @classmethod
-    def by_columns(cls, batches: Iterable[pa.RecordBatch], exclusions: ExclusionList, **options: Any) -> Self:
+    def by_columns(cls, batches: Iterable[pa.RecordBatch], exclusions: ExclusionList, *, allow_unreadable: int = 0, **options: Any) -> Self:
         """Judges any table that describes the data set's items in their order, a batch at a time.
 
-        Raises NoKeyColumn, BadKeyColumn.
+        Raises UnreadableRows, NoKeyColumn, BadKeyColumn.
         """
-        report, kept = FilterReport(), [np.empty(0, dtype=np.int64)]
-        for batch in batches:
-            start, judgement = report.rows, judge_rows(batch.schema.names, batch.column, None, exclusions, report, "the table")
+        report = FilterReport(allow_unreadable=allow_unreadable)
+        judgements = (judge_rows(batch.schema.names, len(batch), batch.column, None, exclusions, report, "the table") for batch in batches)
+        return cls._judged(judgements, exclusions, report, options)
+
+    @classmethod
+    def _judged(cls, judgements: Iterable[Judgement], exclusions: ExclusionList, report: FilterReport, options: Mapping[str, Any]) -> Self:
+        kept = [np.empty(0, dtype=np.int64)]
+        for judgement in judgements:
+            start = report.rows
             kept.append(start + np.flatnonzero(report.add(judgement)))
+        report.refuse_unreadable()
         tell(report.not_applied, exclusions, "the table")
         return cls(torch.from_numpy(np.concatenate(kept)), **options)
 
     @classmethod
-    def by_uids(cls, uids: Iterable[str], exclusions: ExclusionList, **options: Any) -> Self:
-        """Judges the uids of the data set's items in their order."""
-        parts = iter(uids)
-        batches = (pa.record_batch({"uid": pa.array(part, pa.string())}) for part in iter(lambda: list(islice(parts, _AT_ONCE)), []))
-        return cls.by_columns(batches, exclusions, **options)
+    def by_uids(cls, uids: Iterable[object], exclusions: ExclusionList, *, allow_unreadable: int = 0, **options: Any) -> Self:
+        """Judges the uids of the data set's items in their order: text, whole numbers, or UUIDs. Raises UnreadableRows."""
+        items, report = iter(uids), FilterReport(allow_unreadable=allow_unreadable)
+        parts = iter(lambda: list(islice(items, _AT_ONCE)), [])
+        judgements = (exclusions.judge(record_table([{"uid": uid} for uid in part], "the uids")) for part in parts)
+        return cls._judged(judgements, exclusions, report, options)
 
     @classmethod
     def by_vectors(cls, vectors: DeletionVectors, shards: Mapping[str, int], **options: Any) -> Self:

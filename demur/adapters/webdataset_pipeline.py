@@ -26,11 +26,13 @@ class NotExcluded:
     `decode`, pictures are no bytes any more and cannot be compared with the list's digests and hashes; this is told once. Travels to the
     workers of a loader. `report` counts what this process has seen.
 
-    Raises NotASample, UnreadableManifest (a .json member that is not JSON), BadKeyColumn.
+    `allow_unreadable`: how many samples each process may leave out because they cannot be compared with the list.
+
+    Raises NotASample, UnreadableRows, UnreadableManifest (a .json member that is not JSON), BadKeyColumn.
     """
 
-    def __init__(self, exclusions: ExclusionList) -> None:
-        self.report = FilterReport()
+    def __init__(self, exclusions: ExclusionList, *, allow_unreadable: int = 0) -> None:
+        self.report = FilterReport(allow_unreadable=allow_unreadable)
         self._exclusions = exclusions
 
     def __call__(self, sample: Mapping[str, Any]) -> bool:
@@ -38,6 +40,7 @@ class NotExcluded:
             raise NotASample("samples can be told apart by the exclusion list only before to_tuple, batched and the like")
         first = self.report.rows == 0
         keep = bool(self.report.add(self._judge(sample))[0].as_py())
+        self.report.refuse_unreadable(more_to_come=True)
         if first:
             tell(self.report.not_applied, self._exclusions, "the first sample of the pipeline")
         return keep

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from demur.cli.lists import with_list_options
-from demur.cli.output import json_option, note, print_json
+from demur.cli.output import json_option, note, print_json, printable
 from demur.signing import VerifyKey
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pyarrow as pa
+    from demur.exclusions.columns import KeyedRows
 
 EXCLUDED = 4
 
@@ -60,10 +60,10 @@ def explain_command(
     from demur.exclusions.matching import WHY
     from demur.exclusions.reader import ExclusionList
 
-    table = _compared({**row, **dict(values)})
+    rows = _compared({**row, **dict(values)})
     exclusions = ExclusionList.open(list_source, key=key, token=token, state=state)
-    head, entry = exclusions.head, exclusions.explain(table.to_pylist()[0])
-    not_applied = exclusions.judge(table).not_applied
+    head, entry = exclusions.head, exclusions.explain(rows)
+    not_applied = exclusions.judge(rows).not_applied
     version = f"version {head.version} of {head.list_id}"
     if as_json:
         print_json(
@@ -77,7 +77,7 @@ def explain_command(
         )
     elif entry:
         click.echo(f"Excluded by {version}: {WHY[entry.kind]}.")
-        click.echo(f"  entry: {' '.join(filter(None, (entry.kind.value, entry.key, entry.pdq)))}")
+        click.echo(printable(f"  entry: {' '.join(filter(None, (entry.kind.value, entry.key, entry.pdq)))}"))
     else:
         click.echo(f"Kept: no entry of {version} excludes this row.")
         for kind in not_applied:
@@ -85,15 +85,16 @@ def explain_command(
     ctx.exit(EXCLUDED if entry else 0)
 
 
-def _compared(fields: dict[str, Any]) -> "pa.Table":
-    """One row, of the columns that lists speak about. A value that none can be compared with is refused, not passed over as in filtering.
+def _compared(fields: dict[str, Any]) -> "KeyedRows":
+    """One row, of the columns that lists speak about. A value that none can be compared with is refused. Raises UsageError, NoKeyColumn."""
+    from demur.exclusions.columns import BadKeyColumn
+    from demur.filtering.keys import record_table
 
-    Raises UsageError, NoKeyColumn.
-    """
-    from demur.filtering.keys import key_columns, record_table
-
-    table = record_table([fields], "the row")
-    for ours, theirs in key_columns(fields, "the row").items():
-        if fields[theirs] not in (None, "") and not table[ours][0].is_valid:
-            raise click.UsageError(f"{fields[theirs]!r} is not a {ours}")
-    return table
+    rows = record_table([fields], "the row")
+    try:
+        faults = [fault for name in rows.columns for fault in rows.reading(name).faults]
+    except BadKeyColumn as error:
+        raise click.UsageError(str(error)) from error
+    for fault in faults:
+        raise click.UsageError(printable(f"{fault.examples[0]} is not what a list can be compared with: {fault.reason}"))
+    return rows

@@ -9,16 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from demur.exclusions.columns import PERCEPTUAL_COLUMNS, TEXT_KINDS, BadKeyColumn, Fault, KeyedRows, folded, hyphenated, trimmed
 from demur.exclusions.entries import Entry, KeyKind
-from demur.exclusions.keycolumns import (
-    PERCEPTUAL_COLUMNS,
-    TEXT_KINDS,
-    BadKeyColumn,
-    NoKeyColumn,
-    number_column,
-    perceptual_columns,
-    text_column,
-)
 from demur.exclusions.keytable import KeyTable
 from demur.exclusions.near import NearTable
 from demur.exclusions.numbers import NumberSet
@@ -28,6 +20,8 @@ from demur.exclusions.texts import hex_words
 from demur.similarity.rules import MIN_QUALITY, PDQ_CONFIRMED, PHASH_RADIUS
 
 Keys = TypeVar("Keys", KeyTable, NumberSet)
+IDENTIFIERS = (KeyKind.UID, KeyKind.OWNER)
+"""Kinds of keys that are compared in one form, however they are spelled (demur.exclusions.columns.identifiers)."""
 
 WHY = {
     KeyKind.UID: "its uid is on the list",
@@ -44,21 +38,47 @@ WHY = {
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a list says about a table."""
+    """What a list says about a table. A row is excluded, or nobody can say whether it is (`unreadable`), or it may be used (`keep`)."""
 
     kinds: NDArray[np.int8]  # (n,) position in KeyKind of what excludes the row, -1 = nothing does
     not_applied: tuple[KeyKind, ...]  # kinds of which the list has entries, but for which the table has no columns
+    faults: tuple[Fault, ...] = ()  # rows with a key that cannot be compared, some of which other keys exclude
 
     @cached_property
     def keep(self) -> pa.BooleanArray:
         """(n,) without nulls, True = keep."""
-        return pa.array(self.kinds < 0)
+        return pa.array(self.kinds < 0 if not self.faults else (self.kinds < 0) & ~self._faulty)
 
     @property
     def dropped(self) -> dict[KeyKind, int]:
         """Rows by the first kind that excludes them, in the order of `Matcher.ORDER`; kinds that exclude none are left out."""
         numbers = ((kind, np.count_nonzero(self.kinds == code)) for code, kind in enumerate(KINDS))
         return {kind: int(number) for kind, number in numbers if number}
+
+    @property
+    def unreadable(self) -> tuple[Fault, ...]:
+        """The rows that nothing excludes and that must not be kept, each under its first fault."""
+        counted, found = self.kinds >= 0, []
+        for fault in self.faults:
+            positions = fault.positions[~counted[fault.positions]]
+            counted = counted | _marked(len(counted), positions)
+            if len(positions):
+                found.append(
+                    Fault(
+                        fault.reason, positions, {place: fault.examples[place] for place in positions.tolist() if place in fault.examples}
+                    )
+                )
+        return tuple(found)
+
+    def also(self, other: "Judgement") -> "Judgement":
+        """The same rows judged once more by other keys: what either excludes is excluded."""
+        kinds = np.where(self.kinds >= 0, self.kinds, other.kinds)
+        not_applied = tuple(kind for kind in self.not_applied if kind in other.not_applied)
+        return Judgement(kinds, not_applied, self.faults + other.faults)
+
+    @property
+    def _faulty(self) -> NDArray[np.bool_]:
+        return np.logical_or.reduce([_marked(len(self.kinds), fault.positions) for fault in self.faults])
 
 
 class Matcher:
@@ -70,71 +90,110 @@ class Matcher:
         self._entries = entries
         self._listed = [kind for kind in self.ORDER if kind in entries.counts]
         self._keys: dict[tuple[KeyKind, type], Any] = {}
+        self._hyphens: dict[KeyKind, bool] = {}
         self._near = self._near_table() if KeyKind.PHASH in entries.counts else None
 
     def _near_table(self) -> NearTable:
         return NearTable(hex_words(self._entries.keys_of(KeyKind.PHASH)), self._entries.pdqs.view("<u8"))
 
-    def judge(self, table: pa.Table) -> Judgement:
+    def judge(self, table: pa.Table | KeyedRows) -> Judgement:
         """Raises NoKeyColumn, BadKeyColumn."""
-        _refuse_keyless(table)
-        kinds, not_applied = np.full(len(table), -1, dtype=np.int8), []
+        rows = table if isinstance(table, KeyedRows) else KeyedRows.of_table(table)
+        rows.refuse_keyless()
+        kinds, not_applied = np.full(rows.rows, -1, dtype=np.int8), []
         for kind in self._listed:
-            excluded = self._excluded(kind, table, kinds < 0)
+            excluded = self._excluded(kind, rows, kinds < 0)
             if excluded is None:
                 not_applied.append(kind)
             else:
                 np.copyto(kinds, KINDS.index(kind), where=excluded & (kinds < 0))
-        return Judgement(kinds, tuple(not_applied))
+        compared = [name for kind in self._listed if kind not in not_applied for name in _columns_of(kind)]
+        return Judgement(kinds, tuple(not_applied), rows.faults(compared))
 
-    def explain(self, row: Mapping[str, Any]) -> Entry | None:
-        """The entry that excludes one row, or None; `WHY` says by which reason. Raises NoKeyColumn, BadKeyColumn."""
-        names = (*(kind.value for kind in TEXT_KINDS), *PERCEPTUAL_COLUMNS)
-        table = pa.table({name: _single(name, row[name]) for name in names if name in row})
-        _refuse_keyless(table)
+    def explain(self, row: Mapping[str, Any] | KeyedRows) -> Entry | None:
+        """The entry that excludes one row, or None; `WHY` says by which reason.
+
+        Raises NoKeyColumn, BadKeyColumn, also when any of the values cannot be read.
+        """
+        rows = row if isinstance(row, KeyedRows) else _single(row)
+        rows.refuse_keyless()
+        for name in rows.columns:
+            for fault in rows.reading(name).faults:
+                raise BadKeyColumn(f"{fault.examples[0]} cannot be compared with the list: {fault.reason}")
         for kind in self._listed:
-            found = self._find(kind, table, np.ones(1, dtype=np.bool_))
+            found = self._find(kind, rows, np.ones(1, dtype=np.bool_))
             if found is not None and found[0] >= 0:
                 return self._entries[self._entries.span(kind).start + int(found[0])]
         return None
 
-    def _excluded(self, kind: KeyKind, table: pa.Table, undecided: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    def _excluded(self, kind: KeyKind, rows: KeyedRows, undecided: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
         """Which rows entries of this kind exclude; None when the table lacks the columns. Rows that are decided need not be looked at."""
-        numbers = number_column(table, kind)
-        if numbers is not None:
-            return self._keys_of(kind, NumberSet).has(numbers)
-        found = self._find(kind, table, undecided)
+        if kind is not KeyKind.PHASH and kind in rows:
+            numbers = _numbers(rows.reading(kind).values)
+            if numbers is not None:
+                return self._keys_of(kind, NumberSet).has(numbers)
+        found = self._find(kind, rows, undecided)
         return None if found is None else found >= 0
 
-    def _find(self, kind: KeyKind, table: pa.Table, undecided: NDArray[np.bool_]) -> NDArray[np.integer[Any]] | None:
+    def _find(self, kind: KeyKind, rows: KeyedRows, undecided: NDArray[np.bool_]) -> NDArray[np.integer[Any]] | None:
         """For each row the position among the entries of this kind of one that excludes it, or -1; else as `_excluded`."""
         if kind is KeyKind.PHASH:
-            return self._find_near(table, undecided)
-        column = text_column(table, kind)
-        return None if column is None else self._keys_of(kind, KeyTable).find(column)
+            return self._find_near(rows, undecided)
+        if kind not in rows:
+            return None
+        values = rows.reading(kind).values
+        table = self._keys_of(kind, KeyTable)
+        text = values.cast(pa.string()) if pa.types.is_integer(values.type) else values
+        return table.find(folded(text, hyphens=self._hyphens[kind]) if kind in IDENTIFIERS else text)
 
     def _keys_of(self, kind: KeyKind, form: type[Keys]) -> Keys:
         """The keys of a kind, in a form that is made when the first column comes that needs it."""
         if (kind, form) not in self._keys:
-            self._keys[kind, form] = form(self._entries.keys_of(kind))
+            keys = trimmed(self._entries.keys_of(kind))
+            if kind in IDENTIFIERS:
+                self._hyphens[kind] = hyphenated(keys)
+                keys = folded(keys, hyphens=self._hyphens[kind])
+            self._keys[kind, form] = form(keys)
         return self._keys[kind, form]
 
-    def _find_near(self, table: pa.Table, undecided: NDArray[np.bool_]) -> NDArray[np.int32] | None:
-        columns = perceptual_columns(table)
-        if columns is None or self._near is None:
+    def _find_near(self, rows: KeyedRows, undecided: NDArray[np.bool_]) -> NDArray[np.int32] | None:
+        if self._near is None or any(name not in rows for name in PERCEPTUAL_COLUMNS):
             return None
-        phashes, pdqs, qualities = columns
-        return self._near.find(phashes, pdqs, np.where(undecided, qualities, 0).astype(np.uint8))
+        phash, pdq, quality = (rows.reading(name).values for name in PERCEPTUAL_COLUMNS)
+        known = (phash.is_valid(), pdq.is_valid(), quality.is_valid())
+        usable = undecided & np.logical_and.reduce([mask.to_numpy(zero_copy_only=False) for mask in known])
+        words = _words(pdq)
+        return self._near.find(phash.fill_null(0).to_numpy(), words, np.where(usable, quality.fill_null(0).to_numpy(), 0).astype(np.uint8))
 
 
-def _refuse_keyless(table: pa.Table) -> None:
-    if not set(table.column_names) & {*(kind.value for kind in TEXT_KINDS), "phash"}:
-        raise NoKeyColumn("no list can exclude anything from a table without a column uid, sha256, url, owner or phash")
+def _single(row: Mapping[str, Any]) -> KeyedRows:
+    names = (*(kind.value for kind in TEXT_KINDS), *PERCEPTUAL_COLUMNS)
+    return KeyedRows.of_columns(1, {name: (name,) for name in names if name in row}, lambda name: [row[name]])
 
 
-def _single(name: str, value: Any) -> pa.Array:
-    kind = {"phash": pa.uint64(), "pdq": pa.binary(32)}.get(name)
+def _columns_of(kind: KeyKind) -> tuple[str, ...]:
+    return PERCEPTUAL_COLUMNS if kind is KeyKind.PHASH else (kind.value,)
+
+
+def _numbers(values: pa.Array) -> pa.Int64Array | None:
+    """Whole numbers as int64; None for anything else."""
+    if not pa.types.is_integer(values.type):
+        return None
     try:
-        return pa.array([value], None if isinstance(value, str) else kind)
-    except (pa.ArrowException, OverflowError, TypeError) as error:
-        raise BadKeyColumn(f"{value!r} cannot be compared with the list's {name} keys") from error
+        return values.cast(pa.int64())
+    except pa.ArrowInvalid:  # too large
+        return None
+
+
+def _words(pdq: pa.Array) -> NDArray[np.uint64]:
+    """(n, 4) The hashes as words; whatever stands there where one is null."""
+    data = pdq.buffers()[1]
+    if data is None or len(pdq) == 0:
+        return np.zeros((len(pdq), 4), dtype=np.uint64)
+    return np.frombuffer(data, dtype="<u8", count=4 * len(pdq), offset=32 * pdq.offset).reshape(-1, 4)
+
+
+def _marked(size: int, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[positions] = True
+    return mask

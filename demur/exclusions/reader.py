@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from demur.exclusions import trusted as rules
 from demur.exclusions.acknowledging import acknowledge
+from demur.exclusions.columns import KeyedRows
 from demur.exclusions.entries import Entry, KeyKind
 from demur.exclusions.head import Head
 from demur.exclusions.history import History, Verified, read_newest
@@ -98,23 +99,26 @@ class ExclusionList:
         return True
 
     def keep(self, table: pa.Table) -> pa.BooleanArray:
-        """For each row, whether it may be used: True = keep. (n,) without nulls. Raises NoKeyColumn, BadKeyColumn."""
+        """For each row, whether it may be used: True = keep. (n,) without nulls.
+
+        A row that cannot be compared may not; `judge` says which these are, and why. Raises NoKeyColumn, BadKeyColumn.
+        """
         return self.judge(table).keep
 
     def reasons(self, table: pa.Table) -> dict[KeyKind, int]:
         """How many rows are dropped by which kind of key; a row counts once, by the first kind in the order of `Matcher.ORDER`."""
         return self.judge(table).dropped
 
-    def judge(self, table: pa.Table) -> Judgement:
-        """`keep` and `reasons` in one pass, and which kinds of entries the table has no columns for.
+    def judge(self, table: pa.Table | KeyedRows) -> Judgement:
+        """`keep` and `reasons` in one pass, which rows cannot be compared, and which kinds of entries the table has no columns for.
 
-        Columns used when present: uid, sha256, url, owner (text; whole numbers count as their decimal text), and phash (uint64, or int64
-        with the same bits) with pdq (32 bytes) and pdq_quality. A row is dropped by a phash entry when it is a confirmed near duplicate
-        (demur.similarity.rules). Raises NoKeyColumn, BadKeyColumn.
+        Columns used when present: uid, sha256, url, owner, and phash with pdq and pdq_quality, in any of the spellings that
+        demur.exclusions.columns knows. A row is dropped by a phash entry when it is a confirmed near duplicate (demur.similarity.rules).
+        Raises NoKeyColumn, BadKeyColumn.
         """
         return self._held.matcher.judge(table)
 
-    def explain(self, row: Mapping[str, Any]) -> Entry | None:
+    def explain(self, row: Mapping[str, Any] | KeyedRows) -> Entry | None:
         """The entry that excludes a row given as column → value, or None; demur.exclusions.matching.WHY says why an entry of its kind does.
 
         Raises NoKeyColumn, BadKeyColumn.

@@ -66,6 +66,7 @@ def _filter_file(source: Path, target: Path, exclusions: ExclusionList, report: 
     if suffix(source.name) not in _FILTERS:
         raise UnknownFormat(f"{source} is not a manifest that can be filtered: its name ends in none of {', '.join(_FILTERS)}")
     target.parent.mkdir(parents=True, exist_ok=True)
+    report.begin(source.name)
     with atomic_file(target) as scratch:
         _FILTERS[suffix(source.name)](source, scratch, exclusions, report, progress)
         report.refuse_unreadable()
@@ -77,6 +78,7 @@ def _filter_directory(source: Path, target: Path, exclusions: ExclusionList, rep
         raise EmptySource(f"{source} holds no manifest: no file in it ends in any of {', '.join(_FILTERS)}")
     with atomic_directory(target) as scratch:
         for done, shard in enumerate(shards):
+            report.begin(shard.name)
             _FILTERS[suffix(shard.name)](shard, scratch / shard.name, exclusions, report, lambda _done, _total: None)
             progress(done + 1, len(shards))
         report.refuse_unreadable()

@@ -13,10 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from demur.exclusions.keycolumns import BadKeyColumn
 from demur.exclusions.matching import Judgement
 from demur.exclusions.reader import ExclusionList
-from demur.filtering.keys import NO_NAMES, Names, judged_columns, key_columns, keyed_table
+from demur.filtering.keys import NO_NAMES, ComparedColumns, Names, key_columns
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 
 _BATCH_ROWS, _BATCH_BYTES = 1 << 14, 1 << 24
@@ -66,27 +65,22 @@ def opened(source: Path, metadata: pq.FileMetaData | None = None) -> Iterator[pq
         raise UnreadableManifest(f"{source} cannot be read as Parquet: {error}") from error
 
 
-def compared_columns(schema: pa.Schema, source: Path, exclusions: ExclusionList, given: Names) -> dict[str, str]:
-    """Our name → the file's, of the columns that entries of the list are compared with. Raises NoKeyColumn, BadKeyColumn."""
-    columns = judged_columns(key_columns(schema.names, str(source), given), exclusions.head.counts)
-    for name in columns.values():
-        if schema.names.count(name) > 1:
-            raise BadKeyColumn(f"{source} has {schema.names.count(name)} columns named {name}")
-    return columns
+def compared_columns(schema: pa.Schema, source: Path, exclusions: ExclusionList, given: Names = NO_NAMES) -> ComparedColumns:
+    """The columns that entries of the list are compared with. Raises NoKeyColumn, BadKeyColumn."""
+    return ComparedColumns.of(key_columns(schema.names, str(source), given), exclusions.head.counts)
 
 
-def judged(rows: pa.RecordBatch, columns: Names, exclusions: ExclusionList) -> Judgement:
+def judged(rows: pa.RecordBatch, columns: ComparedColumns, exclusions: ExclusionList) -> Judgement:
     """`columns`: see compared_columns."""
-    return exclusions.judge(keyed_table({ours: rows.column(theirs) for ours, theirs in columns.items()}))
+    return exclusions.judge(columns.rows(len(rows), rows.column))
 
 
-def judged_none(columns: Names, exclusions: ExclusionList, schema: pa.Schema = NO_SCHEMA) -> Judgement:
+def judged_none(columns: ComparedColumns, exclusions: ExclusionList, schema: pa.Schema = NO_SCHEMA) -> Judgement:
     """What is said of no rows at all: which kinds of entries cannot be applied, also if the file turns out to have no rows.
 
     With the schema of the columns, all that it takes to judge rows is there afterwards.
     """
-    types = {ours: schema.field(theirs).type if theirs in schema.names else pa.null() for ours, theirs in columns.items()}
-    return exclusions.judge(keyed_table({ours: pa.nulls(0, kind) for ours, kind in types.items()}))
+    return exclusions.judge(columns.rows(0, lambda name: pa.nulls(0, schema.field(name).type if name in schema.names else pa.null())))
 
 
 def batch_rows(metadata: pq.FileMetaData) -> int:
@@ -99,7 +93,7 @@ def _row_bytes(group: pq.RowGroupMetaData) -> int:
     return max(1, group.total_byte_size // max(1, group.num_rows))
 
 
-def _kept(file: pq.ParquetFile, columns: Names, exclusions: ExclusionList, report: FilterReport) -> Iterator[pa.Table]:
+def _kept(file: pq.ParquetFile, columns: ComparedColumns, exclusions: ExclusionList, report: FilterReport) -> Iterator[pa.Table]:
     for batch in file.iter_batches(batch_rows(file.metadata), use_threads=False):
         keep = report.add(judged(batch, columns, exclusions))
         yield pa.Table.from_batches(_without_dropped(batch, keep), batch.schema)

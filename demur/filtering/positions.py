@@ -17,7 +17,7 @@ from pyroaring import BitMap64
 
 from demur.exclusions.matching import Judgement
 from demur.exclusions.reader import ExclusionList
-from demur.filtering.keys import NO_NAMES, Names
+from demur.filtering.keys import NO_NAMES, ComparedColumns, Names
 from demur.filtering.parquet import batch_rows, compared_columns, judged, judged_none, opened
 from demur.filtering.report import FilterReport, Progress
 
@@ -33,15 +33,16 @@ Piece = tuple[Judgement, NDArray[np.uint64]]
 def excluded_positions(
     source: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress = lambda done, total: None, given: Names = NO_NAMES
 ) -> BitMap64:
-    """The positions of the excluded rows of a Parquet file, counted from 0 through all its row groups.
+    """The positions of the rows of a Parquet file that may not be used, counted from 0 through all its row groups.
 
     Reads nothing but the columns that the list's entries are compared with, on all cores. `report` counts as it does in filtering: the
-    positions say nothing of the kinds in its `not_applied`. `given`: see key_columns. Raises UnreadableManifest, NoKeyColumn,
-    BadKeyColumn, OSError.
+    positions say nothing of the kinds in its `not_applied`. Rows that cannot be compared are among the positions; whether these are too
+    many, `report.refuse_unreadable` says. `given`: see key_columns. Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError.
     """
     positions = BitMap64()
     with opened(source) as file:
-        metadata, columns = file.metadata, compared_columns(file.schema_arrow, source, exclusions, given)
+        metadata = file.metadata
+        columns = compared_columns(file.schema_arrow, source, exclusions, given).without_spares(lambda name: _is_full(metadata, name))
         report.add(judged_none(columns, exclusions, file.schema_arrow))  # makes the matcher, too, before threads ask for it
 
     def judge(span: Span) -> list[Piece]:
@@ -57,12 +58,21 @@ def excluded_positions(
     return positions
 
 
-def _judged(file: pq.ParquetFile, span: Span, columns: Names, exclusions: ExclusionList) -> Iterator[Piece]:
+def _is_full(metadata: pq.FileMetaData, name: str) -> bool:
+    """Whether the file says of a column that each of its rows has a value: then no other column need stand in for it."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        chunk = next((chunk for chunk in map(group.column, range(group.num_columns)) if chunk.path_in_schema == name), None)
+        told = chunk.statistics if chunk is not None and chunk.physical_type not in ("FLOAT", "DOUBLE") else None  # NaN is no null
+        if told is None or not (told.has_null_count and told.has_min_max) or told.null_count or not str(told.min).strip():
+            return False
+    return True
+
+
+def _judged(file: pq.ParquetFile, span: Span, columns: ComparedColumns, exclusions: ExclusionList) -> Iterator[Piece]:
     start, groups = span
-    names = list(columns.values())
-    for batch in file.iter_batches(batch_rows(file.metadata), row_groups=groups, columns=names, use_threads=False):
+    for batch in file.iter_batches(batch_rows(file.metadata), row_groups=groups, columns=columns.names, use_threads=False):
         judgement = judged(batch, columns, exclusions)
-        yield judgement, (np.flatnonzero(judgement.kinds >= 0) + start).astype(np.uint64)
+        yield judgement, (np.flatnonzero(~judgement.keep.to_numpy(zero_copy_only=False)) + start).astype(np.uint64)
         start += len(batch)
 
 

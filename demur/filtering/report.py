@@ -50,6 +50,8 @@ class FilterReport:
     notes: Counter[str] = field(default_factory=Counter)
     """What was met besides, and how often, such as samples with several pictures: nothing was left out for it."""
     _not_applied: set[KeyKind] | None = None
+    _where: str = ""
+    _rows_before: int = 0
 
     @property
     def not_applied(self) -> list[KeyKind]:
@@ -66,8 +68,16 @@ class FilterReport:
         """Rows that could not be compared with the list, for whatever reason."""
         return sum(each.rows for each in self._unreadable.values())
 
+    def begin(self, where: str) -> None:
+        """From here on rows are those of this file, by which examples name them."""
+        self._where, self._rows_before = f"{where}, ", self.rows
+
     def add(self, judgement: Judgement) -> pa.BooleanArray:
         """Counts a judged batch, and returns its mask."""
+        first = self.rows - self._rows_before + 1
+        for fault in judgement.unreadable:
+            examples = [f"{self._where}row {first + position}: {shown}" for position, shown in fault.examples.items()]
+            self._count(fault.reason, examples or [f"{self._where}row {first + int(fault.positions[0])}"], len(fault.positions))
         self.rows += len(judgement.keep)
         self.kept += judgement.keep.true_count
         self.dropped.update(judgement.dropped)
@@ -88,11 +98,14 @@ class FilterReport:
         if count:
             self.notes[what] += count
 
-    def refuse_unreadable(self) -> None:
-        """To be called before the copy is put in place. Raises UnreadableRows when more rows are unreadable than are allowed, or all."""
+    def refuse_unreadable(self, *, more_to_come: bool = False) -> None:
+        """To be called before the copy is put in place, or, with `more_to_come`, before rows are handed on.
+
+        Raises UnreadableRows when more rows are unreadable than are allowed, or when in the end all are.
+        """
         number = self.unreadable_rows
-        if number > self.allow_unreadable or (number and number == self.rows):
-            reasons = "; ".join(f"{reason}: {each.rows:,} ({each.examples[0]})" for reason, each in self._unreadable.items())
+        if number > self.allow_unreadable or (number and number == self.rows and not more_to_come):
+            reasons = "; ".join(f"{reason}: {each.rows:,} ({each.examples[0]})" for reason, each in sorted(self._unreadable.items()))
             raise UnreadableRows(
                 f"{number:,} of {self.rows:,} rows cannot be compared with the list, and {self.allow_unreadable:,} are allowed: {reasons}"
             )
@@ -100,7 +113,7 @@ class FilterReport:
     def _count(self, reason: str, examples: Sequence[str], rows: int) -> None:
         counted = self._unreadable.setdefault(reason, Unreadable())
         counted.rows += rows
-        counted.examples += [printable(example) for example in examples[: EXAMPLES - len(counted.examples)]]
+        counted.examples += [printable(example) for example in examples[: max(0, EXAMPLES - len(counted.examples))]]
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from demur.manifests.catalogue import Catalogue
 from demur.manifests.errors import (
+    DoubledColumn,
     EmptySource,
     ManifestError,
     MissingColumn,
@@ -19,6 +20,7 @@ from demur.manifests.rebuilding import rebuild_tables
 
 __all__ = [
     "Catalogue",
+    "DoubledColumn",
     "EmptySource",
     "ImportReport",
     "ManifestError",

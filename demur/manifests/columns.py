@@ -1,7 +1,7 @@
 """Turns a manifest's columns, whatever their type, into the catalogue's types, value by value only where it must.
 
-Each column is first converted as a whole. Where that fails, its values are converted one by one, and those that cannot be are told
-by a mask, so that one bad value costs one row.
+Each column is first converted as a whole. Where that fails, its values are converted one by one, and a mask says which cannot be, so that
+one bad value costs one row. Key columns are read as the filter reads them (demur.exclusions.columns).
 """
 
 import datetime
@@ -15,11 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from demur.exclusions.columns import KEY_COLUMNS, BadKeyColumn
 from demur.manifests.schema import SCHEMA
 
 Mask = npt.NDArray[np.bool_]
-_HEX = np.zeros(256, dtype=np.bool_)
-_HEX[list(b"0123456789abcdef")] = True
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,8 @@ class _Conversion:
 
 def convert(name: str, column: pa.Array) -> tuple[pa.Array, Mask | None]:
     """The column in the catalogue's type, and which of its values could not be converted (None: all could)."""
+    if name in KEY_COLUMNS:
+        return _key(name, column)
     wanted = SCHEMA.field(name).type if name in SCHEMA.names else pa.string()
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -43,6 +44,15 @@ def convert(name: str, column: pa.Array) -> tuple[pa.Array, Mask | None]:
         return conversion.whole(column), None
     except (pa.ArrowException, UnicodeDecodeError):
         return _one_by_one(column, conversion, wanted)
+
+
+def _key(name: str, column: pa.Array) -> tuple[pa.Array, Mask | None]:
+    try:
+        reading = KEY_COLUMNS[name].read(column)
+    except BadKeyColumn:  # no value of such a type can be read
+        bad: Mask = column.is_valid().to_numpy(zero_copy_only=False)
+        return pa.nulls(len(column), KEY_COLUMNS[name].canonical), bad if bad.any() else None
+    return reading.values.cast(KEY_COLUMNS[name].canonical), reading.unreadable if reading.faults else None
 
 
 def _one_by_one(column: pa.Array, conversion: _Conversion, wanted: pa.DataType) -> tuple[pa.Array, Mask]:
@@ -108,56 +118,6 @@ def _number(low: int, high: int) -> Callable[[object], int | None]:
     return value
 
 
-def _whole_sha256(column: pa.Array) -> pa.Array:
-    text = _whole_text(column)
-    offsets = np.frombuffer(text.buffers()[1], dtype=np.int32, count=text.offset + len(text) + 1)[text.offset :]
-    lengths = np.diff(offsets)
-    data = text.buffers()[2]
-    spelled = np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]] if data is not None else np.empty(0, dtype=np.uint8)
-    expected = 64 if text.null_count == 0 else pc.if_else(text.is_valid(), 64, 0).to_numpy(zero_copy_only=False)
-    if not np.all(lengths == expected) or not np.all(_HEX[spelled]):
-        raise _refuse(column)
-    return text
-
-
-def _sha256(value: object) -> str:
-    return _raw_hash(value, 32).hex()
-
-
-def _raw_hash(value: object, size: int) -> bytes:
-    """`size` bytes, from these bytes or from their hex digits."""
-    if isinstance(value, bytes) and len(value) == size:
-        return value
-    text = _text(value)
-    if not re.fullmatch(rf"[0-9a-fA-F]{{{2 * size}}}", text):
-        raise ValueError("not a hash")
-    return bytes.fromhex(text)
-
-
-def _whole_phash(column: pa.Array) -> pa.Array:
-    if pa.types.is_uint64(column.type):
-        return column
-    if pa.types.is_int64(column.type):  # what databases without unsigned numbers store
-        return column.view(pa.uint64())
-    raise _refuse(column)
-
-
-def _phash(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**64:
-        return value % 2**64
-    return int.from_bytes(_raw_hash(value, 8), "big")
-
-
-def _whole_pdq(column: pa.Array) -> pa.Array:
-    if pa.types.is_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
-        return column.cast(pa.binary(32))
-    raise _refuse(column)
-
-
-def _pdq(value: object) -> bytes:
-    return _raw_hash(value, 32)
-
-
 def _whole_time(column: pa.Array) -> pa.Array:
     wanted = pa.timestamp("s")
     if pa.types.is_timestamp(column.type):
@@ -184,9 +144,5 @@ _SIDE = _Conversion(_whole_number(0, 2**31 - 1, pa.int32()), _number(0, 2**31 - 
 _CONVERSIONS = {
     "width": _SIDE,
     "height": _SIDE,
-    "sha256": _Conversion(_whole_sha256, _sha256),
-    "phash": _Conversion(_whole_phash, _phash),
-    "pdq": _Conversion(_whole_pdq, _pdq),
-    "pdq_quality": _Conversion(_whole_number(0, 100, pa.uint8()), _number(0, 100)),
     "posted_at": _Conversion(_whole_time, _time),
 }

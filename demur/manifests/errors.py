@@ -19,6 +19,10 @@ class MissingColumn(ManifestError):
     """A table has no column that could name its rows."""
 
 
+class DoubledColumn(ManifestError):
+    """A table has two columns of one name, and nobody can say which is meant."""
+
+
 class WrongColumnType(ManifestError):
     """A table's column is of a type of which no value can be read."""
 

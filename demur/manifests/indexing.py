@@ -1,6 +1,6 @@
 """What a manifest brings to a similarity index: the phash of each row that can match at all."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from demur.exclusions.columns import KEY_COLUMNS
 from demur.manifests.catalogue import Catalogue
 from demur.manifests.columns import convert
 from demur.manifests.errors import MissingColumn, TruncatedSource, WrongColumnType
@@ -21,20 +22,7 @@ U64 = npt.NDArray[np.uint64]
 U32 = npt.NDArray[np.uint32]
 NEEDED = ("phash", "pdq_quality")
 BATCH_ROWS = 1 << 18
-_TEXT_OR_BYTES = (
-    pa.types.is_string,
-    pa.types.is_large_string,
-    pa.types.is_binary,
-    pa.types.is_large_binary,
-    pa.types.is_fixed_size_binary,
-    pa.types.is_null,
-)
-READABLE: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
-    "phash": (*_TEXT_OR_BYTES, pa.types.is_integer),
-    "pdq_quality": (*_TEXT_OR_BYTES, pa.types.is_integer, pa.types.is_floating),
-    "pdq": _TEXT_OR_BYTES,
-}
-"""Types of columns of which some value at least can be read."""
+READ = ("phash", "pdq_quality", "pdq")
 
 
 @dataclass
@@ -81,15 +69,14 @@ def _described(path: Path) -> tuple[dict[str, str], int]:
     for name in NEEDED:
         if name not in named:
             raise MissingColumn(f"{path} has no column '{name}', so its rows cannot be found by their looks.")
-    columns = {name: named[name] for name in READABLE if name in named}
+    columns = {name: named[name] for name in READ if name in named}
     for name, theirs in columns.items():
         _refuse_unreadable(name, schema.field(theirs).type, path)
     return columns, rows
 
 
 def _refuse_unreadable(name: str, kind: pa.DataType, path: Path) -> None:
-    value = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if not any(readable(value) for readable in READABLE[name]):
+    if not KEY_COLUMNS[name].takes(kind.value_type if pa.types.is_dictionary(kind) else kind):
         raise WrongColumnType(f"The column '{name}' of {path} is of type {kind}, which cannot be read as one.")
 
 

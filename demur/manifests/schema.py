@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from demur.manifests.errors import MissingColumn
+from demur.exclusions.columns import KEY_COLUMNS, PATHS, BadKeyColumn, aliased, refuse_doubled
+from demur.manifests.errors import DoubledColumn, MissingColumn
 
 SCHEMA = pa.schema(
     [
@@ -26,33 +27,37 @@ SCHEMA = pa.schema(
 """rows.parquet. `owner` is "" where the manifest names none. `shard` and `row` say where the row and its picture came from."""
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "uid": ("uid", "key", "id", "sample_id"),
-    "owner": ("owner", "user", "user_id", "account"),
-    "url": ("url", "image_url"),
+    **{name: tuple(alias for alias in column.aliases if alias not in PATHS) for name, column in KEY_COLUMNS.items()},
     "caption": ("caption", "text"),
     "width": ("width",),
     "height": ("height",),
-    "sha256": ("sha256",),
-    "phash": ("phash",),
-    "pdq": ("pdq",),
-    "pdq_quality": ("pdq_quality",),
     "posted_at": ("posted_at",),
     "status": ("status",),
     "visibility": ("visibility",),
-    "path": ("path", "file_name"),
+    "path": PATHS,
 }
-"""Column → the names it may have in a manifest, best first; compared without regard to case."""
+"""Column → the names it may have in a manifest, best first; compared without regard to case and to blanks around them."""
 
 
 def match_columns(names: Iterable[str], where: str) -> dict[str, str]:
     """Maps our column names to those of a table, leaving out the columns that it lacks and those we have no use for.
 
-    Raises MissingColumn when neither `uid` nor `path` is there: such rows could not be named.
+    Raises MissingColumn when neither `uid` nor `path` is there: such rows could not be named; DoubledColumn when two columns have the
+    name of a key, so that nobody can say which is meant.
     """
-    by_lower = {name.lower(): name for name in reversed(list(names))}
-    found = {ours: [by_lower[alias] for alias in aliases if alias in by_lower] for ours, aliases in ALIASES.items()}
-    columns = {ours: theirs[0] for ours, theirs in found.items() if theirs}
+    return {ours: theirs[0] for ours, theirs in match_all_columns(names, where).items()}
+
+
+def match_all_columns(names: Iterable[str], where: str) -> dict[str, tuple[str, ...]]:
+    """As `match_columns`, with all columns that a table has for one of ours, best first. Raises what that raises."""
+    names = list(names)
+    found = {ours: aliased(aliases, names) for ours, aliases in ALIASES.items()}
+    columns = {ours: theirs for ours, theirs in found.items() if theirs}
     if "uid" not in columns and "path" not in columns:
-        there = ", ".join(sorted(by_lower.values())) or "none"
+        there = ", ".join(sorted(names)) or "none"
         raise MissingColumn(f"{where} has no column 'uid' (or 'key', 'id', 'path') to name its rows by; its columns are: {there}.")
+    try:
+        refuse_doubled([name for ours, theirs in columns.items() if ours in KEY_COLUMNS for name in theirs], names, where)
+    except BadKeyColumn as error:
+        raise DoubledColumn(f"{error}.") from error
     return columns

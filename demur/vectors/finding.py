@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from demur.exclusions import KeyKind
-from demur.exclusions.keycolumns import PERCEPTUAL_COLUMNS, TEXT_KINDS
+from demur.exclusions.columns import PERCEPTUAL_COLUMNS, TEXT_KINDS
 from demur.exclusions.matching import Judgement, Matcher
 from demur.exclusions.parquet import PHASH
 from demur.exclusions.table import EntryTable
@@ -52,7 +52,7 @@ class Rows:
         columns = [*(kind.value for kind in TEXT_KINDS), *PERCEPTUAL_COLUMNS]
         excluded = BitMap()
         for piece in pieces(positions, PIECE):
-            excluded |= BitMap(piece[judge(self.catalogue.take(piece, columns)).kinds >= 0])
+            excluded |= BitMap(piece[~judge(self.catalogue.take(piece, columns)).keep.to_numpy(zero_copy_only=False)])
         return excluded
 
     @property
@@ -76,7 +76,7 @@ class Rows:
             return found
         matcher, columns = Matcher(entries), [kind.value for kind in entries.counts]
         for batch in self.catalogue.batches(columns):
-            excluded = np.flatnonzero(matcher.judge(pa.Table.from_batches([batch])).kinds >= 0)
+            excluded = np.flatnonzero(~matcher.judge(pa.Table.from_batches([batch])).keep.to_numpy(zero_copy_only=False))
             found |= _bitmap(excluded + start)
             start += len(batch)
             progress(start, self.catalogue.rows, "reading keys")

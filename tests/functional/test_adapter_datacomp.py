@@ -15,7 +15,7 @@ import pytest
 from demur.adapters.datacomp_subset import BadUid, write_subset
 from demur.adapters.judging import KindsNotApplied
 from demur.exclusions import Entry, ExclusionList, KeyKind
-from demur.exclusions.keycolumns import NoKeyColumn
+from demur.exclusions.columns import NoKeyColumn
 from demur.filtering import UnreadableManifest
 from demur.manifests.errors import EmptySource
 from tests.support.exclusion_lists import build_version_for_today, publish_version

@@ -13,7 +13,7 @@ from duckdb import DuckDBPyConnection
 from demur.adapters.duckdb_join import without_excluded
 from demur.adapters.judging import KindsNotApplied
 from demur.exclusions import Entry, ExclusionList, KeyKind
-from demur.exclusions.keycolumns import BadKeyColumn, NoKeyColumn
+from demur.exclusions.columns import BadKeyColumn, NoKeyColumn
 from tests.support.deletion_vectors import SCHEMA, keys_of, source_rows
 from tests.support.exclusion_lists import build_version_for_today, publish_version
 from tests.support.training_sets import BY, KEPT, KEY, exclusion_list, table

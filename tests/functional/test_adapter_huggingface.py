@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from demur.adapters.huggingface_datasets import without_excluded
 from demur.adapters.judging import KindsNotApplied
 from demur.exclusions import ExclusionList, KeyKind
-from demur.exclusions.keycolumns import NoKeyColumn
+from demur.exclusions.columns import NoKeyColumn
 from demur.filtering import UnreadableRows
 from tests.support.training_sets import KEPT, exclusion_list, mirrored, photos, table
 

@@ -17,7 +17,7 @@ import pytest
 from demur.adapters.img2dataset_urls import filter_url_list
 from demur.adapters.judging import KindsNotApplied
 from demur.exclusions import Entry, ExclusionList, KeyKind
-from demur.exclusions.keycolumns import NoKeyColumn
+from demur.exclusions.columns import NoKeyColumn
 from demur.files import TargetExists
 from demur.filtering import UnreadableManifest
 from demur.manifests.errors import EmptySource, UnknownFormat

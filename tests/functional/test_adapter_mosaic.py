@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from demur.exclusions import ExclusionList, KeyKind
-from demur.exclusions.keycolumns import BadKeyColumn, NoKeyColumn
+from demur.exclusions.columns import BadKeyColumn, NoKeyColumn
 from demur.files import TargetExists
 from demur.filtering import UnreadableManifest
 from tests.support.training_sets import BY, KEPT, exclusion_list, mirrored, photos, table, without_its_init

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from demur.adapters.judging import KindsNotApplied
 from demur.adapters.spark_join import without_excluded
 from demur.exclusions import Entry, ExclusionList, KeyKind
-from demur.exclusions.keycolumns import BadKeyColumn, NoKeyColumn
+from demur.exclusions.columns import BadKeyColumn, NoKeyColumn
 from tests.support.deletion_vectors import SCHEMA, keys_of, source_rows
 from tests.support.exclusion_lists import build_version_for_today, publish_version
 from tests.support.training_sets import KEPT, KEY, exclusion_list, table

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from demur.adapters.judging import KindsNotApplied
 from demur.adapters.torch_sampler import KeptSampler, PositionOutside
 from demur.exclusions import ExclusionList, KeyKind
-from demur.exclusions.keycolumns import NoKeyColumn
+from demur.exclusions.columns import NoKeyColumn
 from demur.vectors import DeletionVectors
 from demur.vectors.rules import OtherRows
 from tests.support.deletion_vectors import ROWS, SHARD_ROWS, Publisher, import_troublesome, keys_of, source_rows

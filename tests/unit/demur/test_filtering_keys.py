@@ -5,7 +5,7 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from demur.exclusions.keycolumns import BadKeyColumn
+from demur.exclusions.columns import BadKeyColumn
 from demur.filtering.keys import KEY_COLUMNS, keyed_table, record_table
 
 OTHERS: list[list[object]] = [[1.5, None], [True], [["a"]], [{"a": "b"}], [date(2026, 11, 21)]]

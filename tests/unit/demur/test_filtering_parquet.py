@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from demur.exclusions import Entry, ExclusionList, KeyKind
-from demur.exclusions.keycolumns import BadKeyColumn, NoKeyColumn
+from demur.exclusions.columns import BadKeyColumn, NoKeyColumn
 from demur.filtering import FilterReport, UnreadableManifest, excluded_positions, filter_manifest
 from demur.signing import SigningKey
 from tests.support.exclusion_lists import build_version_for_today, publish_version, uids

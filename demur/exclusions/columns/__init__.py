@@ -1,0 +1,36 @@
+"""Key columns: how those by which a list excludes are called, which types they may have, and what their values mean.
+
+One `KeyColumn` for each is read by import, filter, deletion vectors, Spark and every adapter alike. Pure: arrays and values come in.
+"""
+
+from demur.exclusions.columns.column import KeyColumn
+from demur.exclusions.columns.identifiers import fold, folded, hyphenated, trimmed
+from demur.exclusions.columns.kinds import KEY_COLUMNS, PATHS, PERCEPTUAL_COLUMNS, TEXT_KINDS
+from demur.exclusions.columns.names import NO_NAMES, Found, Names, aliased, key_columns, plain_name, refuse_doubled
+from demur.exclusions.columns.reading import BadKeyColumn, Fault, Misspelled, NoKeyColumn, Reading
+from demur.exclusions.columns.rows import KeyedRows
+
+__all__ = [
+    "KEY_COLUMNS",
+    "NO_NAMES",
+    "PATHS",
+    "PERCEPTUAL_COLUMNS",
+    "TEXT_KINDS",
+    "BadKeyColumn",
+    "Fault",
+    "Found",
+    "KeyColumn",
+    "KeyedRows",
+    "Misspelled",
+    "Names",
+    "NoKeyColumn",
+    "Reading",
+    "aliased",
+    "fold",
+    "folded",
+    "hyphenated",
+    "key_columns",
+    "plain_name",
+    "refuse_doubled",
+    "trimmed",
+]

@@ -1,0 +1,169 @@
+"""Uids and owners as they are compared: two spellings of one identifier are one key.
+
+Blank ends do not count; a UUID is the same in upper and lower case, with and without hyphens, in braces and as urn:uuid:…; 1001.0, which is
+what is left of a whole number after a float column, is 1001. Everything else is compared byte for byte: 07 is not 7, and Ada is not ada.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from demur.exclusions.columns.spellings import BLANKS
+from demur.exclusions.texts import Texts, byte_at, texts, word_at
+from demur.similarity.kernels import compiled
+
+TextArray: TypeAlias = pa.StringArray | pa.LargeStringArray
+
+EMPTY, BLANK_ENDS, OTHER_FORM = 1, 2, 4
+_UUID, _BARE = 36, 32  # characters with hyphens, and without
+_WRAPPED, _URN = 38, 45  # {…} and urn:uuid:…
+_CASE = np.uint64(0x4040404040404040)
+_BLANK_BYTES = np.zeros(256, dtype=np.bool_)
+_BLANK_BYTES[[*b" \t\n\v\f\r\x1c\x1d\x1e\x1f", *range(0x80, 0x100)]] = True  # of what is not ASCII, the slow way decides
+
+
+def trimmed(column: TextArray) -> TextArray:
+    """The texts without blank ends; null where nothing is left."""
+    found = _marks(texts(column), False, _BLANK_BYTES, False)
+    if found & BLANK_ENDS:
+        column = pc.utf8_trim(column, characters=BLANKS)
+    if found & (BLANK_ENDS | EMPTY):
+        empty = pc.equal(pc.binary_length(column), 0)
+        column = pc.if_else(empty, pa.scalar(None, column.type), column) if pc.any(empty).as_py() else column
+    return column
+
+
+def hyphenated(column: TextArray) -> bool:
+    """Whether UUIDs among these keys are better compared with hyphens: none of them lacks these."""
+    return not _marks(texts(column), True, _BLANK_BYTES, True) & OTHER_FORM
+
+
+def folded(column: TextArray, *, hyphens: bool) -> TextArray:
+    """Trimmed texts in the one form in which they are compared. The same array where all have it already.
+
+    hyphens: whether UUIDs get them, or lose them.
+    """
+    asked = texts(column)
+    if not _marks(asked, True, _BLANK_BYTES, hyphens) & OTHER_FORM:
+        return column
+    size = int(asked.offsets[-1] - asked.offsets[0]) + (_UUID - _BARE) * len(column)
+    offsets, data = np.zeros(len(column) + 1, dtype=np.int64), np.empty(max(size, 1), dtype=np.uint8)
+    _fold(asked, hyphens, offsets, data)
+    whole = pa.LargeStringArray.from_buffers(len(column), pa.py_buffer(offsets), pa.py_buffer(data))
+    return pc.if_else(column.is_valid(), whole, pa.scalar(None, pa.large_string())) if column.null_count else whole
+
+
+def fold(identifier: str) -> str:
+    """One identifier in the form in which it is compared, a UUID with hyphens."""
+    return str(folded(pa.array([identifier.strip(BLANKS)], pa.large_string()), hyphens=True)[0].as_py())
+
+
+@compiled
+def _is_hex(byte: np.uint64) -> bool:
+    return bool((byte >= 48 and byte <= 57) or (byte >= 97 and byte <= 102) or (byte >= 65 and byte <= 70))
+
+
+@compiled
+def _has_upper(start: np.uint64, length: int) -> bool:
+    """Whether any of a multiple of four bytes is "@", an upper-case letter or one of the signs after them."""
+    for word in range(length // 8):
+        bytes_ = word_at(start + np.uint64(8 * word))
+        if bytes_ & ~(bytes_ << np.uint64(1)) & _CASE:
+            return True
+    bytes_ = word_at(start + np.uint64(length - 8))
+    return bool(bytes_ & ~(bytes_ << np.uint64(1)) & _CASE)
+
+
+@compiled
+def _uuid_start(start: np.uint64, length: int) -> np.int64:
+    """How many characters stand before a UUID in a text that is one, in whatever spelling; else -1."""
+    skipped = 0
+    if length == _WRAPPED and byte_at(start) == 123 and byte_at(start + np.uint64(37)) == 125:
+        skipped = 1
+    elif length == _URN:
+        skipped = 9
+        for place in range(9):
+            if (byte_at(start + np.uint64(place)) | np.uint64(32)) != np.uint64(b"urn:uuid:"[place]):
+                return np.int64(-1)
+    elif length != _UUID and length != _BARE:
+        return np.int64(-1)
+    for place in range(_BARE if length == _BARE else _UUID):
+        byte = byte_at(start + np.uint64(skipped + place))
+        hyphen = length != _BARE and (place == 8 or place == 13 or place == 18 or place == 23)
+        if (byte != 45) if hyphen else (not _is_hex(byte)):
+            return np.int64(-1)
+    return np.int64(skipped)
+
+
+@compiled
+def _whole_length(start: np.uint64, length: int) -> int:
+    """How much of a text like 1001.0 or -7.00 stands before the point; of any other text, all of it."""
+    at = length - 1
+    while at > 0 and byte_at(start + np.uint64(at)) == 48:
+        at -= 1
+    if at <= 0 or at == length - 1 or byte_at(start + np.uint64(at)) != 46:
+        return length
+    first = 1 if byte_at(start) == 45 else 0
+    if at == first or (byte_at(start + np.uint64(first)) == 48 and at - first > 1):
+        return length
+    for place in range(first, at):
+        byte = byte_at(start + np.uint64(place))
+        if byte < 48 or byte > 57:
+            return length
+    return int(at)
+
+
+@compiled
+def _marks(asked: Texts, forms: bool, blank: NDArray[np.bool_], hyphens: bool) -> int:
+    """What is to be done with any of the texts: EMPTY, BLANK_ENDS, and, if `forms` are asked for, OTHER_FORM."""
+    offsets, base = asked
+    found = 0
+    for text in range(len(offsets) - 1):
+        length = offsets[text + 1] - offsets[text]
+        if length == 0:
+            found |= EMPTY
+            continue
+        start = base + np.uint64(offsets[text])
+        last = byte_at(start + np.uint64(length - 1))
+        if not forms:
+            if blank[byte_at(start)] or blank[last]:
+                found |= BLANK_ENDS
+            continue
+        if length in (_BARE, _UUID):
+            if (hyphens == (length == _BARE) or _has_upper(start, length)) and _uuid_start(start, length) >= 0:
+                return found | OTHER_FORM
+        elif length in (_WRAPPED, _URN):
+            if _uuid_start(start, length) >= 0:
+                return found | OTHER_FORM
+        elif last == 48 and _whole_length(start, length) != length:
+            return found | OTHER_FORM
+    return found
+
+
+@compiled
+def _fold(asked: Texts, hyphens: bool, offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> None:
+    places, base = asked
+    at = 0
+    for text in range(len(places) - 1):
+        length = places[text + 1] - places[text]
+        start = base + np.uint64(places[text])
+        skipped = _uuid_start(start, length)
+        if skipped < 0:
+            for place in range(_whole_length(start, length) if length else 0):
+                data[at] = byte_at(start + np.uint64(place))
+                at += 1
+        else:
+            digit = 0
+            for place in range(_BARE if length == _BARE else _UUID):
+                byte = byte_at(start + np.uint64(skipped + place))
+                if byte == 45:
+                    continue
+                if hyphens and (digit == 8 or digit == 12 or digit == 16 or digit == 20):
+                    data[at] = 45
+                    at += 1
+                data[at] = byte | np.uint64(32) if byte > 57 else byte
+                at, digit = at + 1, digit + 1
+        offsets[text + 1] = at
