@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from demur.cli.lists import with_list_options
-from demur.cli.output import json_option, note, print_json, printable
+from demur.cli.output import json_option, note, print_json
+from demur.printing import printable
 from demur.signing import VerifyKey
 
 if TYPE_CHECKING:

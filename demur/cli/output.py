@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from demur.errors import DemurError, Refused
+from demur.printing import printable
 
 REFUSED = 3
 FILE = click.Path(path_type=Path)
@@ -42,8 +43,10 @@ def progress() -> Progress:
 
 
 def note(sentence: str) -> None:
-    errors.print(sentence, markup=False, soft_wrap=True)
+    errors.print(printable(sentence), markup=False, soft_wrap=True)
 
 
 def print_json(fields: dict[str, Any]) -> None:
-    click.echo(json.dumps(fields, ensure_ascii=False, sort_keys=True))
+    """One line. What a terminal would obey, or nobody could see, is escaped as JSON escapes it."""
+    spelled = json.dumps(fields, ensure_ascii=False, sort_keys=True)
+    click.echo("".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in spelled))

@@ -9,6 +9,7 @@ import pyarrow as pa
 from demur.errors import DemurError, Refused
 from demur.exclusions.entries import KeyKind
 from demur.exclusions.matching import Judgement
+from demur.printing import printable
 
 Progress = Callable[[int, int], None]
 """Called with how much is done and how much there is, in one unit throughout a file (rows or bytes)."""
@@ -113,10 +114,4 @@ class FilterReport:
     def _count(self, reason: str, examples: Sequence[str], rows: int) -> None:
         counted = self._unreadable.setdefault(reason, Unreadable())
         counted.rows += rows
-        counted.examples += [printable(example) for example in examples[: max(0, EXAMPLES - len(counted.examples))]]
-
-
-def printable(text: str) -> str:
-    """The text on one line, cut, and with escapes for what a terminal would obey or nobody could see."""
-    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text[:_EXAMPLE_CHARACTERS])
-    return shown + "…" * (len(text) > _EXAMPLE_CHARACTERS)
+        counted.examples += [printable(example, _EXAMPLE_CHARACTERS) for example in examples[: max(0, EXAMPLES - len(counted.examples))]]

@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from demur.exclusions.columns import KEY_COLUMNS
+from demur.exclusions.columns import KEY_COLUMNS, aliased
 from demur.manifests.catalogue import Catalogue
 from demur.manifests.columns import convert
 from demur.manifests.errors import MissingColumn, TruncatedSource, WrongColumnType
-from demur.manifests.schema import match_columns
 from demur.similarity.index import SourceRows
 from demur.similarity.rules import MIN_QUALITY
 
@@ -62,17 +61,16 @@ def _described(path: Path) -> tuple[dict[str, str], int]:
     try:
         with pq.ParquetFile(path) as table:
             schema = table.schema_arrow
-            named = match_columns(["uid", *schema.names], str(path))
+            named = {name: names[0] for name in READ if (names := aliased(KEY_COLUMNS[name].aliases, schema.names))}
             rows = table.metadata.num_rows
     except pa.ArrowException as error:
         raise TruncatedSource(f"{path} is not a whole Parquet file.") from error
     for name in NEEDED:
         if name not in named:
             raise MissingColumn(f"{path} has no column '{name}', so its rows cannot be found by their looks.")
-    columns = {name: named[name] for name in READ if name in named}
-    for name, theirs in columns.items():
+    for name, theirs in named.items():
         _refuse_unreadable(name, schema.field(theirs).type, path)
-    return columns, rows
+    return named, rows
 
 
 def _refuse_unreadable(name: str, kind: pa.DataType, path: Path) -> None:

@@ -16,7 +16,8 @@ Test = Callable[[pa.DataType], bool]
 _TEXT: tuple[Test, ...] = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _OCTETS: tuple[Test, ...] = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
 TEXT_OR_OCTETS: tuple[Test, ...] = (*_TEXT, *_OCTETS, pa.types.is_null)
-NUMBERS: tuple[Test, ...] = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+EXACT_NUMBERS: tuple[Test, ...] = (pa.types.is_integer, pa.types.is_decimal)
+NUMBERS: tuple[Test, ...] = (*EXACT_NUMBERS, pa.types.is_floating)
 _VIEWS = ((pa.types.is_string_view, pa.large_string()), (pa.types.is_binary_view, pa.large_binary()))
 
 

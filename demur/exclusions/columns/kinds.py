@@ -1,9 +1,11 @@
 """The key columns: one for each kind of key that a list excludes by, three for near duplicates."""
 
+from functools import partial
+
 import pyarrow as pa
 
 from demur.exclusions.columns import spellings, whole
-from demur.exclusions.columns.column import NUMBERS, TEXT_OR_OCTETS, KeyColumn
+from demur.exclusions.columns.column import EXACT_NUMBERS, NUMBERS, TEXT_OR_OCTETS, KeyColumn
 from demur.exclusions.entries import KeyKind
 
 TEXT_KINDS = (KeyKind.UID, KeyKind.SHA256, KeyKind.URL, KeyKind.OWNER)
@@ -17,11 +19,32 @@ _OWNER = ("owner", "user", "user_id", "account")
 KEY_COLUMNS = {
     column.name: column
     for column in (
-        KeyColumn("uid", (*_UID, *PATHS), (*TEXT_OR_OCTETS, *NUMBERS), pa.string(), whole.identifiers, spellings.identifier),
+        KeyColumn(
+            "uid",
+            (*_UID, *PATHS),
+            (*TEXT_OR_OCTETS, *NUMBERS),
+            pa.string(),
+            partial(whole.identifiers, "uid"),
+            partial(spellings.identifier, "uid"),
+        ),
         KeyColumn("sha256", ("sha256",), TEXT_OR_OCTETS, pa.string(), whole.sha256, spellings.sha256),
-        KeyColumn("url", ("url", "image_url"), (*TEXT_OR_OCTETS, *NUMBERS), pa.string(), whole.addresses, spellings.address),
-        KeyColumn("owner", _OWNER, (*TEXT_OR_OCTETS, *NUMBERS), pa.string(), whole.identifiers, spellings.identifier),
-        KeyColumn("phash", ("phash",), (*TEXT_OR_OCTETS, *NUMBERS), pa.uint64(), whole.phash, spellings.phash),
+        KeyColumn(
+            "url",
+            ("url", "image_url"),
+            (*TEXT_OR_OCTETS, *NUMBERS),
+            pa.string(),
+            partial(whole.addresses, "url"),
+            partial(spellings.address, "url"),
+        ),
+        KeyColumn(
+            "owner",
+            _OWNER,
+            (*TEXT_OR_OCTETS, *NUMBERS),
+            pa.string(),
+            partial(whole.identifiers, "owner"),
+            partial(spellings.identifier, "owner"),
+        ),
+        KeyColumn("phash", ("phash",), (*TEXT_OR_OCTETS, *EXACT_NUMBERS), pa.uint64(), whole.phash, spellings.phash),
         KeyColumn("pdq", ("pdq",), TEXT_OR_OCTETS, pa.binary(32), whole.pdq, spellings.pdq),
         KeyColumn("pdq_quality", ("pdq_quality",), (*TEXT_OR_OCTETS, *NUMBERS), pa.uint8(), whole.quality, spellings.quality),
     )

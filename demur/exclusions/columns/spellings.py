@@ -13,6 +13,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from demur.exclusions.columns.reading import Misspelled
+from demur.text_rules import text_fault
 
 BLANKS = " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
 """What is cut off at both ends of a text: Unicode's white space, and the byte order mark."""
@@ -26,23 +27,19 @@ _HASH_PREFIX = re.compile(r"(?:0x|\\x)", re.IGNORECASE)
 _OTHER_DIGESTS = {32: "an MD5 digest", 40: "a SHA-1 digest", 56: "a SHA-224 digest", 96: "a SHA-384 digest", 128: "a SHA-512 digest"}
 
 
-def identifier(value: object) -> str | None:
+def identifier(kind: str, value: object) -> str | None:
     """A uid or an owner, as it is spelled: text, a whole number, or 16 bytes that are a UUID."""
     value = _unwrapped(value)
     if isinstance(value, bytes):
-        return _octets(value)
-    if isinstance(value, UUID):
-        return str(value)
-    number = _whole(value)
-    return _text(value) if number is None and not _is_number(value) else number
+        return _kept(kind, _octets(value))
+    return str(value) if isinstance(value, UUID) else address(kind, value)
 
 
-def address(value: object) -> str | None:
+def address(kind: str, value: object) -> str | None:
     """A URL, as it is spelled."""
     if isinstance(value, bytes):
-        return _decoded(value)
-    number = _whole(value)
-    return _text(value) if number is None and not _is_number(value) else number
+        return _kept(kind, _decoded(value))
+    return _whole(value) if _is_number(value) else _kept(kind, _text(value))
 
 
 def sha256(value: object) -> str | None:
@@ -103,6 +100,13 @@ def _text(value: object) -> str | None:
     except UnicodeEncodeError as error:
         raise Misspelled("text with half a character (a lone surrogate)") from error
     return value.strip(BLANKS) or None
+
+
+def _kept(kind: str, text: str | None) -> str | None:
+    """The text, if it keeps the rule for text from outside."""
+    if text is not None and (fault := text_fault(text, kind)):
+        raise Misspelled(f"text that {fault}")
+    return text
 
 
 def _decoded(value: bytes) -> str | None:

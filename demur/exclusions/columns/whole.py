@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from demur.exclusions.columns.identifiers import trimmed
 from demur.exclusions.texts import texts
+from demur.text_rules import LONGEST_BYTES
 
 _EXACT = 2**53  # up to that a float holds every whole number
 _DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
@@ -18,16 +19,17 @@ _IS_HEX = np.zeros(256, dtype=np.bool_)
 _IS_HEX[_DIGITS] = True
 
 
-def identifiers(column: pa.Array) -> pa.Array | None:
+def identifiers(kind: str, column: pa.Array) -> pa.Array | None:
     """Whole numbers stay numbers."""
     if column.type == pa.binary(16):
         return _uuids(column)
-    return _text_or_numbers(column)
+    return addresses(kind, column)
 
 
-def addresses(column: pa.Array) -> pa.Array | None:
+def addresses(kind: str, column: pa.Array) -> pa.Array | None:
     """Whole numbers stay numbers."""
-    return _text_or_numbers(column)
+    read = _text_or_numbers(column)
+    return None if read is not None and _is_text(read.type) and _breaks_rule(read, LONGEST_BYTES[kind]) else read
 
 
 def sha256(column: pa.Array) -> pa.Array | None:
@@ -119,6 +121,15 @@ def _text_or_numbers(column: pa.Array) -> pa.Array | None:
         text = column.view(pa.large_string() if pa.types.is_large_binary(kind) else pa.string())
         return trimmed(text) if _is_valid(text) else None
     return None
+
+
+def _breaks_rule(column: pa.Array, longest: int) -> bool:
+    """Whether any text is too long, or holds NUL (demur.text_rules)."""
+    offsets, _ = texts(column)
+    data = column.buffers()[2]
+    if data is None or not len(column):
+        return False
+    return bool(np.diff(offsets).max() > longest or not np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]].all())
 
 
 def _whole_numbers(column: pa.Array) -> pa.Array | None:

@@ -227,18 +227,39 @@ def test_empty_tables_and_empty_lists_keep_everything() -> None:
 @pytest.mark.parametrize(
     "table",
     [
-        pa.table({"uid": [1.5]}),
-        pa.table({"uid": [b"7"]}),
+        pa.table({"uid": [True]}),
         pa.table({"url": [["a"]]}),
+        pa.table({"uid": [{"a": "b"}]}),
+        pa.table({"sha256": [7]}),
         pa.table([["7"], ["8"]], names=["uid", "uid"]),
         pa.table({"phash": [-1.5], "pdq": [PDQ], "pdq_quality": [9]}),
-        pa.table({"phash": [1], "pdq": [b"short"], "pdq_quality": [9]}),
-        pa.table({"phash": [1], "pdq": [PDQ], "pdq_quality": [999]}),
     ],
 )
 def test_columns_that_cannot_be_compared_are_refused(table: pa.Table) -> None:
     with pytest.raises(BadKeyColumn):
         Matcher(EntryTable.of(ENTRIES)).judge(table)
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (pa.table({"uid": [1.5]}), "uid: a number that is not whole"),
+        (pa.table({"uid": [b"\xff"]}), "uid: bytes that are not UTF-8 text"),
+        (pa.table({"uid": ["x"], "sha256": ["0" * 32]}), "sha256: an MD5 digest"),
+        (pa.table({"phash": [1], "pdq": [b"short"], "pdq_quality": [9]}), "pdq: not a PDQ hash of 256 bits"),
+        (pa.table({"phash": [1], "pdq": [PDQ], "pdq_quality": [999]}), "pdq_quality: not a whole number from 0 to 100"),
+        (pa.table({"uid": pa.nulls(1)}), "no uid"),
+    ],
+)
+def test_rows_that_cannot_be_compared_are_not_kept_and_counted_by_reason(table: pa.Table, reason: str) -> None:
+    judgement = Matcher(EntryTable.of(ENTRIES)).judge(table)
+    assert judgement.keep.to_pylist() == [False]
+    assert [(fault.reason, fault.positions.tolist()) for fault in judgement.unreadable] == [(reason, [0])]
+
+
+def test_a_row_that_is_excluded_by_another_key_is_not_counted_as_unreadable() -> None:
+    judgement = Matcher(EntryTable.of(ENTRIES)).judge(pa.table({"uid": ["7", "8"], "sha256": ["?", "?"]}))
+    assert (judgement.dropped, [fault.positions.tolist() for fault in judgement.unreadable]) == ({KeyKind.UID: 1}, [[1]])
 
 
 def test_a_table_without_any_key_column_is_refused() -> None:
@@ -255,4 +276,4 @@ def test_single_rows_are_explained() -> None:
     assert matcher.explain({"phash": PHASH ^ 0x7FF, "pdq": PDQ, "pdq_quality": 50}) is None
     assert matcher.explain({"phash": None, "pdq": None, "pdq_quality": None, "uid": None}) is None
     with pytest.raises(BadKeyColumn):
-        matcher.explain({"phash": -1, "pdq": PDQ, "pdq_quality": 50})
+        matcher.explain({"phash": "xyz", "pdq": PDQ, "pdq_quality": 50})

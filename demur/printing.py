@@ -1,0 +1,7 @@
+"""Text from outside as a terminal may show it: it can forge no line, and hides nothing."""
+
+
+def printable(text: str, longest: int | None = None) -> str:
+    """The text on one line, with escapes for what a terminal would obey or nobody could see; cut after `longest` characters."""
+    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text[:longest])
+    return shown + "…" * (longest is not None and len(text) > longest)
