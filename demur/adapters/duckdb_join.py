@@ -4,7 +4,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pyarrow as pa
-from duckdb import DuckDBPyConnection, DuckDBPyRelation
+from duckdb import DuckDBPyConnection, DuckDBPyRelation, struct_type
 from duckdb.func import ARROW, SPECIAL
 from duckdb.sqltypes import BOOLEAN, DuckDBPyType
 
@@ -51,13 +51,15 @@ class _Functions:
     def add(self, answer: Callable[[Judgement], pa.BooleanArray]) -> str:
         """SQL that calls a new function, which gives for each row what `answer` makes of its judgement."""
 
-        def judged(*parts: pa.ChunkedArray) -> pa.BooleanArray:
-            cells = dict(zip(self._columns.names, parts, strict=True))
-            return answer(self._exclusions.judge(self._columns.rows(len(parts[0]), cells.__getitem__)))
+        def judged(rows: pa.ChunkedArray) -> pa.BooleanArray:
+            cells = dict(zip(self._columns.names, rows.combine_chunks().flatten(), strict=True))
+            return answer(self._exclusions.judge(self._columns.rows(len(rows), cells.__getitem__)))
 
         name = f"demur_{uuid4().hex}"
-        self._connection.create_function(name, judged, [*self._types], BOOLEAN, type=ARROW, null_handling=SPECIAL)
-        return f"{name}({', '.join(map(_quoted, self._columns.names))})"
+        packed = struct_type({f"c{number}": column_type for number, column_type in enumerate(self._types)})
+        self._connection.create_function(name, judged, [packed], BOOLEAN, type=ARROW, null_handling=SPECIAL)
+        fields = (f"c{number} := {_quoted(column)}" for number, column in enumerate(self._columns.names))
+        return f"{name}(struct_pack({', '.join(fields)}))"
 
     def refuse_unreadable(self, relation: DuckDBPyRelation, allowed: int) -> None:
         """Raises UnreadableRows."""

@@ -52,7 +52,7 @@ class Rows:
         columns = [*(kind.value for kind in TEXT_KINDS), *PERCEPTUAL_COLUMNS]
         excluded = BitMap()
         for piece in pieces(positions, PIECE):
-            excluded |= BitMap(piece[~judge(self.catalogue.take(piece, columns)).keep.to_numpy(zero_copy_only=False)])
+            excluded |= BitMap(piece[judge(self.catalogue.take(piece, columns)).kinds >= 0])
         return excluded
 
     @property
@@ -76,7 +76,7 @@ class Rows:
             return found
         matcher, columns = Matcher(entries), [kind.value for kind in entries.counts]
         for batch in self.catalogue.batches(columns):
-            excluded = np.flatnonzero(~matcher.judge(pa.Table.from_batches([batch])).keep.to_numpy(zero_copy_only=False))
+            excluded = np.flatnonzero(matcher.judge(pa.Table.from_batches([batch])).kinds >= 0)
             found |= _bitmap(excluded + start)
             start += len(batch)
             progress(start, self.catalogue.rows, "reading keys")
