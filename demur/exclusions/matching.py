@@ -76,6 +76,12 @@ class Judgement:
         not_applied = tuple(kind for kind in self.not_applied if kind in other.not_applied)
         return Judgement(kinds, not_applied, self.faults + other.faults)
 
+    def grouped(self, group: NDArray[np.integer[Any]], groups: int) -> "Judgement":
+        """Judged rows as one for each of several groups: what excludes any of its rows excludes it, and so do faults."""
+        kinds = np.full(groups, -1, dtype=np.int8)
+        np.maximum.at(kinds, group, self.kinds)
+        return Judgement(kinds, self.not_applied, tuple(fault.moved(group) for fault in self.faults))
+
     @property
     def _faulty(self) -> NDArray[np.bool_]:
         return np.logical_or.reduce([_marked(len(self.kinds), fault.positions) for fault in self.faults])

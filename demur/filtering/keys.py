@@ -43,6 +43,9 @@ class ComparedColumns:
         return KeyedRows.of_columns(rows, self.found, column, self.unread)
 
 
-def record_table(records: Sequence[Mapping[str, object]], where: str, given: Names = NO_NAMES) -> KeyedRows:
-    """The key columns of records that came as objects; what is missing in a record is null. Raises NoKeyColumn, BadKeyColumn."""
-    return KeyedRows.of_records(records, where, given)
+def record_table(records: Sequence[Mapping[str, object]], where: str, given: Names = NO_NAMES, *, named: bool = False) -> KeyedRows:
+    """The key columns of records that came as objects; what is missing in a record is null.
+
+    named: whether the records' names are compared elsewhere. Raises NoKeyColumn, BadKeyColumn.
+    """
+    return KeyedRows.of_records(records, where, given, named=named)

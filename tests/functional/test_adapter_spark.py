@@ -5,12 +5,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.errors import PythonException
 from pyspark.sql import DataFrame, SparkSession
 
 from demur.adapters.judging import KindsNotApplied
 from demur.adapters.spark_join import without_excluded
 from demur.exclusions import Entry, ExclusionList, KeyKind
 from demur.exclusions.columns import BadKeyColumn, NoKeyColumn
+from demur.filtering import UnreadableRows
 from tests.support.deletion_vectors import SCHEMA, keys_of, source_rows
 from tests.support.exclusion_lists import build_version_for_today, publish_version
 from tests.support.training_sets import KEPT, KEY, exclusion_list, table
@@ -64,9 +66,20 @@ def test_texts_are_joined_by_left_anti_joins(spark: SparkSession, exclusions: Ex
 def test_keys_are_compared_as_text_and_digests_as_digests(spark: SparkSession, tmp_path: Path) -> None:
     digest = "ab" * 32
     exclusions = opened(tmp_path / "list", [Entry(KeyKind.UID, "7"), Entry(KeyKind.SHA256, digest)])
-    pictures = [(7, bytes(32)), (8, bytes.fromhex(digest)), (9, None), (10, digest.upper().encode()), (None, None)]
+    pictures = [(7, bytes(32)), (8, bytes.fromhex(digest)), (9, None), (10, digest.upper().encode())]
     rows = spark.createDataFrame(pictures, "key long, sha256 binary")
-    assert sorted((row["key"] or 0) for row in without_excluded(rows, exclusions).collect()) == [0, 9]
+    assert [row["key"] for row in without_excluded(rows, exclusions).collect()] == [9]
+
+
+@strictly
+def test_a_row_that_cannot_be_compared_stops_an_action_unless_it_is_allowed(spark: SparkSession, tmp_path: Path) -> None:
+    exclusions = opened(tmp_path / "list", [Entry(KeyKind.UID, "7")])
+    rows = spark.createDataFrame([(7.0,), (8.0,), (1.5,)], "uid double")
+    with pytest.raises(PythonException, match=r"UnreadableRows.*: 1 of"):
+        without_excluded(rows, exclusions).collect()
+    assert [row["uid"] for row in without_excluded(rows, exclusions, allow_unreadable=1).collect()] == [8.0]
+    with pytest.raises(UnreadableRows, match="2 rows of the data frame"):
+        without_excluded(spark.createDataFrame([(1.5,), (None,), (8.0,)], "uid double"), exclusions, allow_unreadable=1)
 
 
 def test_kinds_without_a_column_are_told(spark: SparkSession, exclusions: ExclusionList) -> None:
@@ -79,9 +92,9 @@ def test_kinds_without_a_column_are_told(spark: SparkSession, exclusions: Exclus
 
 def test_what_cannot_be_compared_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     exclusions = opened(tmp_path / "list", [Entry(KeyKind.UID, "7")])
-    with pytest.raises(BadKeyColumn, match="double"):
-        without_excluded(spark.createDataFrame([(1.5,)], "uid double"), exclusions)
-    with pytest.raises(BadKeyColumn, match="array"):
+    with pytest.raises(BadKeyColumn, match="bool"):
+        without_excluded(spark.createDataFrame([(True,)], "uid boolean"), exclusions)
+    with pytest.raises(BadKeyColumn, match="list"):
         without_excluded(spark.createDataFrame([(["7"],)], "uid array<string>"), exclusions)
     with pytest.raises(NoKeyColumn):
         without_excluded(spark.createDataFrame([("a",)], "caption string"), exclusions)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,11 @@ class Fault:
     reason: str
     positions: NDArray[np.int64]  # ascending
     examples: Mapping[int, str]  # what stands in the first of these rows, by position
+
+    def moved(self, to: NDArray[np.integer[Any]]) -> "Fault":
+        """The fault of the rows that these become; several may become one."""
+        examples = {int(to[position]): example for position, example in reversed(list(self.examples.items()))}
+        return Fault(self.reason, np.unique(to[self.positions]).astype(np.int64), examples)
 
 
 @dataclass(frozen=True)

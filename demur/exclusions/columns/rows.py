@@ -22,11 +22,13 @@ class KeyedRows:
     Attributes:
         columns: our name → what gives the manifest's columns for it, best first.
         unread: names of key columns that the rows have besides, but with which no entry of the list is compared.
+        named: whether the rows' names are compared elsewhere, so that one without any key here is no fault.
     """
 
     rows: int
     columns: Mapping[str, Sequence[Callable[[], Cells]]]
     unread: Collection[str] = ()
+    named: bool = False
     _readings: dict[str, Reading] = field(default_factory=dict, compare=False)
 
     @classmethod
@@ -42,10 +44,10 @@ class KeyedRows:
         return cls(rows, {ours: [_cells(column, name) for name in theirs] for ours, theirs in found.items()}, unread)
 
     @classmethod
-    def of_records(cls, records: Sequence[Mapping[str, object]], where: str, given: Names = NO_NAMES) -> Self:
+    def of_records(cls, records: Sequence[Mapping[str, object]], where: str, given: Names = NO_NAMES, *, named: bool = False) -> Self:
         """Of objects; what is missing in one is null. Raises NoKeyColumn, BadKeyColumn."""
         found = key_columns(dict.fromkeys(name for record in records for name in record), where, given)
-        return cls.of_columns(len(records), found, lambda name: [record.get(name) for record in records])
+        return replace(cls.of_columns(len(records), found, lambda name: [record.get(name) for record in records]), named=named)
 
     def __contains__(self, name: str) -> bool:
         return name in self.columns
@@ -72,7 +74,7 @@ class KeyedRows:
         if not compared:
             return ()
         misspelled = [fault for name in compared for fault in self.reading(name).faults]
-        return (*misspelled, *self._without_key(compared))
+        return tuple(misspelled) if self.named else (*misspelled, *self._without_key(compared))
 
     def _without_key(self, compared: Collection[str]) -> tuple[Fault, ...]:
         """The rows that nothing can be said of: without a uid, where it is one of the `compared` columns; else without any key at all."""
