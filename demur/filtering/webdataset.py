@@ -13,7 +13,7 @@ from typing import IO, cast
 
 import numpy as np
 
-from demur.exclusions.keycolumns import NoKeyColumn
+from demur.exclusions.columns import NoKeyColumn
 from demur.exclusions.matching import Judgement
 from demur.exclusions.reader import ExclusionList
 from demur.filtering.keys import record_table
@@ -54,13 +54,14 @@ def sample_names(key: str, pictures: Sequence[str] = ()) -> list[Record]:
     return [{"key": str(PurePosixPath(name))} for name in dict.fromkeys([key, *(pictures if len(pictures) > 1 else ())])]
 
 
-def judge_records(records: Sequence[Sequence[Record]], exclusions: ExclusionList, where: str) -> Judgement:
-    """Judges samples each of which is told by several records: one that is excluded excludes its sample. Raises BadKeyColumn."""
+def judge_records(records: Sequence[Sequence[Record]], exclusions: ExclusionList, where: str, *, named: bool = False) -> Judgement:
+    """Judges samples each of which is told by several records: one that is excluded excludes its sample.
+
+    named: whether the samples' names are judged elsewhere. Raises NoKeyColumn, BadKeyColumn.
+    """
     of_sample = np.repeat(np.arange(len(records)), [len(each) for each in records])
-    judgement = exclusions.judge(record_table([record for each in records for record in each], where))
-    kinds = np.full(len(records), -1, dtype=np.int8)
-    np.maximum.at(kinds, of_sample, judgement.kinds)
-    return Judgement(kinds, judgement.not_applied)
+    rows = record_table([record for each in records for record in each], where, named=named)
+    return exclusions.judge(rows).grouped(of_sample, len(records))
 
 
 def judge_told(names: Sequence[Sequence[Record]], said: Sequence[Sequence[Record]], exclusions: ExclusionList, where: str) -> Judgement:
@@ -70,11 +71,9 @@ def judge_told(names: Sequence[Sequence[Record]], said: Sequence[Sequence[Record
     """
     by_name = judge_records(names, exclusions, where)
     try:
-        by_fields = judge_records(said, exclusions, where)
+        return by_name.also(judge_records(said, exclusions, where, named=True))
     except NoKeyColumn:
         return by_name
-    kinds = np.where(by_name.kinds >= 0, by_name.kinds, by_fields.kinds)
-    return Judgement(kinds, tuple(kind for kind in by_name.not_applied if kind in by_fields.not_applied))
 
 
 @dataclass
