@@ -52,7 +52,7 @@ class Portal(PortalLogging, Flask):
 
     def get_send_file_max_age(self, filename: str | None) -> int | None:
         """Modules that import each other by plain name must never be of two versions: always asked for."""
-        return 0 if filename and filename.startswith(("hash/", "verify/")) else super().get_send_file_max_age(filename)
+        return 0 if filename and filename.startswith(("hash/", "verify/", "looked-up.js")) else super().get_send_file_max_age(filename)
 
     def handle_exception(self, error: Exception) -> Response:
         """What is met before or after the view, when the session is read or saved, is named like what is met in it."""

@@ -1,6 +1,7 @@
 // Lookup without this script: choose a few pictures and send them. With it: drop, paste or choose many; each is fingerprinted on this
 // device, only its fingerprint is sent, and its answer joins the list as it comes. A picture is uploaded only when its person says so.
 import { fingerprintFiles } from "./hash/pool.js";
+import { keepOverSignIn, takeLookedUp } from "./looked-up.js";
 
 const MOST = 100; // pictures at once
 const LANES = 3; // questions under way at a time
@@ -128,14 +129,24 @@ async function ask(asked) {
 }
 
 async function compare(doing, signal) {
-  const byFile = new Map(doing.asked.filter((item) => !item.byUpload).map((item) => [item.file, item]));
-  const onProgress = (done) => progress(doing, { hashed: done });
+  const known = doing.asked.filter((item) => !item.byUpload && item.fingerprint);
+  await inLanes(known, (item) => compareOne(doing, item, signal));
+  const byFile = new Map(doing.asked.filter((item) => !item.byUpload && !item.fingerprint).map((item) => [item.file, item]));
+  const onProgress = (done) => progress(doing, { hashed: known.length + done });
   await inLanes(fingerprintFiles([...byFile.keys()], { onProgress, signal }), async ({ file, fingerprint, error }) => {
     const item = byFile.get(file);
-    if (error) offerUpload(item, error);
-    else await question(item, { fingerprint: JSON.stringify(fingerprint) }, signal);
-    progress(doing, { answered: doing.answered + 1 });
+    if (error) {
+      offerUpload(item, error);
+      return progress(doing, { answered: doing.answered + 1 });
+    }
+    item.fingerprint = JSON.stringify(fingerprint);
+    await compareOne(doing, item, signal);
   });
+}
+
+async function compareOne(doing, item, signal) {
+  await question(item, { fingerprint: item.fingerprint }, signal);
+  progress(doing, { answered: doing.answered + 1 });
 }
 
 async function upload(doing, signal) {
@@ -357,3 +368,12 @@ document.addEventListener("drop", (event) => {
   take(event.dataTransfer.files);
 });
 document.addEventListener("paste", (event) => take(event.clipboardData.files));
+
+// --- signing in meanwhile ---
+
+keepOverSignIn(() => inState("told").filter((item) => item.fingerprint).map((item) => ({ name: nameOf(item.file), fingerprint: item.fingerprint })));
+const waited = next.querySelector("[data-count]") ? takeLookedUp() : []; // nobody is signed in without it
+if (waited.length) {
+  items.push(...waited.map(({ name, fingerprint }) => ({ file: { name }, film: element("span", "film", element("span", "name", name)), fingerprint })));
+  ask([...items]);
+}
