@@ -17,7 +17,7 @@ def propagate_manifest(workplace: Workplace, work: Work) -> None:
     work.pause()
     rest = _rest(found, ids)
     with workplace.effect(work) as session:
-        apply_propagation(session, found.findings, fan_out_limit=workplace.config.fan_out_limit, now=now(), complete=False)
+        apply_propagation(session, found.findings, limits=workplace.limits, now=now(), complete=False)
         propagate_into_newer(session, searched, now())
         if ids:
             outbox.add_publication(session, now())

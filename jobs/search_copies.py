@@ -19,7 +19,7 @@ def search_copies(workplace: Workplace, work: Work) -> None:
     found = gather(workplace.reading, workplace.catalogues, workplace.sandbox, ids, start=start, over=turn.over)
     work.pause()
     with workplace.effect(work) as session:
-        apply_propagation(session, found.findings, fan_out_limit=workplace.config.fan_out_limit, now=now())
+        apply_propagation(session, found.findings, limits=workplace.limits, now=now())
         propagate_into_newer(session, searched, now())
         outbox.add_publication(session, now())
         _promise_rest(session, owner, found.rest, work.outbox_id)

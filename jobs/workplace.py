@@ -18,6 +18,7 @@ from models import make_engine, make_sessions, writing
 from rights import outbox
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
+from rights.reach_limits import Limits, Most
 from rights.thumbnails import ThumbnailStore
 
 TURN_S = 2.0
@@ -75,6 +76,18 @@ class Workplace:
     sandbox: Sandbox
     thumbnails: ThumbnailStore
     shrinking: Sandbox
+
+    @property
+    def limits(self) -> Limits:
+        """How far an opt-out may reach before a person looks."""
+        config = self.config
+        return Limits(
+            fingerprint=config.reach_of_fingerprint,
+            picture=Most(config.reach_of_picture, config.owners_of_picture),
+            request=Most(config.reach_of_request, config.owners_of_request),
+            day=Most(config.reach_of_day, config.owners_of_day),
+            photos=config.fan_out_limit,
+        )
 
     @classmethod
     def open(cls, config: Config) -> "Workplace":

@@ -58,7 +58,9 @@ class OptOut(Base):
     filed_at: Mapped[datetime]
     named_at: Mapped[datetime | None]  # since when the list's next version names what was opted out itself
     propagated_at: Mapped[datetime | None]  # when all its copies were searched for
-    held: Mapped[bool] = mapped_column(default=False)  # its fan-out passes the limit: near duplicates wait for a person
+    decoded: Mapped[bool] = mapped_column(default=True)  # False: of a looked-up picture we have only what a client says of it
+    held: Mapped[bool] = mapped_column(default=False)  # what it reaches of others waits for a person
+    held_because: Mapped[str] = mapped_column(default="")  # rights.reach_limits.Hold
     effective_version: Mapped[int | None]
     withdrawn_at: Mapped[datetime | None]
     ended_version: Mapped[int | None]
@@ -84,3 +86,4 @@ class OptOutMatch(Base):
     pdq_distance: Mapped[int | None]
     accepted_at: Mapped[datetime | None]  # a proposal that a person took
     declined_at: Mapped[datetime | None]
+    contested_at: Mapped[datetime | None]  # its owner said that the photo is theirs

@@ -55,6 +55,7 @@ class RightsRequest(Base):
     comment: Mapped[str] = mapped_column(default="")  # the member's own words, optional
     received_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    denied_because: Mapped[str] = mapped_column(default="")  # a reason of the Data Rights Protocol, with DENIED
 
     account: Mapped[Account] = relationship()
     events: Mapped[list["RightsRequestEvent"]] = relationship(order_by="RightsRequestEvent.id", cascade="all, delete-orphan")

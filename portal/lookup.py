@@ -116,4 +116,4 @@ def _answer(name: str, picture: Picture, member: Account | None) -> Answer:
 def read_picture(data: bytes, seconds: float | None = None) -> Picture:
     """The picture of an encoded file, decoded within ``seconds``. Raises PictureError, SandboxBusy, SandboxCannotStart."""
     read = site().sandbox.read(data, seconds)
-    return Picture(read.query, read.fingerprint.width, read.fingerprint.height)
+    return Picture(read.query, read.fingerprint.width, read.fingerprint.height, decoded=True)

@@ -20,7 +20,7 @@ from rights.variants import UnknownLayout, pack, unpack
 
 PICTURE_LIFETIME_S = 24 * 3600
 MOST_PICTURES = 200  # that were looked up, in one request: 11 kB each, of which a form may hold `security.FORM_BYTES`
-_SHA256_AND_SIZE = struct.Struct(">32sII")
+_FACTS = struct.Struct(">32sII?")  # SHA-256, size, whether we decoded the file
 
 
 class TooManyChosen(DemurError):
@@ -71,7 +71,7 @@ def keep_ticks(form: MultiDict[str, str], account: Account) -> None:
 
 def sign_picture(picture: Picture, account: Account) -> str:
     """A looked-up picture for a form of this person: all its hashes, since neither picture nor hashes are kept here. About 11 kB."""
-    plain = _SHA256_AND_SIZE.pack(bytes.fromhex(picture.query.sha256), picture.width, picture.height) + pack(picture.query.variants)
+    plain = _FACTS.pack(bytes.fromhex(picture.query.sha256), picture.width, picture.height, picture.decoded) + pack(picture.query.variants)
     return _signer(account).sign(urlsafe_b64encode(plain)).decode()
 
 
@@ -79,11 +79,11 @@ def read_picture(token: str, account: Account) -> Picture:
     """The picture behind ``sign_picture``. Raises BadRequest when it is changed, over a day old, another person's or version's."""
     try:
         plain = urlsafe_b64decode(_signer(account).unsign(token, max_age=PICTURE_LIFETIME_S))
-        sha256, width, height = _SHA256_AND_SIZE.unpack_from(plain)
-        return Picture(Query(sha256.hex(), unpack(plain[_SHA256_AND_SIZE.size :])), width, height)
+        sha256, width, height, decoded = _FACTS.unpack_from(plain)
+        return Picture(Query(sha256.hex(), unpack(plain[_FACTS.size :])), width, height, decoded)
     except (BadSignature, ValueError, struct.error, UnknownLayout) as error:
         raise BadRequest from error
 
 
 def _signer(account: Account) -> TimestampSigner:
-    return TimestampSigner(site().secrets.pictures, salt=f"picture2:{account.public_id}")
+    return TimestampSigner(site().secrets.pictures, salt=f"picture3:{account.public_id}")

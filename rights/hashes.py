@@ -52,6 +52,13 @@ class Hashes:
         """Equal for the same picture; empty when nothing is known."""
         return self.sha256 or f"{self.phash or ''}{self.pdq or ''}"
 
+    @property
+    def looks(self) -> tuple[int, bytes] | None:
+        """pHash and PDQ of a picture with texture enough to be compared."""
+        if self.phash is None or self.pdq is None or (self.pdq_quality or 0) < MIN_QUALITY:
+            return None
+        return int(self.phash, 16), bytes.fromhex(self.pdq)
+
     def columns(self) -> dict[str, Any]:
         """As columns of an opt-out."""
         return {

@@ -41,11 +41,13 @@ class NothingToOptOut(DemurError):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that the person looked up, whether or not a manifest holds it. Its size is upright, in pixels."""
+    """A picture that the person looked up, whether or not a manifest holds it. Its size is upright, in pixels. ``decoded``: whether the
+    file itself was sent to us, so that its hashes are ours."""
 
     query: Query
     width: int
     height: int
+    decoded: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,11 @@ def _exempt_again(session: Session, catalogues: Catalogues, owners: Sequence[str
 
 
 def _of_pictures(pictures: Sequence[Picture], owner: str) -> list[dict[str, Any]]:
-    once = {picture.query.sha256: picture.query for picture in pictures}
-    return [_row(OptOutScope.PICTURE, owner, sha256) | Hashes.of_picture(query).columns() for sha256, query in once.items()]
+    once = {picture.query.sha256: picture for picture in sorted(pictures, key=lambda picture: picture.decoded)}
+    return [
+        _row(OptOutScope.PICTURE, owner, sha256, decoded=picture.decoded) | Hashes.of_picture(picture.query).columns()
+        for sha256, picture in once.items()
+    ]
 
 
 def _new(session: Session, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
@@ -150,8 +155,8 @@ def _of_photos(session: Session, photos: list[OwnedPhoto], owners: Sequence[str]
     return rows, len(photos) - len(new)
 
 
-def _row(scope: OptOutScope, owner: str, subject: str) -> dict[str, Any]:
-    return {"scope": scope, "owner": owner, "subject": subject}
+def _row(scope: OptOutScope, owner: str, subject: str, *, decoded: bool = True) -> dict[str, Any]:
+    return {"scope": scope, "owner": owner, "subject": subject, "decoded": decoded}
 
 
 def _stands(session: Session, row: dict[str, Any]) -> bool:

@@ -6,29 +6,30 @@ and writes what is not written yet: doing it twice, or by two workers at once, h
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, delete, insert, select, tuple_, update
+from sqlalchemy import and_, case, delete, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session, undefer
 
 from demur.exclusions import Entry, KeyKind
 from demur.similarity.rules import MatchKind
 from models import ExclusionEntry, OptOut, OptOutMatch, OptOutScope
-from rights import audit
+from rights import audit, outbox
 from rights.batches import batched
 from rights.hashes import Hashes
 from rights.locks import lock_entries_shared
+from rights.naming import promise_search
 from rights.propagation_plan import FoundRow, Place, Plan, Subject, plan_propagation
 from rights.reach import Finding, exempted
+from rights.reach_limits import Hold, Limits, PhotoOf, held_together
+from rights.reached import reached_by_members
 
 ENTRIES = 3000  # revived by one statement: three values each
 
 
-def apply_propagation(
-    session: Session, findings: Mapping[int, Finding], *, fan_out_limit: int, now: datetime, complete: bool = True
-) -> int:
+def apply_propagation(session: Session, findings: Mapping[int, Finding], *, limits: Limits, now: datetime, complete: bool = True) -> int:
     """Writes what follows from what was found, where it is not written yet, and returns how many opt-outs still stood.
 
     From an opt-out of everything, photos may have been put back: then what no longer follows ends. Where another one was put back since
@@ -44,20 +45,24 @@ def apply_propagation(
     exempt = exempted(session, [opt_out.id for opt_out in opt_outs])
     opt_outs = [opt_out for opt_out in opt_outs if exempt.get(opt_out.id, frozenset()) == findings[opt_out.id].exempt]
     written = _Written.of(session, opt_outs)
+    plans = _plan(session, opt_outs, findings, written, limits, now)
     for opt_out in opt_outs:
-        finding = findings[opt_out.id]
-        subject = written.subject(opt_out, finding)
-        plan = plan_propagation(subject, finding.pictures, finding.rows, fan_out_limit)
+        finding, plan = findings[opt_out.id], plans[opt_out.id]
         written.add(opt_out.id, plan)
-        if finding.exempt:
+        if finding.exempt or plan.held:
             _revive(session, written.ended[opt_out.id] & set(plan.entries), opt_out.id)
-            if complete and finding.whole:
-                _end_rest(session, opt_out.id, plan)
+        if finding.exempt and complete and finding.whole:
+            _end_rest(session, opt_out.id, plan)
         _learn(opt_out, finding)
-        _hold(session, opt_out, plan, now)
-        opt_out.named_at = opt_out.named_at or now
-        if complete and finding.whole and opt_out.propagated_at is None:
+        if plan.entries and opt_out.named_at is None:
+            opt_out.named_at = now  # a picture of which nothing is listed, since it is held or in no manifest, does not take effect
+        whole = complete and finding.whole
+        if whole and opt_out.propagated_at is None:
             opt_out.propagated_at = now
+        if plan.hold and not opt_out.held:
+            hold(session, opt_out, plan.hold, now)
+            if not whole:
+                _search_again(session, opt_out, now)
     written.insert(session)
     session.flush()
     return len(opt_outs)
@@ -99,21 +104,49 @@ def _learn(opt_out: OptOut, finding: Finding) -> None:
             return
 
 
-def _hold(session: Session, opt_out: OptOut, plan: Plan, now: datetime) -> None:
-    """An opt-out that passes the limit stops excluding by looks; what it excludes row by row stays excluded."""
-    if not plan.held or opt_out.held:
-        return
-    opt_out.held = True
-    by_looks = update(ExclusionEntry).where(ExclusionEntry.opt_out_id == opt_out.id, ExclusionEntry.kind == KeyKind.PHASH)
-    session.execute(by_looks.values(ended=True))
-    audit.record(session, audit.SYSTEM, "opt_out.held", opt_out.public_id, {"rows": len(plan.rows)}, now)
+def _plan(
+    session: Session, opt_outs: Sequence[OptOut], findings: Mapping[int, Finding], written: "_Written", limits: Limits, now: datetime
+) -> dict[int, Plan]:
+    """The plan of each opt-out: by itself first, then held where several go too far together."""
+
+    def planned(opt_out: OptOut, hold: Hold | None = None) -> Plan:
+        finding = findings[opt_out.id]
+        subject = written.subject(opt_out, finding)
+        return plan_propagation(replace(subject, hold=subject.hold or hold), finding.pictures, finding.rows, limits)
+
+    plans = {opt_out.id: planned(opt_out) for opt_out in opt_outs}
+    reaching = [opt_out for opt_out in opt_outs if plans[opt_out.id].taken]
+    reached = reached_by_members(session, reaching, {opt_out.id: plans[opt_out.id].taken for opt_out in opt_outs}, now)
+    together = held_together(reached, limits)
+    return plans | {opt_out.id: planned(opt_out, together[opt_out.id]) for opt_out in reaching if opt_out.id in together}
+
+
+def hold(session: Session, opt_out: OptOut, because: Hold, now: datetime) -> None:
+    """From now on nothing of others follows from the opt-out, until a person decides; what it names of its own owner stays."""
+    entry, match = ExclusionEntry, OptOutMatch
+    opt_out.held, opt_out.held_because = True, because.value
+    session.flush()
+    own = select(match.uid).where(match.opt_out_id == opt_out.id, or_(match.owner == opt_out.owner, match.accepted_at.is_not(None)))
+    stays = or_(entry.kind == KeyKind.OWNER, and_(entry.kind == KeyKind.UID, or_(entry.key == opt_out.subject, entry.key.in_(own))))
+    session.execute(update(entry).where(entry.opt_out_id == opt_out.id, ~stays, entry.ended.is_(False)).values(ended=True))
+    others = update(match).where(match.opt_out_id == opt_out.id, match.owner != opt_out.owner, match.kind != MatchKind.PROPOSED)
+    session.execute(others.values(kind=MatchKind.PROPOSED))
+    audit.record(session, audit.SYSTEM, "opt_out.held", opt_out.public_id, {"because": because.value}, now)
+    outbox.add_publication(session, now)
+
+
+def _search_again(session: Session, opt_out: OptOut, now: datetime) -> None:
+    """Its own rows' addresses and looks ended with the rest, and a search of everything names them again."""
+    opt_out.propagated_at = None
+    promise_search(session, opt_out.owner, now)
 
 
 @dataclass
 class _Written:
     """What was written before of some opt-outs, and what is to be added."""
 
-    rows: dict[int, dict[Place, bool]] = field(default_factory=lambda: defaultdict(dict))  # whether confirmed under another owner
+    rows: dict[int, set[Place]] = field(default_factory=lambda: defaultdict(set))
+    taken: dict[int, set[PhotoOf]] = field(default_factory=lambda: defaultdict(set))  # photos of others that go by themselves
     accepted: dict[int, set[Place]] = field(default_factory=lambda: defaultdict(set))  # proposals that a person took
     entries: dict[int, set[Entry]] = field(default_factory=lambda: defaultdict(set))
     ended: dict[int, set[Entry]] = field(default_factory=lambda: defaultdict(set))  # of those entries
@@ -125,11 +158,12 @@ class _Written:
         written, ids = cls(), [opt_out.id for opt_out in opt_outs]
         owners = {opt_out.id: opt_out.owner for opt_out in opt_outs}
         match, entry = OptOutMatch, ExclusionEntry
-        columns = (match.opt_out_id, match.manifest_id, match.position, match.kind, match.owner, match.accepted_at)
+        columns = (match.opt_out_id, match.manifest_id, match.position, match.kind, match.owner, match.uid, match.accepted_at)
         rows = session.execute(select(*columns).where(match.opt_out_id.in_(ids)))
-        for opt_out_id, manifest_id, position, kind, owner, accepted_at in rows:
-            elsewhere = kind == MatchKind.CONFIRMED and owner != owners[opt_out_id]
-            written.rows[opt_out_id][manifest_id, position] = elsewhere
+        for opt_out_id, manifest_id, position, kind, owner, uid, accepted_at in rows:
+            written.rows[opt_out_id].add((manifest_id, position))
+            if kind != MatchKind.PROPOSED and owner != owners[opt_out_id]:
+                written.taken[opt_out_id].add((owner, uid))
             if accepted_at is not None:
                 written.accepted[opt_out_id].add((manifest_id, position))
         entries = select(entry.opt_out_id, entry.kind, entry.key, entry.pdq, entry.ended).where(entry.opt_out_id.in_(ids))
@@ -141,11 +175,11 @@ class _Written:
         return written
 
     def subject(self, opt_out: OptOut, finding: Finding) -> Subject:
-        """The opt-out as the plan sees it; near duplicates that were found again count once."""
-        again = {row.place for row in finding.rows}
-        others = sum(elsewhere and place not in again for place, elsewhere in self.rows[opt_out.id].items())
-        held, accepted = opt_out.held or finding.countless, frozenset(self.accepted[opt_out.id])
-        return Subject(opt_out.scope, opt_out.owner, opt_out.subject, held, others, accepted, whole=not finding.exempt)
+        """The opt-out as the plan sees it."""
+        hold = Hold(opt_out.held_because) if opt_out.held else Hold.COUNTLESS if finding.countless else None
+        before, accepted = frozenset(self.taken[opt_out.id]), frozenset(self.accepted[opt_out.id])
+        whole, decoded = not finding.exempt, opt_out.decoded
+        return Subject(opt_out.scope, opt_out.owner, opt_out.subject, hold, before, accepted, whole, decoded)
 
     def add(self, opt_out_id: int, plan: Plan) -> None:
         for row in plan.rows:
@@ -163,7 +197,6 @@ class _Written:
 
 
 def _columns(row: FoundRow) -> dict[str, Any]:
-    """What is remembered of a row; its url is in its catalogue."""
-    columns = asdict(row)
-    del columns["url"]
-    return columns
+    """What is remembered of a row; all else is in its catalogue."""
+    names = ("manifest_id", "position", "uid", "owner", "kind", "phash_distance", "pdq_distance")
+    return {name: getattr(row, name) for name in names}

@@ -1,23 +1,25 @@
 """What follows from an opt-out and the manifest rows it reaches. Pure.
 
-- A row with the same uid or the same bytes, or of an owner who opted everything out, is *exact*: it always goes.
-- A confirmed near duplicate goes by itself, whoever owns it, unless an opt-out reaches more rows of other owners than the fan-out
-  limit. Such an opt-out is *held*: its near duplicates under other owners become proposals, and the list does not name its phash,
-  by which every reader would exclude them all.
+- A row with the same uid or the same bytes, or of an owner who opted everything out, is *exact*; a near duplicate may be *confirmed*.
+  Both go by themselves, whoever owns them, unless the opt-out takes more of others than it may (rights.reach_limits). Such an opt-out
+  is *held*: what it reaches under other owners becomes proposals, and the list names nothing by which a reader would exclude them.
+- Of a looked-up picture that we have not decoded, the list names its digest and its looks only where a row has them.
 - A proposed one waits for a person.
 
 A row that goes is listed by its uid and, for manifests that are only a list of addresses yet, by its url. Both are taken from the manifest
 that the operator imported: no member can name an address.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from demur.exclusions import Entry, KeyKind
+from demur.similarity.belonging import alike
 from demur.similarity.rules import MatchKind
 from models import OptOutScope
 from rights.hashes import Hashes
+from rights.reach_limits import Hold, Limits, PhotoOf
 
 Place = tuple[int, int]  # manifest id, row position
 
@@ -29,18 +31,20 @@ LONGEST_URL = 2000
 class Subject:
     """What an opt-out is about. ``key`` is the uid of a photo, the SHA-256 of a picture, empty for an owner.
 
-    ``held``: it passed the limit before, or has more copies than are told of. ``others``: near duplicates under other owners that earlier
-    propagations confirmed. ``accepted``: where a person accepted a proposal. ``whole``: of an owner, whether no photo was put back. The
-    list has no entry that lets a photo in, so an owner who put one back is not named: each of their other photos is, as manifests bring it.
+    ``hold``: why it is held already, or will be whatever it reaches. ``before``: photos of others that earlier propagations took.
+    ``accepted``: where a person accepted a proposal. ``whole``: of an owner, whether no photo was put back. The list has no entry that
+    lets a photo in, so an owner who put one back is not named: each of their other photos is, as manifests bring it. ``decoded``: whether
+    we have seen the picture itself, and not only its fingerprint.
     """
 
     scope: OptOutScope
     owner: str
     key: str
-    held: bool = False
-    others: int = 0
+    hold: Hold | None = None
+    before: frozenset[PhotoOf] = frozenset()
     accepted: frozenset[Place] = frozenset()
     whole: bool = True
+    decoded: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class FoundRow:
     phash_distance: int | None = None
     pdq_distance: int | None = None
     url: str | None = None  # as the manifest spells it
+    hashes: Hashes = field(default_factory=Hashes)  # of the row
 
     @property
     def place(self) -> Place:
@@ -63,14 +68,19 @@ class FoundRow:
 
 @dataclass(frozen=True)
 class Plan:
-    """``rows`` are those to remember, with the kind that applies; ``entries`` those to list."""
+    """``rows`` are those to remember, with the kind that applies; ``entries`` those to list; ``taken``: the photos of others that go."""
 
-    held: bool
+    hold: Hold | None
     rows: tuple[FoundRow, ...]
     entries: tuple[Entry, ...]
+    taken: frozenset[PhotoOf]
+
+    @property
+    def held(self) -> bool:
+        return self.hold is not None
 
 
-def plan_propagation(subject: Subject, pictures: Sequence[Hashes], found: Sequence[FoundRow], fan_out_limit: int) -> Plan:
+def plan_propagation(subject: Subject, pictures: Sequence[Hashes], found: Sequence[FoundRow], limits: Limits) -> Plan:
     """What to remember and to list for one opt-out.
 
     Args:
@@ -78,14 +88,50 @@ def plan_propagation(subject: Subject, pictures: Sequence[Hashes], found: Sequen
         found: the rows reached. One that is reached in several ways counts by the closest.
     """
     rows = _closest(found)
-    others = [row for row in rows if _confirmed_elsewhere(subject, row)]
-    held = subject.held or subject.others + len(others) > fan_out_limit
-    if held:
-        rows = [replace(row, kind=MatchKind.PROPOSED) if _confirmed_elsewhere(subject, row) else row for row in rows]
-    entries = [*own_entries(subject), *(entry for picture in pictures for entry in picture.entries(near=not held))]
+    elsewhere = [row for row in rows if _goes_elsewhere(subject, row)]
+    taken = subject.before | {(row.owner, row.uid) for row in elsewhere}
+    hold = subject.hold or _hold(subject, pictures, rows, elsewhere, taken, limits)
+    if hold:
+        rows = [replace(row, kind=MatchKind.PROPOSED) if _goes_elsewhere(subject, row) else row for row in rows]
+    entries = [*own_entries(subject), *_picture_entries(subject, pictures, found, hold)]
     gone = [row for row in rows if row.kind is not MatchKind.PROPOSED or row.place in subject.accepted]
     entries += [entry for row in gone for entry in row_entries(row.uid, row.url)]
-    return Plan(held, tuple(rows), tuple(sorted(set(entries))))
+    return Plan(hold, tuple(rows), tuple(sorted(set(entries))), frozenset() if hold else taken)
+
+
+def _hold(
+    subject: Subject,
+    pictures: Sequence[Hashes],
+    rows: Sequence[FoundRow],
+    elsewhere: Sequence[FoundRow],
+    taken: Set[PhotoOf],
+    limits: Limits,
+) -> Hold | None:
+    if subject.scope is not OptOutScope.PICTURE:
+        return Hold.REACH if len(taken) > limits.photos else None
+    if not subject.decoded and elsewhere:
+        if not _is_own_row(subject, pictures, rows) and len(taken) > limits.fingerprint:
+            return Hold.FINGERPRINT
+        if not alike([looks for row in elsewhere if (looks := row.hashes.looks)]):
+            return Hold.UNLIKE
+    return Hold.REACH if limits.picture.passed_by(taken) else None
+
+
+def _is_own_row(subject: Subject, pictures: Sequence[Hashes], rows: Sequence[FoundRow]) -> bool:
+    """Whether the picture is one of the person's own rows to the byte and bit: then the import has decoded it."""
+    own = {row.hashes for row in rows if row.owner == subject.owner}
+    return any(replace(picture, variants=()) in own for picture in pictures)
+
+
+def _picture_entries(subject: Subject, pictures: Sequence[Hashes], found: Sequence[FoundRow], hold: Hold | None) -> list[Entry]:
+    """By its bytes and its looks, as far as a reader excludes by them nothing that is held, and nothing of which we know by hearsay."""
+    others = {row.hashes.sha256 for row in found if row.owner != subject.owner}
+    met = {row.hashes.sha256 for row in found}
+    seen = subject.decoded or any(row.kind is not MatchKind.PROPOSED for row in found)
+    entries = [entry for picture in pictures for entry in picture.entries(near=hold is None and seen)]
+    digests = {entry.key for entry in entries if entry.kind is KeyKind.SHA256}
+    named = {digest for digest in digests if (digest in met or subject.decoded) and not (hold and digest in others)}
+    return [entry for entry in entries if entry.kind is not KeyKind.SHA256 or entry.key in named]
 
 
 def row_entries(uid: str, url: str | None) -> list[Entry]:
@@ -121,8 +167,8 @@ def _closeness(row: FoundRow) -> tuple[int, int, int]:
     return _CLOSENESS.index(row.kind), row.pdq_distance or 0, row.phash_distance or 0
 
 
-def _confirmed_elsewhere(subject: Subject, row: FoundRow) -> bool:
-    return row.kind is MatchKind.CONFIRMED and row.owner != subject.owner
+def _goes_elsewhere(subject: Subject, row: FoundRow) -> bool:
+    return row.kind is not MatchKind.PROPOSED and row.owner != subject.owner
 
 
 def own_entries(subject: Subject) -> list[Entry]:

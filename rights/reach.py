@@ -20,7 +20,7 @@ from demur.similarity.search import Match
 from models import Exemption, Manifest, OptOut, OptOutScope
 from rights.batches import batched
 from rights.catalogues import MOST_COPIES, Catalogues, Registered
-from rights.hashes import Hashes
+from rights.hashes import ROW_COLUMNS, Hashes
 from rights.propagation_plan import FoundRow
 from rights.row_pictures import Place, hashes_of_rows, never, read_rows
 
@@ -258,7 +258,9 @@ def _find_pictures(catalogues: Catalogues, where: Registered, pictures: Iterable
 
 
 def _add_rows(manifest_id: int, catalogue: Catalogue, reached: Sequence[tuple[Finding, Match]]) -> None:
-    rows = catalogue.take([match.position for _, match in reached], ["uid", "owner", "url"]).to_pylist()
+    rows = catalogue.take([match.position for _, match in reached], ["uid", "owner", "url", *ROW_COLUMNS]).to_pylist()
     for (finding, match), row in zip(reached, rows, strict=True):
         phash, pdq = (None, None) if match.kind is MatchKind.EXACT else (match.phash_distance, match.pdq_distance)
-        finding.rows.append(FoundRow(manifest_id, match.position, row["uid"], row["owner"], match.kind, phash, pdq, row["url"]))
+        finding.rows.append(
+            FoundRow(manifest_id, match.position, row["uid"], row["owner"], match.kind, phash, pdq, row["url"], Hashes.of_row(row))
+        )

@@ -133,3 +133,25 @@ def test_uk_and_swiss_law_become_the_gdpr_answer_that_they_once_shared(alembic, 
         kept = connection.scalars(text("SELECT regime FROM rights_request ORDER BY id")).all()
     assert kept == ["gdpr", "gdpr", "gdpr", "ccpa", "voluntary"]
     engine.dispose()
+
+
+def test_pictures_looked_up_before_count_as_fingerprints_and_what_was_held_says_why(alembic, database_url):
+    command.upgrade(alembic, "0009")
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        for subject, scope, held in (("a" * 64, "picture", True), ("ada-0", "photo", False)):
+            connection.execute(
+                text(
+                    "INSERT INTO opt_out (public_id, origin, scope, owner, subject, note, filed_at, held) "
+                    "VALUES (:subject, 'member', :scope, 'ada', :subject, '', '2026-06-01', :held)"
+                ),
+                {"subject": subject, "scope": scope, "held": held},
+            )
+    command.upgrade(alembic, "0010")
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT scope, decoded, held_because FROM opt_out ORDER BY scope")).all()
+    assert [(scope, bool(decoded), because) for scope, decoded, because in rows] == [("photo", True, ""), ("picture", False, "reach")]
+    command.downgrade(alembic, "0009")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM opt_out WHERE held")).scalar() == 1
+    engine.dispose()

@@ -11,8 +11,9 @@ from rights.optouts import Picture
 
 
 def picture_of(data: bytes) -> Picture:
+    """As when the file itself was sent."""
     luma, (width, height) = decode(data)
-    return Picture(Query(hashlib.sha256(data).hexdigest(), variants(luma)), width, height)
+    return Picture(Query(hashlib.sha256(data).hexdigest(), variants(luma)), width, height, decoded=True)
 
 
 def fingerprint_of(data: bytes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """An office that does by hand what the workers do, with real catalogues, a real list and real databases."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from rights.catalogues import Catalogues
 from rights.optouts import Filing, Selection, file_opt_outs
 from rights.propagation import apply_propagation
 from rights.reach import Finding, gather
+from rights.reach_limits import Limits
 from tests.factories import NOW, make_account
 
 LIFETIME = timedelta(days=30)
@@ -37,7 +38,7 @@ class Office:
     log_key: SigningKey
     log_files: LogFiles
     manifest_id: int
-    fan_out_limit: int = 1000
+    limits: Limits = field(default_factory=Limits)
 
     def account(self, *owners: str) -> Account:
         with self.sessions.begin() as session:
@@ -59,7 +60,7 @@ class Office:
             ids = session.scalars(waiting.order_by(OptOut.id)).all()
         findings = self.gather(ids)
         with self.sessions.begin() as session:
-            apply_propagation(session, findings, fan_out_limit=self.fan_out_limit, now=now)
+            apply_propagation(session, findings, limits=self.limits, now=now)
 
     def gather(self, ids: Sequence[int], manifest_id: int | None = None) -> dict[int, Finding]:
         return gather(self.sessions, self.catalogues, self.sandbox, ids, manifest_id).findings

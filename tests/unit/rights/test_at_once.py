@@ -40,7 +40,7 @@ def test_two_workers_write_once(office: Office):
 
     def apply(_: int) -> None:
         with office.sessions.begin() as session:
-            apply_propagation(session, findings, fan_out_limit=1000, now=NOW)
+            apply_propagation(session, findings, limits=office.limits, now=NOW)
 
     apply(0)
     once = counts(office)

@@ -19,6 +19,7 @@ from rights.owned import find_owned
 from rights.platform_events import Event, EventKind, receive_event
 from rights.propagation import apply_propagation
 from rights.reach import standing_ids
+from rights.reach_limits import Limits
 from rights.withdrawals import withdraw_photo
 from tests.factories import NOW, make_manifest
 from tests.support.lookups import picture_of
@@ -48,7 +49,7 @@ def propagate_manifest(office: Office, manifest_id: int) -> None:
         ids = standing_ids(session)
     findings = office.gather(ids, manifest_id)
     with office.sessions.begin() as session:
-        apply_propagation(session, findings, fan_out_limit=office.fan_out_limit, now=LATER, complete=False)
+        apply_propagation(session, findings, limits=office.limits, now=LATER, complete=False)
 
 
 def uids(office: Office, version: int) -> set[str]:
@@ -100,7 +101,7 @@ def test_a_photo_known_by_its_uid_alone_is_learned_from_its_first_manifest(offic
 
 
 def test_a_new_manifest_can_pass_the_fan_out_limit(office: Office, tmp_path):
-    office.fan_out_limit = 1
+    office.limits = Limits(photos=1)
     office.file(office.account("ada"), Photos(("ada-2",)))
     office.carry()
     picture = textured_picture(seed=2)
@@ -139,7 +140,7 @@ def test_a_manifest_registered_while_an_opt_out_is_propagated_is_searched_again(
     late = register(office, tmp_path / "late", {"dan-9": ("dan", jpeg(textured_picture(seed=2).transpose(0)))})
     propagate_manifest(office, late)
     with office.sessions.begin() as session:
-        apply_propagation(session, findings, fan_out_limit=office.fan_out_limit, now=LATER)
+        apply_propagation(session, findings, limits=office.limits, now=LATER)
     with office.sessions.begin() as session:
         propagate_into_newer(session, searched, LATER)
         promised = session.scalars(select(Outbox).where(Outbox.topic == PROPAGATE_MANIFEST)).all()

@@ -110,6 +110,6 @@ def test_propagating_again_lists_an_accepted_one_in_full(office: Office, proposa
     row = FoundRow(match.manifest_id, match.position, "ada-5", "ada", MatchKind.PROPOSED, 8, 60, "https://photos.example/ada-5")
     with office.sessions.begin() as session:
         findings = {match.opt_out_id: Finding(rows=[row])}
-        apply_propagation(session, findings, fan_out_limit=1000, now=LATER, complete=False)
+        apply_propagation(session, findings, limits=office.limits, now=LATER, complete=False)
     assert office.publish(LATER) is not None
     assert set(row_entries("ada-5", "https://photos.example/ada-5")) <= office.entries(2)
