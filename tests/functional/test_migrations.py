@@ -136,8 +136,8 @@ def test_uk_and_swiss_law_become_the_gdpr_answer_that_they_once_shared(alembic, 
 
 
 def test_pictures_looked_up_before_count_as_fingerprints_and_what_was_held_says_why(alembic, database_url):
-    command.upgrade(alembic, "0009")
-    engine = create_engine(database_url)
+    command.downgrade(alembic, "0009")
+    engine = make_engine(database_url)
     with engine.begin() as connection:
         for subject, scope, held in (("a" * 64, "picture", True), ("ada-0", "photo", False)):
             connection.execute(
@@ -154,4 +154,5 @@ def test_pictures_looked_up_before_count_as_fingerprints_and_what_was_held_says_
     command.downgrade(alembic, "0009")
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM opt_out WHERE held")).scalar() == 1
+    command.upgrade(alembic, "head")
     engine.dispose()
