@@ -124,6 +124,24 @@ def test_an_address_counts_when_the_provider_confirmed_it(claims: dict[str, Any]
     assert confirmed_address(claims) == address
 
 
+def test_linking_and_unlinking_a_sign_in_is_mailed_to_the_accounts_own_address(mailing: TestedPortal, inbox: Inbox):
+    ada = mailing.member(ADA)
+    ada.link(ADA, "hana.kim")
+    mailing.member("hana.kim")  # whose address does not take the account's place
+    linked = re.search(r'action="(/account/identities/\d+/unlink)"', ada.get("/account/link").text)
+    ada.post(linked[1])
+    mailing.settle()
+    assert [mail["Subject"] for mail in inbox.mails] == [
+        "A sign-in was linked to your account",
+        "A sign-in was unlinked from your account",
+    ]
+    assert {recipient for _, recipients in inbox.envelopes for recipient in recipients} == {ADDRESS}
+    text = inbox.mails[0].get_content()
+    assert "The sign-in hana.kim was linked to your account" in text
+    assert f"{mailing.config.base_url}/account" in text
+    assert len(audited(mailing, "notice.mailed")) == 2
+
+
 def test_a_dead_mail_server_is_waited_for(tmp_path: Path, database_url: str, member_catalogues: Path, caplog: pytest.LogCaptureFixture):
     port = free_port()
     settings = {"smtp_url": f"smtp://127.0.0.1:{port}", "mail_from": SENDER}

@@ -155,4 +155,24 @@ def test_pictures_looked_up_before_count_as_fingerprints_and_what_was_held_says_
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM opt_out WHERE held")).scalar() == 1
     command.upgrade(alembic, "head")
+
+
+ADDRESSED = (
+    """INSERT INTO account (id, public_id, display_name, email, created_at) VALUES (:id, :email, 'Ada', :email, '2026-11-21 14:02:00')"""
+)
+SESSION = """INSERT INTO web_session (digest, data, created_at, expires_at) VALUES ('d', '{"_user_id": "a"}', :at, '2099-01-01 00:00:00')"""
+
+
+def test_sessions_without_a_sign_in_end_and_addresses_that_are_read_as_others_are_forgotten(alembic, database_url):
+    addresses = ["ada@lantern.example", "=?utf-8?q?victim?=@b.c", "a@b..c", "a..b@c", ".a@b", "a.@b"]
+    command.downgrade(alembic, "0005")
+    engine = make_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text(SESSION), {"at": "2026-11-21 14:02:00"})
+        for number, email in enumerate(addresses, 1):
+            connection.execute(text(ADDRESSED), {"id": number, "email": email})
+    command.upgrade(alembic, "head")
+    with engine.connect() as connection:
+        assert connection.scalars(text("SELECT email FROM account ORDER BY id")).all() == ["ada@lantern.example", "", "", "", "", ""]
+        assert connection.scalars(text("SELECT digest FROM web_session")).all() == []
     engine.dispose()
