@@ -7,7 +7,7 @@ one bad value costs one row. Key columns are read as the filter reads them (demu
 import datetime
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from demur.exclusions.columns import KEY_COLUMNS, BadKeyColumn
+from demur.exclusions.columns import KEY_COLUMNS, BadKeyColumn, KeyedRows, trimmed
 from demur.manifests.schema import SCHEMA
 
 Mask = npt.NDArray[np.bool_]
@@ -53,6 +53,32 @@ def _key(name: str, column: pa.Array) -> tuple[pa.Array, Mask | None]:
         bad: Mask = column.is_valid().to_numpy(zero_copy_only=False)
         return pa.nulls(len(column), KEY_COLUMNS[name].canonical), bad if bad.any() else None
     return reading.values.cast(KEY_COLUMNS[name].canonical), reading.unreadable if reading.faults else None
+
+
+def first_given(name: str, columns: Sequence[pa.Array]) -> pa.Array:
+    """A column of ours out of a manifest's columns for it, best first: of each row, the first value there is.
+
+    Keys only; of any other column, the first. A column that has a value in each row is handed on as it is.
+    """
+    first, *others = columns
+    if not others or name not in KEY_COLUMNS or (first.null_count == 0 and not pa.types.is_floating(first.type) and not _has_blanks(first)):
+        return first
+    rows = KeyedRows.of_columns(len(first), {name: tuple(map(str, range(len(columns))))}, lambda place: columns[int(place)])
+    try:
+        reading = rows.reading(name)
+    except BadKeyColumn:
+        return first
+    return reading.values if name == "uid" or not reading.faults else first  # without a uid, the row is rejected anyway
+
+
+def _has_blanks(column: pa.Array) -> bool:
+    if not (pa.types.is_string(column.type) or pa.types.is_binary(column.type) or pa.types.is_dictionary(column.type)):
+        return False
+    text = column.dictionary if pa.types.is_dictionary(column.type) else column
+    try:
+        return trimmed(text.cast(pa.large_string())).null_count > 0
+    except pa.ArrowInvalid:
+        return True
 
 
 def _one_by_one(column: pa.Array, conversion: _Conversion, wanted: pa.DataType) -> tuple[pa.Array, Mask]:

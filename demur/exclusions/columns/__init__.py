@@ -9,8 +9,10 @@ from demur.exclusions.columns.kinds import KEY_COLUMNS, PATHS, PERCEPTUAL_COLUMN
 from demur.exclusions.columns.names import NO_NAMES, Found, Names, aliased, key_columns, plain_name, refuse_doubled
 from demur.exclusions.columns.reading import BadKeyColumn, Fault, Misspelled, NoKeyColumn, Reading
 from demur.exclusions.columns.rows import KeyedRows
+from demur.exclusions.columns.spellings import BLANKS
 
 __all__ = [
+    "BLANKS",
     "KEY_COLUMNS",
     "NO_NAMES",
     "PATHS",

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from demur.manifests.columns import first_given
 from demur.manifests.errors import TruncatedSource
 from demur.manifests.rejections import Rejections
-from demur.manifests.schema import match_columns
+from demur.manifests.schema import match_all_columns, match_columns
 from demur.manifests.sources.source import BATCH_ROWS, Source, located
 from demur.manifests.sources.tar import opened_tar
 from demur.manifests.sources.webdataset import read_samples
@@ -41,14 +43,14 @@ def _open(file: Path) -> pq.ParquetFile:
 
 def _file_batches(file: Path, shard: str) -> Iterator[pa.RecordBatch]:
     with _open(file) as opened:
-        columns = match_columns(opened.schema_arrow.names, shard)
+        columns = match_all_columns(opened.schema_arrow.names, shard)
         key = next((name for name in opened.schema_arrow.names if name.lower() == "key"), "")
         tar = _Tar.beside(file, shard) if key else None
-        wanted = {*columns.values(), key} if tar else set(columns.values())
+        wanted = {*chain.from_iterable(columns.values()), *([key] if tar else [])}
         read = 0
         try:
             for batch in opened.iter_batches(BATCH_ROWS, columns=sorted(wanted)):
-                ours = {name: batch.column(theirs) for name, theirs in columns.items()}
+                ours = {name: first_given(name, [batch.column(each) for each in theirs]) for name, theirs in columns.items()}
                 rows = located(ours, shard, read, batch.num_rows)
                 yield tar.locate(rows, batch.column(key)) if tar else rows
                 read += batch.num_rows

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
+from demur.exclusions.columns import BLANKS, KEY_COLUMNS
 from demur.manifests.rejections import Reason, Rejections
-from demur.manifests.schema import match_columns
+from demur.manifests.schema import match_all_columns
 
 RECORD_ROWS = 8192
 LONGEST_RECORD = 4 << 20
@@ -48,30 +49,52 @@ def json_object(spelled: bytes) -> dict[str, object]:
 
 
 def record_batch(records: Sequence[Record], places: Sequence[int], shard: str, rejected: Rejections) -> pa.RecordBatch:
-    """The rows of `shard` at `places`; those with a list, an object or a truth value where text or a number belongs are left out.
+    """The rows of `shard` at `places`. Those with a key in no known spelling, or a list, an object or a truth value where text or a number
+    belongs, are left out. Where a row lacks a value in one of several columns of one meaning, that in the next counts.
 
-    Raises MissingColumn.
+    Raises MissingColumn, DoubledColumn.
     """
-    columns = match_columns({name: None for record in records for name in record}, shard)
-    kept: list[tuple[Record, int]] = []
-    for record, place in zip(records, places, strict=True):
-        wrong = [theirs for theirs in columns.values() if isinstance(record.get(theirs), list | dict | bool)]
-        if wrong:
-            rejected.add(Reason.WRONG_TYPE, [f"{shard}, row {place + 1}: {wrong[0]} is {record[wrong[0]]!r:.80}"])
-        else:
-            kept.append((record, place))
+    columns = match_all_columns({name: None for record in records for name in record}, shard)
+    values = {ours: [_first(record, theirs) for record in records] for ours, theirs in columns.items()}
+    keys = {name: KEY_COLUMNS[name].read_values(given) for name, given in values.items() if name in KEY_COLUMNS}
+    wrong = {position: f"{name} is {value!r:.80}" for name, given in values.items() for position, value in _nested(name, given)}
+    for reading in keys.values():
+        for fault in reading.faults:
+            wrong |= {
+                place: f"{fault.reason}{': ' if place in fault.examples else ''}{fault.examples.get(place, '')}"
+                for place in fault.positions.tolist()
+            }
+    for position, what in sorted(wrong.items()):
+        rejected.add(Reason.WRONG_TYPE, [f"{shard}, row {places[position] + 1}: {what}"])
+    kept = pa.array([position for position in range(len(records)) if position not in wrong], pa.int64())
+    read = {name: keys[name].values if name in keys else _column(given, wrong) for name, given in values.items()}
     return pa.RecordBatch.from_pydict(
         {
-            **{ours: _column([record.get(theirs) for record, _ in kept]) for ours, theirs in columns.items()},
+            **{name: column.take(kept) for name, column in read.items()},
             "shard": pa.repeat(pa.scalar(shard), len(kept)),
-            "row": pa.array([place for _, place in kept], pa.int64()),
+            "row": pa.array(places, pa.int64()).take(kept),
         }
     )
 
 
-def _column(values: list[object]) -> pa.Array:
+def _first(record: Record, columns: Sequence[str]) -> object:
+    """The value of the first of these columns in which the record has one."""
+    return next((value for name in columns if (value := record.get(name)) is not None and not _is_blank(value)), None)
+
+
+def _is_blank(value: object) -> bool:
+    return not value.strip(BLANKS) if isinstance(value, str) else value != value  # NaN
+
+
+def _nested(name: str, values: Sequence[object]) -> Iterator[tuple[int, object]]:
+    """Where a column that is no key has a list, an object or a truth value."""
+    return (each for each in enumerate(values) if name not in KEY_COLUMNS and isinstance(each[1], list | dict | bool))
+
+
+def _column(values: Sequence[object], without: Collection[int]) -> pa.Array:
     """Values of one type as they are; mixed ones as text, with which `columns.convert` goes value by value."""
+    plain = [None if position in without else value for position, value in enumerate(values)]
     try:
-        return pa.array(values)
+        return pa.array(plain)
     except (pa.ArrowException, OverflowError):
-        return pa.array([None if value is None else str(value) for value in values], pa.string())
+        return pa.array([None if value is None else str(value) for value in plain], pa.string())
