@@ -155,6 +155,7 @@ def test_pictures_looked_up_before_count_as_fingerprints_and_what_was_held_says_
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM opt_out WHERE held")).scalar() == 1
     command.upgrade(alembic, "head")
+    engine.dispose()
 
 
 ADDRESSED = (
