@@ -26,7 +26,7 @@ _BEGINNINGS = (
     *(b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  "),
 )
 _BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"miaf", b"MiHB"})
-TABLE_SUFFIXES = frozenset({".parquet", ".csv", ".jsonl", ".ndjson"})
+TABLE_SUFFIXES = frozenset({".parquet", ".csv", ".tsv", ".jsonl", ".ndjson"})
 
 
 def suffix(name: str) -> str:

@@ -53,9 +53,21 @@ def deep_json() -> bytes:
         ("m.tar", extended("-512"), "TruncatedSource"),
         ("m.tar", extended("9" * 5000), "TruncatedSource"),
         ("m.tar", deep_json(), "1 rows, {'malformed_row': 1}"),
+        ("m.jsonl", b'{"uid": "a", "caption": "\\ud83d"}\n{"uid": "z"}\n', "1 rows, {'malformed_row': 1}"),
         ("m.jsonl", b"[" * 1_000_000 + b'\n{"uid": "z"}\n', "1 rows, {'malformed_row': 1}"),
+        ("m.csv", b"uid," + b"x" * 200_000 + b"\nz,1\n", "1 rows, {}"),
+        ("m.csv", b"uid," + b"x" * 5_000_000 + b"\nz,1\n", "TruncatedSource"),
     ],
-    ids=["negative size", "extended size", "size of 5,000 digits", "deep JSON in a tar", "deep JSON"],
+    ids=[
+        "negative size",
+        "extended size",
+        "size of 5,000 digits",
+        "deep JSON in a tar",
+        "half an emoji",
+        "deep JSON",
+        "header",
+        "long header",
+    ],
 )
 def test_it_costs_a_row_or_ends_in_one_sentence(tmp_path: Path, name: str, content: bytes, outcome: str) -> None:
     (tmp_path / name).write_bytes(content)

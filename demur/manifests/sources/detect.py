@@ -14,16 +14,17 @@ _READERS = {
     ".parquet": parquet_source,
     ".tar": webdataset_source,
     ".csv": text_source,
+    ".tsv": text_source,
     ".jsonl": text_source,
     ".ndjson": text_source,
 }
-_SHARDS: list[tuple[str, ...]] = [(".parquet",), (".tar",), (".csv",), (".jsonl", ".ndjson")]
+_SHARDS: list[tuple[str, ...]] = [(".parquet",), (".tar",), (".csv",), (".tsv",), (".jsonl", ".ndjson")]
 
 
 def open_source(path: Path) -> Source:
     """Recognises a manifest by its name, or a directory by what lies in it.
 
-    A directory is read as what comes first of: Parquet shards, tars, pictures, CSV or JSONL shards.
+    A directory is read as what comes first of: Parquet shards, tars, pictures, CSV, TSV or JSONL shards.
 
     Raises:
         UnknownFormat: there is nothing at `path`, or it is a file of no known kind.
@@ -37,7 +38,7 @@ def open_source(path: Path) -> Source:
         raise UnknownFormat(f"There is no file or directory {path}.")
     reader = _READERS.get(suffix(path.name))
     if reader is None:
-        raise UnknownFormat(f"{path} is no manifest: it is none of Parquet, CSV, JSONL, a WebDataset tar, or a folder.")
+        raise UnknownFormat(f"{path} is no manifest: it is none of Parquet, CSV, TSV, JSONL, a WebDataset tar, or a folder.")
     return reader(path.parent, [path])
 
 

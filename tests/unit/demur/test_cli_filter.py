@@ -60,7 +60,7 @@ def filtered(manifest: Path, list_directory: Path, out: Path) -> dict[str, objec
 
 
 def test_csv_keeps_the_bytes_of_what_it_keeps(list_directory: Path, tmp_path: Path) -> None:
-    head, kept = b"\xef\xbb\xbfkey,url,caption\r\n", b'a3,y,"kept\r\nline ""q"""\r\n\r\na4\r\n'
+    head, kept = b"\xef\xbb\xbfkey,url,caption\r\n", b'a3,y,"kept\r\nline ""q"""\r\n\r\na4,,\r\n'
     manifest, out = tmp_path / "m.csv", tmp_path / "out.csv"
     manifest.write_bytes(head + b'a1,x,"one, two"\r\n' + 'a2,http://x/é,"multi\nline"\r\n'.encode() + kept)
     report = filtered(manifest, list_directory, out)
@@ -190,10 +190,10 @@ def test_a_refused_list_ends_with_3_one_sentence_and_the_old_copy_in_place(list_
     ("name", "content"),
     [
         ("m.csv", b'uid,x\n1,"'),
-        ("m.csv", b"uid\n\xff\n"),
+        ("m.csv", b"\xff\xfeu\0i\0d\0\n\0"),
+        ("m.csv", b"uid,caf\xe9\n1,2\n"),
         ("m.csv", b"caption\nx\n"),
         ("m.jsonl", b'{"uid": "1"}\n{"uid":'),
-        ("m.jsonl", b"[1]\n"),
         ("m.parquet", b"PAR1 and no more"),
         ("m.parquet", b""),
         ("m.tar", b"no tar"),

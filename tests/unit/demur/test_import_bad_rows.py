@@ -134,8 +134,8 @@ def test_csv_rows_with_too_few_or_too_many_fields(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_bytes(b"uid,caption\na,one\nb\nc,two,three\nd,\xff\ne,five\n")
     catalogue, report = imported(tmp_path / "m.csv")
     assert catalogue.read(0, 9, ["uid"])["uid"].to_pylist() == ["a", "e"]
-    assert report.rejected == {"malformed_row": 2, "wrong_type": 1}
-    assert report.examples["malformed_row"][0] == "m.csv, row 2: 1 fields instead of 2: 'b'"
+    assert report.rejected == {"malformed_row": 3}
+    assert report.examples["malformed_row"][0] == "m.csv, row 2: it has more or fewer cells than the header: b'b\\n'"
 
 
 def test_jsonl_lines_of_every_shape(tmp_path: Path) -> None:
