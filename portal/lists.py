@@ -15,11 +15,11 @@ from rights.receipts import entries_of_versions
 
 SHOWN = 20
 KINDS = {
-    "uid": "photos, by their uid",
-    "sha256": "files, by their SHA-256",
+    "uid": "photos, by their number on the platform",
+    "sha256": "files, byte for byte",
     "phash": "pictures, by how they look",
-    "url": "addresses",
-    "owner": "everything of one owner",
+    "url": "photos, by their address",
+    "owner": "members, with everything they have and will post",
 }
 blueprint = Blueprint("lists", __name__)
 

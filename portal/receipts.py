@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import segno
 from flask import Blueprint, Response, make_response, render_template, url_for
+from flask_login import current_user
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
@@ -11,11 +12,15 @@ from demur.errors import DemurError
 from demur.receipts import LogKind, Receipt, Statement
 from demur.receipts.words import in_words
 from demur.tlog.checkpoint import LogCheckpoint
-from models import LogEntry
+from models import LogEntry, RightsRequest
 from portal.database import db
 from portal.formats import absolute
 from portal.log import log_reader, log_verifier
+from portal.site import site
 from rights import receipts
+from rights.owned import owned_among
+from rights.photo import Photo
+from rights.photos import get_photos
 
 TITLES = {
     LogKind.OPT_OUT_FILED: "Opt-out filed",
@@ -24,6 +29,7 @@ TITLES = {
     LogKind.LIST_PUBLISHED: "Exclusion list published",
     LogKind.RUN_RECORDED: "Training run recorded",
 }
+SHOWN = 12  # photos shown to their owner
 blueprint = Blueprint("receipts", __name__)
 
 
@@ -46,6 +52,7 @@ def page(public_id: str) -> Response:
         key=log_verifier(),
         receipt=found,
         proven=_proven(found, statement) if found else None,
+        own=_own_photos(entry, statement),
     )
     return _unseen_by_others(make_response(shown))
 
@@ -79,6 +86,17 @@ def _entry(public_id: str) -> LogEntry:
     if entry is None:
         raise NotFound
     return entry
+
+
+def _own_photos(entry: LogEntry, statement: Statement) -> list[Photo]:
+    """The first photos of the receipt, for the member whose request it is about; for nobody else."""
+    if entry.request_id is None or not current_user.is_authenticated:
+        return []
+    if db().get_one(RightsRequest, entry.request_id).account_id != current_user.account.id:
+        return []
+    owners, uids = current_user.account.owners, statement.photos[:SHOWN]
+    known = owned_among(db(), site().catalogues, owners, uids)
+    return get_photos(db(), site().catalogues, site().runs, owners, [uid for uid in uids if uid in known])
 
 
 def _receipt(entry: LogEntry) -> Receipt | None:

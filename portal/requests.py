@@ -1,9 +1,13 @@
 """A member's requests: each with its reference, its dated timeline, and the way back."""
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
-from sqlalchemy import select
+from sqlalchemy import func, select
 from werkzeug.exceptions import NotFound
 
 from models import ExclusionListVersion, RightsRequest
@@ -11,7 +15,7 @@ from portal.auth.member import account
 from portal.database import db
 from portal.limits import changes_opt_outs
 from portal.receipts import TITLES
-from portal.request_story import law_of, left_out_by, photo_uids, told
+from portal.request_story import Told, law_of, left_out_by, photo_uids, told
 from portal.site import now, site
 from rights.deadlines import answer_by
 from rights.photo import Photo, PhotoNotFound
@@ -19,15 +23,29 @@ from rights.photos import get_photos
 from rights.receipts import entries_of
 from rights.withdrawals import NothingToWithdraw, withdraw_request
 
+PER_PAGE = 30
 SHOWN = 24  # photos shown on a request's page
 blueprint = Blueprint("requests", __name__)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A request as the list of them shows it. ``due``: by when the law wants it answered."""
+
+    told: Told
+    due: datetime
 
 
 @blueprint.get("/requests")
 @login_required
 def index() -> str:
-    own = select(RightsRequest).where(RightsRequest.account_id == account().id).order_by(RightsRequest.id.desc())
-    return render_template("requests/index.html", requests=[told(found) for found in db().scalars(own)])
+    own = RightsRequest.account_id == account().id
+    total = db().scalar(select(func.count(RightsRequest.id)).where(own)) or 0
+    pages = max(1, ceil(total / PER_PAGE))
+    page = min(max(1, request.args.get("page", 1, type=int)), pages)
+    some = select(RightsRequest).where(own).order_by(RightsRequest.id.desc()).limit(PER_PAGE).offset((page - 1) * PER_PAGE)
+    requests = [Listed(told(one), answer_by(one.regime, one.kind, one.received_at)) for one in db().scalars(some).all()]
+    return render_template("requests/index.html", requests=requests, page=page, pages=pages)
 
 
 @blueprint.get("/requests/<public_id>")

@@ -1,5 +1,5 @@
 // Asks again for what is still moving on the page: every [data-live] region fetches its address and is replaced by the region of the
-// same id in the answer, until that one no longer says data-live.
+// same id in the answer, until that one no longer says data-live. What it says in data-says becomes the page's title, and is read out.
 const PAUSE_MS = 2000;
 
 async function refresh(region) {
@@ -10,7 +10,13 @@ async function refresh(region) {
   if (!fresh) return region;
   if (fresh.innerHTML === region.innerHTML && "live" in fresh.dataset) return region;
   region.replaceWith(fresh);
+  if (fresh.dataset.says && fresh.dataset.says !== region.dataset.says) announce(fresh.dataset.says);
   return fresh;
+}
+
+function announce(words) {
+  document.title = `${words} – Demur`;
+  for (const status of document.querySelectorAll("[data-said]")) status.textContent = words;
 }
 
 async function follow(region) {

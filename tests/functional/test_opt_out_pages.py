@@ -74,7 +74,7 @@ def test_a_photo_and_a_picture_are_told_apart(ada: Visitor):
     page = follow(ada, ada.post("/opt-outs", fields | {"uid": "ada-1", "mine": "1"}))
     assert "1 photo and 1 picture you looked up" in page
     assert "more.</p>" not in page
-    assert "1 photo and 1 picture</td>" in ada.get("/requests").text
+    assert "<p>1 photo and 1 picture</p>" in ada.get("/requests").text
 
 
 def test_nothing_ticked_goes_back_to_the_lookup(ada: Visitor):
