@@ -266,8 +266,8 @@ def test_many_photos_are_counted_and_unfolded(portal: TestedPortal, open_page: O
     sign_in(page)
     page.goto("/photos")
     opted_out = 6  # all of them
-    page.get_by_label(f"Select all {opted_out}").check()
-    page.get_by_role("button", name="Opt out…").click()
+    page.get_by_role("button", name=f"Select all {opted_out}").click()
+    page.get_by_role("button", name="Opt out…").first.click()
     page.get_by_role("button", name="Opt out").click()
     portal.settle()
     page.goto(f"/receipts/{public_id(portal, 'opt_out_filed')}")

@@ -35,4 +35,4 @@ def test_values_read_as_people_write_them():
     assert (counted(1, "photo"), counted(1284, "photo"), counted(2, "copy", "copies")) == ("1 photo", "1,284 photos", "2 copies")
     assert (duration(0.2), duration(100), duration(9000)) == ("about 1 second", "about 2 minutes", "about 2 hours")
     at = datetime(2026, 11, 21, 14, 2, 59, tzinfo=UTC)
-    assert minute(at) == '<time datetime="2026-11-21T14:02:59+00:00">21 November 2026, 14:02 UTC</time>'
+    assert minute(at) == '<time datetime="2026-11-21T14:02:59+00:00" data-hour>21 November 2026, 14:02 UTC</time>'
