@@ -25,15 +25,6 @@ MEMBERS = (
     "/requests",
     "/opt-outs/check?uid=ada-1&uid=ada-2",
 )
-    "/photos",
-    "/photos?status=opted_out",
-    "/photos?text=nothing",
-    "/photos/ada-1",
-    "/photos/ada-2",
-    "/account",
-    "/requests",
-    "/opt-outs/check?uid=ada-1&uid=ada-2",
-)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
