@@ -9,6 +9,7 @@ from flask_limiter import RateLimitExceeded
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from config import MEGABYTE
 from demur.errors import DemurError
 from demur.similarity.sandbox import SandboxBusy, SandboxCannotStart
 from portal.address import OtherHost
@@ -19,6 +20,7 @@ from portal.limits import CHANGES_TOGETHER, is_stranger, retry_after
 from portal.receipts import NotYetInTheLog
 from portal.selection import MOST_PICTURES, TooManyChosen
 from portal.sessions import current_session
+from portal.site import site
 from portal.uploads import TooManyUploads, may_bring_pictures
 from rights.catalogues import IndexIncomplete
 from rights.photo import PhotoNotFound
@@ -47,7 +49,7 @@ TOO_MUCH = Problem(
     "That is too much for one request",
     f"Please go back and choose fewer: a request takes up to {MOST_PICTURES} pictures that you looked up. Make another one for the rest.",
 )
-PICTURE_TOO_LARGE = Problem(413, "That picture is too large", "Please choose a smaller file, or a smaller version of the same picture.")
+PICTURE_TOO_LARGE = Problem(413, "That picture is too large", "We take up to {megabytes} MB. Please send a smaller copy of the picture.")
 BUSY_READING = Problem(503, "Many people are looking right now", "Please wait a few seconds and try again.", again=True)
 BY_STATUS = {
     400: Problem(400, "We could not read that", "Something in the address or the form was missing or malformed."),
@@ -148,10 +150,14 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         return error
     if isinstance(error, InternalServerError):
         return show(FAULT)
-    known = PICTURE_TOO_LARGE if error.code == 413 and may_bring_pictures() else BY_STATUS.get(error.code)
+    known = _picture_too_large() if error.code == 413 and may_bring_pictures() else BY_STATUS.get(error.code)
     response = show(known or replace(BY_STATUS[400], status=error.code), error.description or "")
     response.headers.extend((name, value) for name, value in error.get_headers() if name in KEPT_HEADERS)
     return response
+
+
+def _picture_too_large() -> Problem:
+    return replace(PICTURE_TOO_LARGE, text=PICTURE_TOO_LARGE.text.format(megabytes=site().config.max_upload_bytes // MEGABYTE))
 
 
 def _page(problem: Problem) -> str:

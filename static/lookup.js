@@ -260,6 +260,7 @@ function fail(item, sentence, state = "failed") {
 }
 
 function offerUpload(item, error) {
+  if (error.reason === "too-large") return fail(item, error.message, "refused"); // as the server would
   const button = element("button", "btn quiet slim", "Upload this one", element("span", "aside", ` (${nameOf(item.file)})`));
   button.type = "button";
   button.disabled = true; // until nothing is under way

@@ -10,9 +10,10 @@ from functools import lru_cache
 
 import numpy as np
 import pi_heif
-from PIL import Image, ImageChops, ImageCms, ImageFile
+from PIL import Image, ImageChops, ImageCms, ImageFile, TiffImagePlugin
 
-from demur.similarity.formats import PictureError, UnsupportedFormat, format_of
+from demur.similarity.formats import PictureError, UnsupportedFormat, format_of, refused
+from demur.similarity.tidying import ended, tidied_png, without_lead
 
 MAX_PIXELS = 89_000_000
 """Just below the size at which Pillow itself begins to warn of decompression bombs, so that the refusal is always ours."""
@@ -50,6 +51,7 @@ DECODER_ERRORS = (
 
 DAMAGED = "This picture file is cut short or damaged; please send the whole file."
 _EXIF_ORIENTATION = 0x0112
+_SUBFILE_TYPE, _IS_REDUCED, _DNG_VERSION = 254, 1, 50706  # TIFF 6.0; DNG 1.7, Preview Images
 _COLOUR_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK", "LAB": "Lab "}
 """Mode of a picture → what a profile made for it says of itself."""
 _BOXES = (b"ftyp", b"meta", b"mdat", b"idat", b"moov", b"free", b"skip", b"uuid")
@@ -69,7 +71,9 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
     Raises:
         NotAPicture, UnsupportedFormat, PictureTooLarge, PictureTruncated: each a `PictureError`.
     """
+    data = without_lead(data)
     kind = format_of(data)
+    data, profile = tidied_png(data) if kind == "PNG" else (data, None)
     too_large = f"This picture has more than {MAX_PIXELS // 1_000_000} million pixels; please send a smaller copy."
     try:
         opened = pi_heif.HeifImageFile(io.BytesIO(data)) if kind == "HEIF" else Image.open(io.BytesIO(data), formats=(kind,))
@@ -83,7 +87,26 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
         raise PictureTooLarge(f"This picture is longer than {MAX_SIDE:,} pixels on one side; please send a smaller copy.")
     if kind == "HEIF" and not _has_whole_boxes(data):
         raise PictureTruncated(DAMAGED)
+    if isinstance(opened, TiffImagePlugin.TiffImageFile):
+        _refuse_wrong(opened, data)
+    if profile:
+        opened.info["icc_profile"] = profile
     return opened
+
+
+def _refuse_wrong(tiff: TiffImagePlugin.TiffImageFile, data: bytes) -> None:
+    """Pillow would give of these another picture than they show: a preview, or planes mixed up. Raises UnsupportedFormat."""
+    if data[8:10] == b"CR" or _DNG_VERSION in tiff.tag_v2 or int(tiff.tag_v2.get(_SUBFILE_TYPE, 0)) & _IS_REDUCED:
+        raise refused("camera raw files, and TIFF files that begin with a preview,")
+    depths = tiff.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
+    if tiff.tag_v2.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) != 1 and len(depths) > 1 and max(depths) > 8:
+        raise refused("TIFF files of planes with more than 8 bits")
+
+
+def ending(data: bytes) -> tuple[bytes, bytes] | None:
+    """Of a JPEG without its end mark: see `tidying.ended`. None for every other file."""
+    data = without_lead(data)
+    return ended(data) if data.startswith(b"\xff\xd8\xff") else None
 
 
 def _has_whole_boxes(data: bytes) -> bool:

@@ -16,6 +16,7 @@ from demur.similarity.decoding import (
     SIDEWAYS,
     PictureTooLarge,
     PictureTruncated,
+    ending,
     open_picture,
     plain,
     reduced,
@@ -101,6 +102,19 @@ def decode(data: bytes) -> tuple[Image.Image, tuple[int, int]]:
     Raises:
         NotAPicture, UnsupportedFormat, PictureTooLarge, PictureTruncated: each a `PictureError`.
     """
+    try:
+        return _decoded(data)
+    except PictureTruncated:
+        both = ending(data)
+        if both is None:
+            raise
+    (shown, size), (otherwise, _) = map(_decoded, both)
+    if shown.tobytes() != otherwise.tobytes():
+        raise PictureTruncated(DAMAGED)
+    return shown, size
+
+
+def _decoded(data: bytes) -> tuple[Image.Image, tuple[int, int]]:
     opened = open_picture(data)
     try:
         width, height = _load(opened)

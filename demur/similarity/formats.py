@@ -33,7 +33,6 @@ _REFUSED = {
     b"BM": "BMP pictures",
     b"8BPS": "Photoshop files",
     b"\0\0\1\0": "icons",
-    b"\0\0\2\0": "cursors",
     b"%PDF": "PDF documents",
     b"%!PS": "PostScript files",
     b"\xc5\xd0\xd3\xc6": "PostScript files",
@@ -53,6 +52,10 @@ _REFUSED = {
     b"\0MRM": "camera raw files",
     b"II\xbc\x01": "JPEG XR pictures",
     b"qoif": "QOI pictures",
+    b"DDS ": "DDS pictures",
+    b"P3\n": "Netpbm pictures",
+    b"P5\n": "Netpbm pictures",
+    b"P6\n": "Netpbm pictures",
 }
 """First bytes → what such files are called in a refusal."""
 _REFUSED_BRANDS = {b"crx ": "camera raw files", b"jxl ": "JPEG XL pictures", b"jp2 ": "JPEG 2000 pictures"}

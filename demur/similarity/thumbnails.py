@@ -9,7 +9,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from demur.similarity.decoding import DAMAGED, DECODER_ERRORS, PictureTruncated, open_picture, plain, reduced, srgb, upward
+from demur.similarity.decoding import DAMAGED, DECODER_ERRORS, PictureTruncated, ending, open_picture, plain, reduced, srgb, upward
 from demur.similarity.sandbox import DecoderCrashed, Sandbox
 
 SIDES = (320, 640, 1280)
@@ -55,8 +55,9 @@ def _is_webp(file: bytes, side: int) -> bool:
 
 def shrunk(data: bytes) -> bytes:
     """What a process does: three lengths, and as many WebP files; of length 0 where the one before shows as much. Raises PictureError."""
+    whole, _ = ending(data) or (data, b"")
     try:
-        flat = _flat(data)
+        flat = _flat(whole)
     except DECODER_ERRORS as error:
         raise PictureTruncated(DAMAGED) from error
     needed = 1 + sum(max(flat.size) > side for side in SIDES[:-1])

@@ -30,6 +30,45 @@ function startsWith(bytes, at, signature) {
   return wanted.every((byte, i) => bytes[at + i] === byte);
 }
 
+/** The size that a PNG, GIF, JPEG or WebP file says it has, {width, height} in pixels as stored; null where it says none. */
+export function sizeOf(bytes, kind) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  try {
+    return { png: pngSize, gif: gifSize, jpeg: jpegSize, webp: webpSize }[kind]?.(bytes, view) ?? null;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return null;
+  }
+}
+
+function pngSize(bytes, view) {
+  return { width: view.getUint32(16), height: view.getUint32(20) };
+}
+
+function gifSize(bytes, view) {
+  return { width: view.getUint16(6, true), height: view.getUint16(8, true) };
+}
+
+function jpegSize(bytes, view) {
+  for (let at = 2; view.getUint8(at) === 0xff; at += 2 + view.getUint16(at + 2)) {
+    const marker = view.getUint8(at + 1);
+    if (marker === 0xda) break;
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrame) return { width: view.getUint16(at + 7), height: view.getUint16(at + 5) };
+  }
+  return null;
+}
+
+function webpSize(bytes, view) {
+  if (startsWith(bytes, 12, "VP8X")) return { width: 1 + (view.getUint32(24, true) & 0xffffff), height: 1 + (view.getUint32(27, true) & 0xffffff) };
+  if (startsWith(bytes, 12, "VP8 ")) return { width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff };
+  if (startsWith(bytes, 12, "VP8L")) {
+    const bits = view.getUint32(21, true);
+    return { width: 1 + (bits & 0x3fff), height: 1 + ((bits >>> 14) & 0x3fff) };
+  }
+  return null;
+}
+
 /**
  * The EXIF orientation of a JPEG, PNG or WebP file, and where it stands.
  * @returns {{value: number, offset: number}} value 1 to 8; offset of the value's low byte, or -1 where nothing is said

@@ -1,8 +1,9 @@
 // From a file to the one small upright luma plane that every hash starts from, in the server's steps (docs/formats/fingerprint.md): JPEG
 // averaged to 1/2, 1/4 or 1/8 as its decoder scales, then whole boxes, the shorter side 256 pixels or more; luma, on white, upright.
 
-import { kindOf, orientation } from "./container.js";
+import { kindOf, orientation, sizeOf } from "./container.js";
 import { CannotDecode } from "./errors.js";
+import { ended, withoutLead } from "./tidying.js";
 
 const MAX_PIXELS = 89_000_000;
 const MAX_SIDE = 65_535;
@@ -17,7 +18,27 @@ const DRAFTS = [8, 4, 2];
  * @throws {CannotDecode}
  */
 export async function decode(bytes) {
+  const picture = withoutLead(bytes);
+  try {
+    return await decoded(picture);
+  } catch (error) {
+    const both = error.reason === "format" ? ended(picture) : null;
+    if (!both) throw error;
+    return await alike(both);
+  }
+}
+
+/** What both files show. They are one file that lost its end; where they differ, pixels are missing, too. */
+async function alike([one, other]) {
+  const [shown, otherwise] = [await decoded(one), await decoded(other)];
+  if (shown.luma.data.every((value, at) => value === otherwise.luma.data[at])) return shown;
+  throw unreadable();
+}
+
+async function decoded(bytes) {
   const kind = kindOf(bytes);
+  const said = sizeOf(bytes, kind);
+  if (said) assertSmall(said);
   const { value: turn, offset } = orientation(bytes, kind);
   const bitmap = await bitmapOf(bytes, kind, offset);
   try {
@@ -40,10 +61,19 @@ async function bitmapOf(bytes, kind, offset) {
   const bitmap = await createImageBitmap(stored, { premultiplyAlpha: "none" }).catch(() => {
     throw unreadable();
   });
-  const problem = tooLarge(bitmap);
-  if (!problem) return bitmap;
-  bitmap.close();
-  throw new CannotDecode("too-large", `This picture ${problem}; please choose a smaller copy.`);
+  try {
+    assertSmall(bitmap);
+  } catch (error) {
+    bitmap.close();
+    throw error;
+  }
+  return bitmap;
+}
+
+/** Before decoding, where the file says its size: a browser gives up on the largest without saying why. */
+function assertSmall(size) {
+  const problem = tooLarge(size);
+  if (problem) throw new CannotDecode("too-large", `This picture ${problem}; please choose a smaller copy.`);
 }
 
 function tooLarge({ width, height }) {

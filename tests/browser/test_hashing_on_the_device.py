@@ -23,6 +23,7 @@ from tests.support.colour_profiles import ADOBE_RGB, DISPLAY_P3
 from tests.support.databases import SqliteDatabases
 from tests.support.devices import Device, NotFingerprinted, bits, distances, on_the_server, text
 from tests.support.fingerprint_vectors import VECTORS
+from tests.support.odd_pictures import ODD
 from tests.support.pictures import jpeg, png, textured_picture
 from tests.support.portals import free_port, portal_for_tests, serving
 
@@ -142,6 +143,7 @@ EXACT: dict[str, Callable[[Image.Image], bytes]] = {
     "PNG": png,
     "grey PNG": lambda photo: png(photo.convert("L")),
     "PNG with a palette": lambda photo: png(photo.quantize(64)),
+    "PNG with a palette and transparency": lambda photo: saved(photo.quantize(64), "PNG", transparency=bytes(range(0, 256, 4))),
     "PNG of one bit": lambda photo: png(photo.convert("1")),
     "grey PNG of 16 bits": lambda photo: png(sixteen_bits(photo)),
     "transparent PNG": lambda photo: png(see_through(photo)),
@@ -161,6 +163,18 @@ EXACT: dict[str, Callable[[Image.Image], bytes]] = {
 def test_files_without_loss_have_the_same_fingerprint(device: Device, made: Callable[[Image.Image], bytes], size: tuple[int, int]):
     data = made(textured_picture(seed=5, width=size[0], height=size[1]))
     assert device.fingerprint(data) == on_the_server(data)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_browsers_show_has_the_fingerprint_of_the_whole_picture(device: Device, name: str):
+    odd, whole = ODD[name]
+    assert device.fingerprint(odd).query.variants == device.fingerprint(whole).query.variants
+
+
+@pytest.mark.parametrize("cut", [50, 1000])
+def test_a_jpeg_that_lost_pixels_with_its_end_is_refused_as_on_the_server(device: Device, cut: int):
+    with pytest.raises(NotFingerprinted, match=r"^format$"):
+        device.fingerprint(jpeg(textured_picture(seed=5))[:-cut])
 
 
 def test_real_transparent_pictures_have_the_same_fingerprint(device: Device):
@@ -259,6 +273,23 @@ def test_what_the_browser_does_not_read_is_said_so(device: Device, made: Callabl
 def test_too_many_pixels_are_refused_as_on_the_server(device: Device):
     with pytest.raises(NotFingerprinted, match=r"^too-large$"):
         device.fingerprint(jpeg(Image.new("L", (9434, 9435))))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP"])
+def test_a_picture_of_400_million_pixels_is_too_large_though_the_browser_does_not_decode_it(device: Device, kind: str):
+    small = saved(Image.new("L", (16_000, 16) if kind == "WEBP" else (20_000, 16)), kind, **({"lossless": True} if kind == "WEBP" else {}))
+    with pytest.raises(NotFingerprinted, match=r"^too-large$"):
+        device.fingerprint(heightened(small, kind))
+
+
+def heightened(data: bytes, kind: str) -> bytes:
+    """The same file, which says that it is 16,000 or 20,000 pixels high."""
+    if kind == "PNG":
+        return data[:20] + (20_000).to_bytes(4, "big") + data[24:]
+    if kind == "GIF":
+        return data[:8] + (20_000).to_bytes(2, "little") + data[10:]
+    packed = int.from_bytes(data[21:25], "little") & ~(0x3FFF << 14) | (15_999 << 14)
+    return data[:21] + packed.to_bytes(4, "little") + data[25:]
 
 
 @pytest.mark.parametrize("size", [(65_536, 1), (1, 65_536)])

@@ -205,6 +205,7 @@ def test_no_file_and_too_large_a_file(portal: TestedPortal):
     answer = look_up(visitor, b"\xff" * (portal.config.max_upload_bytes + 5_000_000))
     assert answer.status_code == 413
     assert "too large" in answer.text
+    assert "We take up to 25 MB." in answer.text
 
 
 def test_a_picture_token_of_another_layout_is_refused(portal: TestedPortal):
