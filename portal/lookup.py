@@ -56,8 +56,9 @@ def limits() -> dict[str, int]:
 
 
 @blueprint.get("/lookup")
-def form() -> str:
-    return render_template("lookup/form.html", problem="")
+def form() -> ResponseReturnValue:
+    """May be gone back to with its answers, which are in the page alone; its script asks first whether the person is still signed in."""
+    return render_template("lookup/form.html", problem=""), {"Cache-Control": "private, no-cache"}
 
 
 @blueprint.post("/lookup")

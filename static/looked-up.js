@@ -1,4 +1,5 @@
-// What a stranger looked up waits in this tab while they sign in: names and fingerprints, never the pictures. Signing out clears it.
+// What was looked up, when who is signed in changes. What a stranger looked up waits in this tab while they sign in: names and
+// fingerprints, never the pictures. What a member looked up is not shown after signing out.
 const KEY = "looked-up";
 
 /** Leaves for the sign-in and comes back to this page: `lookedUp()` gives [{name, fingerprint}] at that moment. */
@@ -26,4 +27,15 @@ export function takeLookedUp() {
   } catch {
     return [];
   }
+}
+
+/** A browser may bring a member's page back from its history, with the answers in it. They are shown again only while the member is signed in. */
+export function hideFromHistory(answers) {
+  addEventListener("pageshow", async (event) => {
+    if (!event.persisted) return;
+    answers.style.visibility = "hidden";
+    const page = await fetch(location.href, { cache: "no-store" }).then((answer) => answer.text(), () => "");
+    if (page.includes("data-count")) answers.style.visibility = "";
+    else location.reload();
+  });
 }

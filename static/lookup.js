@@ -1,7 +1,7 @@
 // Lookup without this script: choose a few pictures and send them. With it: drop, paste or choose many; each is fingerprinted on this
 // device, only its fingerprint is sent, and its answer joins the list as it comes. A picture is uploaded only when its person says so.
 import { fingerprintFiles } from "./hash/pool.js";
-import { keepOverSignIn, takeLookedUp } from "./looked-up.js";
+import { hideFromHistory, keepOverSignIn, takeLookedUp } from "./looked-up.js";
 
 const MOST = 100; // pictures at once
 const LANES = 3; // questions under way at a time
@@ -373,7 +373,9 @@ document.addEventListener("paste", (event) => take(event.clipboardData.files));
 // --- signing in meanwhile ---
 
 keepOverSignIn(() => inState("told").filter((item) => item.fingerprint).map((item) => ({ name: nameOf(item.file), fingerprint: item.fingerprint })));
-const waited = next.querySelector("[data-count]") ? takeLookedUp() : []; // nobody is signed in without it
+const signedIn = next.querySelector("[data-count]") !== null;
+if (signedIn) hideFromHistory(section);
+const waited = signedIn ? takeLookedUp() : [];
 if (waited.length) {
   items.push(...waited.map(({ name, fingerprint }) => ({ file: { name }, film: element("span", "film", element("span", "name", name)), fingerprint })));
   ask([...items]);

@@ -76,6 +76,21 @@ def test_signing_in_keeps_what_was_looked_up(open_page: Open):
     expect(page.locator("ol.found > li")).to_have_count(0)
 
 
+def test_after_signing_out_the_way_back_shows_no_answers(open_page: Open):
+    page = open_page()
+    sign_in(page)
+    page.goto("/lookup")
+    look_up(page, file("mine.jpg", photo_bytes("ada", 1)))
+    expect(page.locator("ol.found .told .verdict").first).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+    page.goto("/lookup")
+    expect(page.locator("ol.found > li")).to_have_count(0)
+    for _ in range(3):
+        page.go_back()
+        expect(page.locator("ol.found .told:visible")).to_have_count(0)
+
+
 def test_linking_and_unlinking_is_explained(open_page: Open):
     page = open_page()
     sign_in(page)
