@@ -75,6 +75,9 @@ def content_policy(config: Config) -> str:
 
 
 def origin(url: str) -> str:
-    """``https://host:port`` of a URL; empty for an empty one."""
-    parts = urlsplit(url)
+    """``https://host:port`` of a URL; empty for an empty one, and for what is none, as manifests have it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""

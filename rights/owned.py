@@ -5,7 +5,7 @@ Catalogues keep an owner's rows together, so all of them are one contiguous read
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +19,10 @@ from rights.photo import PhotoNotFound
 
 Place = tuple[Manifest, Catalogue, int]  # the manifest, its catalogue, the row's position
 
-_COLUMNS = ("uid", "owner", "caption", "posted_at")
+_TEXTS = ("uid", "owner", "caption")
+_COLUMNS = (*_TEXTS, "posted_at")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = int(datetime(1, 1, 2, tzinfo=UTC).timestamp()), int(datetime(9999, 12, 30, tzinfo=UTC).timestamp())
 
 
 @dataclass(frozen=True)
@@ -78,18 +81,27 @@ def read_rows(photos: Sequence[OwnedPhoto], columns: Sequence[str]) -> list[dict
     for indexes in by_manifest.values():
         catalogue = photos[indexes[0]].places[-1][1]
         table = catalogue.take([photos[index].places[-1][2] for index in indexes], columns)
+        if "posted_at" in columns:
+            table = table.drop_columns("posted_at").append_column(
+                "posted_at", pa.array(_dates(table.column("posted_at")), pa.timestamp("s"))
+            )
         for index, row in zip(indexes, table.to_pylist(), strict=True):
             rows[index] = row
     return rows
 
 
 def _collect(found: dict[str, OwnedPhoto], manifest: Manifest, catalogue: Catalogue, positions: Iterable[int], table: pa.Table) -> None:
-    columns = [table.column(name).to_pylist() for name in _COLUMNS]
+    columns = [*(table.column(name).to_pylist() for name in _TEXTS), _dates(table.column("posted_at"))]
     for position, uid, owner, caption, posted_at in zip(positions, *columns, strict=True):
         place = (manifest, catalogue, position)
         known = found.get(uid)
         if known is None:
-            dated = None if posted_at is None else posted_at.replace(tzinfo=UTC)
-            found[uid] = OwnedPhoto(uid, owner, caption or "", dated, [place])
+            found[uid] = OwnedPhoto(uid, owner, caption or "", posted_at, [place])
         elif known.owner == owner:
             known.places.append(place)
+
+
+def _dates(column: pa.ChunkedArray) -> list[datetime | None]:
+    """In UTC; None also for a date that no calendar of Python's has, which older imports made of milliseconds."""
+    seconds = column.cast(pa.timestamp("s")).cast(pa.int64()).to_pylist()
+    return [None if at is None or not _FIRST <= at <= _LAST else _EPOCH + timedelta(seconds=at) for at in seconds]

@@ -78,14 +78,32 @@ class Catalogue:
         return self.rows
 
     def owner_rows(self, owner: str) -> range:
-        """The positions of all rows of an owner; empty when there are none."""
+        """The positions of all rows of an owner; empty when there are none.
+
+        The tables that find them are derived and can be damaged: what they say is cut to the rows that are really the owner's.
+        """
         table, starts = self._owners
         _, firsts = table.candidates(text_digests(pa.array([owner], pa.string())))
         for first in firsts.tolist():
-            if self.take([first], ["owner"])["owner"][0].as_py() == owner:
-                following = int(np.searchsorted(starts, first)) + 1
-                return range(first, int(starts[following]) if following < len(starts) else self.rows)
+            following = int(np.searchsorted(starts, first)) + 1
+            stop = min(int(starts[following]), self.rows) if following < len(starts) else self.rows
+            if first < stop and self._owners_at([first])[0] == owner:
+                return range(first, self._end_of_owner(owner, first, stop))
         return range(0)
+
+    def _owners_at(self, positions: Positions) -> list[str]:
+        owners: list[str] = self.take(positions, ["owner"])["owner"].to_pylist()
+        return owners
+
+    def _end_of_owner(self, owner: str, first: int, stop: int) -> int:
+        """Rows are in the order of owners: where the last one before `stop` is another's, the end lies between."""
+        last = stop - 1
+        if self._owners_at([last])[0] == owner:
+            return stop
+        while last - first > 1:
+            within = (first + last) // 2
+            first, last = (within, last) if self._owners_at([within])[0] == owner else (first, within)
+        return last
 
     def take(self, positions: Positions, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows at `positions`, in that order; only their row groups are read. Raises IndexError outside 0 … rows - 1."""

@@ -17,8 +17,13 @@ import pyarrow.compute as pc
 
 from demur.exclusions.columns import KEY_COLUMNS, BadKeyColumn, KeyedRows, trimmed
 from demur.manifests.schema import SCHEMA
+from demur.text_rules import faulty_texts
 
 Mask = npt.NDArray[np.bool_]
+EARLIEST = datetime.datetime(1800, 1, 1, tzinfo=datetime.UTC)
+LATEST = datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC)
+SECONDS_BELOW = 10**10
+"""Whole numbers from here on are no seconds since 1970 (they would be of the year 2286), but milliseconds, from 1970-04-26 on."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,16 @@ def convert(name: str, column: pa.Array) -> tuple[pa.Array, Mask | None]:
         return pa.nulls(len(column), wanted), None
     conversion = _CONVERSIONS.get(name, _TEXT)
     try:
-        return conversion.whole(column), None
+        converted, bad = conversion.whole(column), None
     except (pa.ArrowException, UnicodeDecodeError):
-        return _one_by_one(column, conversion, wanted)
+        converted, bad = _one_by_one(column, conversion, wanted)
+    return _with_text_rule(name, converted, bad)
+
+
+def _with_text_rule(name: str, column: pa.Array, bad: Mask | None) -> tuple[pa.Array, Mask | None]:
+    """The same column; texts that no catalogue may hold are bad as well."""
+    faulty = faulty_texts(column, name) if pa.types.is_string(column.type) else None
+    return column, bad if faulty is None else faulty if bad is None else faulty | bad
 
 
 def _key(name: str, column: pa.Array) -> tuple[pa.Array, Mask | None]:
@@ -147,22 +159,53 @@ def _number(low: int, high: int) -> Callable[[object], int | None]:
 def _whole_time(column: pa.Array) -> pa.Array:
     wanted = pa.timestamp("s")
     if pa.types.is_timestamp(column.type):
-        return column.cast(pa.timestamp("s", column.type.tz), safe=False).cast(wanted)
-    if pa.types.is_integer(column.type):  # seconds since 1970
-        return column.cast(pa.int64()).cast(wanted)
+        return _dated(column.cast(pa.timestamp("s", column.type.tz), safe=False).cast(wanted))
+    if pa.types.is_integer(column.type):
+        return _dated(_seconds(column.cast(pa.int64())).cast(wanted))
     if pa.types.is_date(column.type):
-        return column.cast(wanted)
+        return _dated(column.cast(wanted))
     if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
-        return _whole_text(column).cast(wanted)
+        return _dated(_whole_text(column).cast(wanted))
     raise _refuse(column)
 
 
-def _time(value: object) -> datetime.datetime:
-    text = _text(value).strip()
-    if re.fullmatch(r"\d{9,11}", text):
-        return datetime.datetime.fromtimestamp(int(text), datetime.UTC).replace(tzinfo=None)
-    moment = datetime.datetime.fromisoformat(text).replace(microsecond=0)
-    return moment if moment.tzinfo is None else moment.astimezone(datetime.UTC).replace(tzinfo=None)
+def _seconds(since_1970: pa.Int64Array) -> pa.Int64Array:
+    """Whole numbers are seconds, milliseconds, microseconds or nanoseconds since 1970: which, their size says."""
+    unit = pa.scalar(1, pa.int64())
+    for most, units in ((SECONDS_BELOW, 10**3), (SECONDS_BELOW * 10**3, 10**6), (SECONDS_BELOW * 10**6, 10**9)):
+        unit = pc.if_else(pc.greater_equal(since_1970, most), units, unit)
+    return pc.divide(since_1970, unit)
+
+
+def _dated(times: pa.TimestampArray) -> pa.TimestampArray:
+    """Times that a photo can have. A date out of EARLIEST … LATEST is a mistake, or means that there is none."""
+    bounds = pc.min_max(times.cast(pa.int64()))
+    low, high = bounds["min"].as_py(), bounds["max"].as_py()
+    if low is not None and not EARLIEST.timestamp() <= low <= high < LATEST.timestamp():
+        raise _refuse(times)
+    return times
+
+
+def _time(value: object) -> datetime.datetime | None:
+    if isinstance(value, datetime.date):  # or a datetime, which is one
+        moment = datetime.datetime.fromisoformat(value.isoformat())
+    elif isinstance(value, float):
+        if math.isnan(value):
+            return None
+        moment = _since_1970(int(value))
+    else:
+        text = _text(value).strip()
+        moment = _since_1970(int(text)) if re.fullmatch(r"\d{9,19}", text) else datetime.datetime.fromisoformat(text)
+    utc = moment.replace(microsecond=0) if moment.tzinfo is None else moment.astimezone(datetime.UTC).replace(microsecond=0, tzinfo=None)
+    if not EARLIEST <= utc.replace(tzinfo=datetime.UTC) < LATEST:
+        raise ValueError("not a time that a photo can have")
+    return utc
+
+
+def _since_1970(units: int) -> datetime.datetime:
+    while units >= SECONDS_BELOW:
+        units //= 1000
+    return datetime.datetime.fromtimestamp(units, datetime.UTC)
 
 
 _TEXT = _Conversion(_whole_text, _text, empty_is_null=False)

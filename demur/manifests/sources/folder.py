@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
-from demur.manifests.pictures import PICTURE_SUFFIXES
+from demur.manifests.pictures import PICTURE_SUFFIXES, is_inside
 from demur.manifests.rejections import Reason, Rejections
 from demur.manifests.sources.source import Source
 from demur.manifests.sources.text import text_source
@@ -64,9 +64,16 @@ def _top_folder(path: str) -> str:
 
 def caption_beside(root: Path, path: str) -> str:
     """The first line of the .txt beside a picture, or else the file's name as words."""
-    try:
-        with (root / path).with_suffix(".txt").open("rb") as file:
-            text = file.read(MAX_CAPTION_BYTES).decode(errors="replace").strip()
-    except OSError:
-        text = ""
+    text = _text_at(root, str(PurePosixPath(path).with_suffix(".txt")))
     return text.splitlines()[0].strip() if text else re.sub(r"[\W_]+", " ", PurePosixPath(path).stem).strip()
+
+
+def _text_at(root: Path, path: str) -> str:
+    """What a regular file within the folder says; a link that leads out of it says nothing."""
+    try:
+        if not is_inside(root, path) or not (root / path).is_file():
+            return ""
+        with (root / path).open("rb") as file:
+            return file.read(MAX_CAPTION_BYTES).decode(errors="replace").strip()
+    except (OSError, ValueError, RuntimeError):
+        return ""
