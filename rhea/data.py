@@ -22,6 +22,7 @@ from torch import Tensor
 
 from demur.errors import DemurError
 from demur.exclusions import ExclusionList
+from demur.filtering import FilterReport
 from demur.manifests import Catalogue, PictureChanged, PictureFileTooLarge, PictureMissing
 from demur.similarity.decoding import DECODER_ERRORS, open_picture
 from demur.similarity.formats import PictureError
@@ -102,7 +103,7 @@ def load_samples(
         progress: called with pictures read and pictures to read.
 
     Raises:
-        NothingToTrainOn, ColumnsMissing
+        NothingToTrainOn, ColumnsMissing, UnreadableRows
     """
     dropped: Counter[str] = Counter()
     rows = [row for catalogue in catalogues for row in _kept(catalogue, exclusions, dropped)]
@@ -140,7 +141,10 @@ def _judged(table: pa.Table, exclusions: ExclusionList | None, dropped: Counter[
     if judgement.not_applied:
         kinds = ", ".join(judgement.not_applied)
         raise ColumnsMissing(f"The list excludes by {kinds}, and the catalogue has no such columns to compare.")
-    dropped.update({str(kind): count for kind, count in judgement.dropped.items()})
+    report = FilterReport()
+    report.add(judgement)
+    report.refuse_unreadable()  # a catalogue holds keys in one form, so such a row is damage
+    dropped.update(report.left_out)
     return np.asarray(judgement.keep.to_numpy(zero_copy_only=False))
 
 

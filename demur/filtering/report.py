@@ -69,6 +69,12 @@ class FilterReport:
         """Rows that could not be compared with the list, for whatever reason."""
         return sum(each.rows for each in self._unreadable.values())
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Rows that were not kept, by kind of key, and as `unreadable` those that could not be compared: `dropped` of a run record."""
+        counted = {kind.value: rows for kind, rows in sorted(self.dropped.items())}
+        return counted | ({"unreadable": self.unreadable_rows} if self.unreadable_rows else {})
+
     def begin(self, where: str) -> None:
         """From here on rows are those of this file, by which examples name them."""
         self._where, self._rows_before = f"{where}, ", self.rows

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from demur.digests import canonical_json
 from demur.errors import DemurError
+from demur.exclusions.columns import all_spellings
 from demur.files import atomic_file
 from demur.runs.proofs import AbsenceProof, InclusionProof, ProvenLeaf, key_digest
 from demur.tlog import merkle
@@ -97,7 +98,14 @@ class ConsumedTree:
             raise BadConsumedFile("the consumed samples were changed: they do not have the root that the file claims")
 
     def find(self, uids: Sequence[str]) -> NDArray[np.int64]:
-        """The leaf index of each uid, or -1. (n,) int64."""
+        """The leaf index of each uid, in whichever of its spellings the run consumed it, or -1. (n,) int64."""
+        found = self._find_as_spelled(uids)
+        for place in np.flatnonzero(found < 0).tolist():
+            if len(others := all_spellings(uids[place])) > 1:
+                found[place] = self._find_as_spelled(others).max()
+        return found
+
+    def _find_as_spelled(self, uids: Sequence[str]) -> NDArray[np.int64]:
         keys = np.frombuffer(b"".join(key_digest(self.run_id, uid) for uid in uids), dtype=f"S{_WIDTH}")
         indexes = np.searchsorted(self._digests, keys).astype(np.int64)
         found = np.zeros(len(keys), dtype=bool)
@@ -106,11 +114,12 @@ class ConsumedTree:
         return np.where(found, indexes, -1)
 
     def inclusion_proof(self, uid: str) -> InclusionProof:
-        """Raises UidNotConsumed."""
-        leaf_index = int(self.find([uid])[0])
-        if leaf_index < 0:
-            raise UidNotConsumed(f"the run {self.run_id} did not consume {uid}")
-        return InclusionProof(self.run_id, uid, self._proven(leaf_index))
+        """Speaks of the uid as the run spelled it. Raises UidNotConsumed."""
+        others = all_spellings(uid)
+        for spelled, leaf_index in zip(others, self._find_as_spelled(others).tolist(), strict=True):
+            if leaf_index >= 0:
+                return InclusionProof(self.run_id, spelled, self._proven(leaf_index))
+        raise UidNotConsumed(f"the run {self.run_id} did not consume {uid}")
 
     def absence_proof(self, uid: str) -> AbsenceProof:
         """Raises UidConsumed."""

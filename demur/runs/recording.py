@@ -16,6 +16,7 @@ import pyarrow as pa
 from demur.digests import canonical_json, exact, files_digest, sha256_file
 from demur.errors import DemurError
 from demur.exclusions import ExclusionList
+from demur.exclusions.columns import KeyedRows
 from demur.files import atomic_directory
 from demur.runs.consumed import ConsumedTree
 from demur.runs.record import ConsumedReference, ListReference, RunRecord, Stage
@@ -24,6 +25,10 @@ from demur.signing import SigningKey
 RECORD_FILE = "run-record.dsse.json"
 CONSUMED_FILE = "consumed.bin"
 _AT_ONCE = 1 << 16
+
+
+class UnnamedConsumed(DemurError):
+    """The run consumed a sample with a uid that cannot be compared with any list (demur.exclusions.columns)."""
 
 
 class ExcludedConsumed(DemurError):
@@ -52,7 +57,7 @@ def write_run_record(
             config and code. `config` may hold floats: they become decimal text. demur.digests.files_digest makes a code_digest.
 
     The record's one stage is `training`; its digest is SHA-256 over the uids in order, each after its length in bytes as 8 bytes,
-    little-endian. Memory: 64 bytes for each uid. Raises ExcludedConsumed, BadRunRecord, TargetExists, OSError.
+    little-endian. Memory: 64 bytes for each uid. Raises ExcludedConsumed, UnnamedConsumed, BadRunRecord, TargetExists, OSError.
     """
     stage = _Training(exclusions)
     with atomic_directory(directory) as scratch:
@@ -92,9 +97,11 @@ class _Training:
     def _check(self, batch: list[str]) -> None:
         if self._exclusions is None:
             return
-        keep = self._exclusions.keep(pa.table({"uid": pa.array(batch, pa.string())}))
-        if keep.false_count:
-            uid = batch[keep.index(pa.scalar(False)).as_py()]
+        judgement = self._exclusions.judge(KeyedRows.of_columns(len(batch), {"uid": ("uid",)}, lambda _: list(batch)))
+        for fault in judgement.unreadable:
+            raise UnnamedConsumed(f"the run consumed {batch[fault.positions[0]]!r:.80}, which names no sample: {fault.reason}")
+        if judgement.keep.false_count:
+            uid = batch[judgement.keep.index(pa.scalar(False)).as_py()]
             raise ExcludedConsumed(f"version {self._exclusions.head.version} of the list excludes {uid}, which the run consumed")
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from demur.exclusions import KeyKind
-from demur.exclusions.columns import PERCEPTUAL_COLUMNS, TEXT_KINDS
+from demur.exclusions.columns import PERCEPTUAL_COLUMNS, TEXT_KINDS, all_spellings
 from demur.exclusions.matching import Judgement, Matcher
 from demur.exclusions.parquet import PHASH
 from demur.exclusions.table import EntryTable
@@ -62,10 +62,10 @@ class Rows:
 
     def _looked_up(self, entries: EntryTable) -> BitMap:
         found = BitMap()
-        found |= _bitmap(self.catalogue.find_uids(entries.keys_of(KeyKind.UID).to_pylist()))
+        found |= _bitmap(self.catalogue.find_uids(_spelled(entries.keys_of(KeyKind.UID))))
         for positions in self.catalogue.find_sha256(entries.keys_of(KeyKind.SHA256).to_pylist()):
             found |= _bitmap(positions)
-        for owner in entries.keys_of(KeyKind.OWNER).to_pylist():
+        for owner in _spelled(entries.keys_of(KeyKind.OWNER)):
             rows = self.catalogue.owner_rows(owner)
             found.add_range(rows.start, rows.stop)
         return found | self._scanned(entries[entries.span(KeyKind.URL)], _silent)  # the catalogue finds no row by its url
@@ -103,6 +103,11 @@ class Rows:
         for start in range(0, len(phashes), TOGETHER):
             found = self.index.query(phashes[start : start + TOGETHER], PHASH_RADIUS, [self.source])
             yield replace(found, queries=found.queries + np.int32(start))
+
+
+def _spelled(keys: pa.LargeStringArray) -> list[str]:
+    """In each way in which a catalogue may hold them."""
+    return [spelled for key in keys.to_pylist() for spelled in all_spellings(key)]
 
 
 def _bitmap(positions: NDArray[np.int64]) -> BitMap:

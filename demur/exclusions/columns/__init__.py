@@ -4,7 +4,7 @@ One `KeyColumn` for each is read by import, filter, deletion vectors, Spark and 
 """
 
 from demur.exclusions.columns.column import KeyColumn
-from demur.exclusions.columns.identifiers import fold, folded, hyphenated, trimmed
+from demur.exclusions.columns.identifiers import all_spellings, fold, folded, hyphenated, trimmed
 from demur.exclusions.columns.kinds import KEY_COLUMNS, PATHS, PERCEPTUAL_COLUMNS, TEXT_KINDS
 from demur.exclusions.columns.names import NO_NAMES, Found, Names, aliased, key_columns, plain_name, refuse_doubled
 from demur.exclusions.columns.reading import BadKeyColumn, Fault, Misspelled, NoKeyColumn, Reading
@@ -28,6 +28,7 @@ __all__ = [
     "NoKeyColumn",
     "Reading",
     "aliased",
+    "all_spellings",
     "fold",
     "folded",
     "hyphenated",

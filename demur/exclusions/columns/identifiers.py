@@ -4,6 +4,7 @@ Blank ends do not count; a UUID is the same in upper and lower case, with and wi
 what is left of a whole number after a float column, is 1001. Everything else is compared byte for byte: 07 is not 7, and Ada is not ada.
 """
 
+import re
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +18,9 @@ from demur.similarity.kernels import compiled
 
 TextArray: TypeAlias = pa.StringArray | pa.LargeStringArray
 
+_UUID_KEY = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SEVERAL = re.compile(r"-?[0-9]+(\.0+)?|(urn:uuid:|\{)?[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
+_NUMBER_KEY = re.compile("-?(0|[1-9][0-9]*)")
 EMPTY, BLANK_ENDS, OTHER_FORM = 1, 2, 4
 _UUID, _BARE = 36, 32  # characters with hyphens, and without
 _WRAPPED, _URN = 38, 45  # {…} and urn:uuid:…
@@ -59,6 +63,18 @@ def folded(column: TextArray, *, hyphens: bool) -> TextArray:
 def fold(identifier: str) -> str:
     """One identifier in the form in which it is compared, a UUID with hyphens."""
     return str(folded(pa.array([identifier.strip(BLANKS)], pa.large_string()), hyphens=True)[0].as_py())
+
+
+def all_spellings(identifier: str) -> tuple[str, ...]:
+    """The usual ways to write what is compared as one identifier, for a search byte for byte."""
+    plain = identifier.strip(BLANKS)
+    if not _SEVERAL.fullmatch(plain):
+        return tuple(dict.fromkeys((identifier, plain)))
+    key = fold(plain)
+    if _UUID_KEY.fullmatch(key):
+        bare = key.replace("-", "")
+        return tuple(dict.fromkeys((identifier, key, bare, key.upper(), bare.upper())))
+    return tuple(dict.fromkeys((identifier, key, *([f"{key}.0"] if _NUMBER_KEY.fullmatch(key) else []))))
 
 
 @compiled
