@@ -24,6 +24,7 @@ from portal.site import site
 from portal.uploads import TooManyUploads, may_bring_pictures
 from rights.catalogues import IndexIncomplete
 from rights.photo import PhotoNotFound
+from rights.ticks import MOST, TooManyTicked
 
 logger = structlog.get_logger("portal")
 
@@ -80,6 +81,11 @@ BY_ERROR: dict[type[Exception], Problem] = {
         again=True,
     ),
     TooManyChosen: TOO_MUCH,
+    TooManyTicked: Problem(
+        413,
+        "Those are too many photos at once",
+        f"Up to {MOST:,} can be chosen together. To opt out more, choose all your photos, now and later; then put back what may be used.",
+    ),
     SandboxBusy: BUSY_READING,
     TooManyUploads: BUSY_READING,
     SandboxCannotStart: Problem(

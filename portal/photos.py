@@ -113,6 +113,7 @@ def check_put_back() -> ResponseReturnValue:
 @blueprint.post("/selection/put-back")
 @login_required
 @changes_opt_outs
+@changes_opt_outs
 def put_back_ticked() -> ResponseReturnValue:
     """Puts back all that is ticked and may be."""
     out = sort_choice(db(), site().catalogues, account().owners, own_ticks(account())).out

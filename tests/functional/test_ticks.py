@@ -9,9 +9,13 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import select
 
-from models import OptOut, OptOutScope, TickedPhotos
+from models import LogEntry, OptOut, OptOutScope, TickedPhotos
 from portal.photos import PER_PAGE
+from portal.security import FORM_PARTS
+from rights.owned import owned_photos
+from rights.photos import Album
 from rights.platform_events import Event, EventKind, receive_event
+from rights.standing import standing_opt_outs
 from rights.ticks import LIFETIME
 from tests.support.many_photos import MANY, import_many
 from tests.support.portals import ADA, BEN, TestedPortal, Visitor, now
@@ -225,6 +229,42 @@ def test_a_form_of_thousands_of_check_boxes_is_read(ada: Visitor, encoded: Calla
     answer = ada.post("/selection", data=body, content_type=kind)
     assert answer.status_code == 303
     assert f"<b>{MANY} photos</b> of yours" in ada.get(answer.location).text
+
+
+def test_a_form_of_more_parts_than_any_page_has_is_refused(ada: Visitor):
+    body, kind = as_multipart([("uid", str(number)) for number in range(FORM_PARTS + 1)])
+    assert ada.post("/selection", data=body, content_type=kind).status_code == 413
+
+
+def test_a_page_asks_runs_about_its_own_photos_alone(ada: Visitor, portal: TestedPortal):
+    """48 of a member's photos are asked of each run, however many they have; unless a filter asks about all."""
+    run = portal.record_run("Run 1", ["ada-0", "many-3"])
+    with portal.workplace.reading() as session:
+        owned = owned_photos(session, portal.workplace.catalogues, [ADA])
+        album = Album(owned, [run], portal.workplace.runs, standing_opt_outs(session, [ADA]))
+        photos = album.photos(range(5))
+    assert "consumed" not in vars(album), "nobody asked about all of them"
+    assert [bool(photo.runs) for photo in photos] == [photo.uid == "ada-0" for photo in photos]
+
+
+def test_a_receipt_shows_its_photos_to_their_owner_alone(ada: Visitor, portal: TestedPortal):
+    ada.post("/opt-outs", {"uid": ["ada-1", "ada-2"]})
+    portal.settle()
+    with portal.workplace.reading() as session:
+        address = f"/receipts/{session.scalars(select(LogEntry.public_id)).first()}"
+    own = ada.get(address).text
+    assert own.count('/thumbnail"') >= 2
+    assert "patches number 1" in own
+    assert "Sign out" in own
+    for other in (portal.visitor(), portal.member(BEN)):
+        page = other.get(address).text
+        assert '/thumbnail"' not in page
+        assert "patches number 1" not in page
+
+
+def test_requests_say_by_when_they_are_answered(ada: Visitor):
+    ada.post("/opt-outs", {"uid": ["ada-1"], "regime": "gdpr"})
+    assert re.search("answer due by <time", ada.get("/requests").text)
 
 
 def test_a_comment_that_is_too_long_is_said_so_and_not_cut(ada: Visitor):
