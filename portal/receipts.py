@@ -26,6 +26,7 @@ TITLES = {
     LogKind.OPT_OUT_FILED: "Opt-out filed",
     LogKind.OPT_OUT_LISTED: "In the exclusion list",
     LogKind.OPT_OUT_WITHDRAWN: "Opt-out withdrawn",
+    LogKind.OPT_OUT_DENIED: "Opt-out ended by the operator",
     LogKind.LIST_PUBLISHED: "Exclusion list published",
     LogKind.RUN_RECORDED: "Training run recorded",
 }

@@ -18,6 +18,7 @@ from portal.receipts import TITLES
 from portal.request_story import Told, law_of, left_out_by, photo_uids, told
 from portal.site import now, site
 from rights.deadlines import answer_by
+from rights.denials import DenialReason
 from rights.photo import Photo, PhotoNotFound
 from rights.photos import get_photos
 from rights.receipts import entries_of
@@ -25,6 +26,15 @@ from rights.withdrawals import NothingToWithdraw, withdraw_request
 
 PER_PAGE = 30
 SHOWN = 24  # photos shown on a request's page
+DENIALS = {
+    DenialReason.SUSPECTED_FRAUD: "it looks like fraud",
+    DenialReason.INSUFFICIENT_VERIFICATION: "we could not verify that the pictures are yours",
+    DenialReason.NO_MATCH: "it matches nothing of yours",
+    DenialReason.CLAIM_NOT_COVERED: "the law does not cover it",
+    DenialReason.TOO_MANY_REQUESTS: "there were too many requests",
+    DenialReason.OTHER: "for another reason, which the operator tells you when you ask",
+}
+"""Why the operator ended an opt-out, as the request's page says it."""
 blueprint = Blueprint("requests", __name__)
 
 
@@ -63,6 +73,7 @@ def one(public_id: str) -> str:
         due=answer_by(found.regime, found.kind, found.received_at),
         receipts=entries_of(db(), found),
         titles=TITLES,
+        denials=DENIALS,
     )
 
 

@@ -78,6 +78,11 @@ _NEWS = {
         "withdrawn",
         "You took back your opt-out {reference}, of {subjects}. From the next version of the exclusion list on, it keeps nothing out.",
     ),
+    LogKind.OPT_OUT_DENIED: (
+        "ended by the operator",
+        "The operator ended your opt-out {reference}, of {subjects}. From the next version of the exclusion list on, it keeps nothing out. "
+        "The page of your request says why. If that is wrong, answer the operator, or complain to your data protection authority.",
+    ),
 }
 """Of each statement that is mailed: what the subject says, and what the mail says first."""
 

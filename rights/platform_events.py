@@ -12,6 +12,7 @@ from demur.errors import DemurError
 from demur.text_rules import text_fault
 from models import Account, OptOut, OptOutOrigin, OptOutScope, PlatformEvent
 from rights import audit, outbox
+from rights.denials import DenialReason, end_for
 from rights.locks import lock_entries_shared, lock_platform_events
 from rights.optouts import PROPAGATE_OPT_OUTS
 from rights.sessions import end_sessions
@@ -138,4 +139,15 @@ def _close_accounts(session: Session, owner: str, now: datetime) -> None:
     for account in session.scalars(select(Account).where(Account.identities.any(owner=owner))):
         if account.owners == (owner,):
             account.closed_at, account.email = now, ""
+            _end_pictures(session, owner, now)
             end_sessions(session, account)
+
+
+def _end_pictures(session: Session, owner: str, now: datetime) -> None:
+    """Ends the opt-outs of pictures that the person looked up: nobody is left who says that they are theirs. Their photos stay out."""
+    lock_entries_shared(session)
+    looked_up = (OptOut.origin == OptOutOrigin.MEMBER, OptOut.scope == OptOutScope.PICTURE, OptOut.owner == owner)
+    active = select(OptOut).where(*looked_up, OptOut.withdrawn_at.is_(None)).order_by(OptOut.id).with_for_update()
+    opt_outs = session.scalars(active.execution_options(populate_existing=True)).all()
+    if opt_outs:
+        end_for(session, opt_outs, audit.PLATFORM, DenialReason.INSUFFICIENT_VERIFICATION, now)

@@ -147,9 +147,9 @@ def _reached(owners: Sequence[str], uids: Sequence[str] | None) -> Select[*tuple
     return reached if uids is None else reached.where(match.uid.in_(uids))
 
 
-def matched() -> Any:
+def matched(match: Any = OptOutMatch) -> Any:
     """Condition: the match excludes its row, by rule or because a person accepted the proposal."""
-    return or_(OptOutMatch.kind.in_([MatchKind.EXACT, MatchKind.CONFIRMED]), OptOutMatch.accepted_at.is_not(None))
+    return or_(match.kind.in_([MatchKind.EXACT, MatchKind.CONFIRMED]), match.accepted_at.is_not(None))
 
 
 def _ref(reach: Reach) -> OptOutRef:

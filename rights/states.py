@@ -8,7 +8,8 @@ from models import RequestState, RightsRequest, RightsRequestEvent
 TRANSITIONS: dict[RequestState, frozenset[RequestState]] = {
     RequestState.OPEN: frozenset({RequestState.IN_PROGRESS, RequestState.DENIED, RequestState.REVOKED, RequestState.EXPIRED}),
     RequestState.IN_PROGRESS: frozenset({RequestState.FULFILLED, RequestState.DENIED, RequestState.REVOKED, RequestState.EXPIRED}),
-    RequestState.FULFILLED: frozenset({RequestState.REVOKED}),  # an objection can be taken back after it took effect
+    # An objection can be taken back, and ended by the operator, after it took effect.
+    RequestState.FULFILLED: frozenset({RequestState.REVOKED, RequestState.DENIED}),
     RequestState.DENIED: frozenset(),
     RequestState.REVOKED: frozenset(),
     RequestState.EXPIRED: frozenset(),

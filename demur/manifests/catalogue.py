@@ -131,9 +131,15 @@ class Catalogue:
         for batch in self._parquet().iter_batches(batch_size, columns=schema.names):
             yield batch.select(schema.names).cast(schema)
 
-    def find_uids(self, uids: Sequence[str]) -> npt.NDArray[np.int64]:
-        """The position of each uid, -1 where it is not in the catalogue."""
-        asked, positions = self._found("uid", uids, self._uids.candidates(text_digests(pa.array(uids, pa.string()))))
+    def find_uids(self, uids: Sequence[str], within: Sequence[range] | None = None) -> npt.NDArray[np.int64]:
+        """The position of each uid, -1 where it is not in the catalogue; or not ``within`` these rows, of which alone any is then read."""
+        numbers, places = self._uids.candidates(text_digests(pa.array(uids, pa.string())))
+        if within is not None:
+            inside = np.zeros(len(places), dtype=np.bool_)
+            for rows in within:
+                inside |= (places >= rows.start) & (places < rows.stop)
+            numbers, places = numbers[inside], places[inside]
+        asked, positions = self._found("uid", uids, (numbers, places))
         found = np.full(len(uids), -1, dtype=np.int64)
         found[asked] = positions
         return found

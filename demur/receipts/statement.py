@@ -34,11 +34,12 @@ class LogKind(StrEnum):
     OPT_OUT_FILED = "opt_out_filed"
     OPT_OUT_LISTED = "opt_out_listed"  # in the exclusion list from a version on
     OPT_OUT_WITHDRAWN = "opt_out_withdrawn"
+    OPT_OUT_DENIED = "opt_out_denied"  # ended by the operator
     LIST_PUBLISHED = "list_published"
     RUN_RECORDED = "run_recorded"
 
 
-OPT_OUT_KINDS = frozenset({LogKind.OPT_OUT_FILED, LogKind.OPT_OUT_LISTED, LogKind.OPT_OUT_WITHDRAWN})
+OPT_OUT_KINDS = frozenset({LogKind.OPT_OUT_FILED, LogKind.OPT_OUT_LISTED, LogKind.OPT_OUT_WITHDRAWN, LogKind.OPT_OUT_DENIED})
 
 
 def commitment(salt: bytes, statement: bytes) -> bytes:

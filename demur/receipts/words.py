@@ -7,6 +7,7 @@ _NOT = {
     LogKind.OPT_OUT_FILED: "That a training run obeyed it: the list's receipt and a run's evidence show that.",
     LogKind.OPT_OUT_LISTED: "That a training run obeyed the list: a run's evidence shows that. Nor that it was not withdrawn since.",
     LogKind.OPT_OUT_WITHDRAWN: "That no other opt-out of the same photos stands.",
+    LogKind.OPT_OUT_DENIED: "That it was right to end it, nor that no other opt-out of the same photos stands.",
     LogKind.LIST_PUBLISHED: "That everyone's opt-out is in it, or that anybody trained by it.",
     LogKind.RUN_RECORDED: "That the run's record is true: replaying the run shows that.",
 }
@@ -28,6 +29,8 @@ def _stated(statement: Statement) -> str:
             return f"{version} excludes what the opt-out {statement.reference} is about: {_subjects(statement)}"
         case LogKind.OPT_OUT_WITHDRAWN:
             return f"the opt-out {statement.reference} was withdrawn for {_subjects(statement)}"
+        case LogKind.OPT_OUT_DENIED:
+            return f"the operator ended the opt-out {statement.reference} for {_subjects(statement)}"
         case LogKind.LIST_PUBLISHED:
             return f"{version} was published, with the root {listed.root if listed else ''}"
         case LogKind.RUN_RECORDED:

@@ -15,6 +15,7 @@ const READERS = {
   opt_out_filed: OPT_OUT,
   opt_out_listed: { ...OPT_OUT, list: listReference },
   opt_out_withdrawn: OPT_OUT,
+  opt_out_denied: OPT_OUT,
   list_published: { list: listReference },
   run_recorded: { run_id: text, run_name: text, record_digest: digest, list: (value) => value === null || listReference(value) },
 };

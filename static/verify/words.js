@@ -6,6 +6,7 @@ const NOT = {
   opt_out_filed: "That a training run obeyed it: the list's receipt and a run's evidence show that.",
   opt_out_listed: "That a training run obeyed the list: a run's evidence shows that. Nor that it was not withdrawn since.",
   opt_out_withdrawn: "That no other opt-out of the same photos stands.",
+  opt_out_denied: "That it was right to end it, nor that no other opt-out of the same photos stands.",
   list_published: "That everyone's opt-out is in it, or that anybody trained by it.",
   run_recorded: "That the run's record is true: replaying the run shows that.",
 };
@@ -14,6 +15,7 @@ const STATED = {
   opt_out_filed: (told) => `the opt-out ${told.reference} was filed for ${subjects(told)}`,
   opt_out_listed: (told) => `${version(told)} excludes what the opt-out ${told.reference} is about: ${subjects(told)}`,
   opt_out_withdrawn: (told) => `the opt-out ${told.reference} was withdrawn for ${subjects(told)}`,
+  opt_out_denied: (told) => `the operator ended the opt-out ${told.reference} for ${subjects(told)}`,
   list_published: (told) => `${version(told)} was published, with the root ${told.list.root}`,
   run_recorded: (told) =>
     `the record ${told.record_digest} of the run ${told.run_name} (${told.run_id}) was verified; it obeyed ${version(told)}`,
