@@ -105,7 +105,10 @@ class Keyring:
     def keep(self, reached: ReachedKey | None) -> None:
         """Raises KeyTakenBack when a key that was reached before is none of the list's any more: somebody may hold an older one."""
         if reached is not None and reached.key not in self.keys:
-            raise KeyTakenBack(f"the list's key {reached.key.key_id} was reached before, but its rotations do not lead there any more")
+            raise KeyTakenBack(
+                f"{self.keys[0].key_id} does not lead to the key {reached.key.key_id}, which was trusted before: it is not this list's "
+                "key, or somebody took the newer key back"
+            )
 
     def key_of(self, version: int) -> VerifyKey:
         """The one key that signs a version."""

@@ -110,7 +110,8 @@ def _pieces(response: requests.Response, limit: int) -> Iterator[bytes]:
     if response.status_code == 404:
         raise Missing(f"{response.url} does not exist")
     if response.status_code in (401, 403):
-        raise Unreachable(f"{response.url} refused the token ({response.status_code})")
+        refused = "refused the token" if "Authorization" in response.request.headers else "wants a token, and none was given"
+        raise Unreachable(f"{response.url} {refused} ({response.status_code})")
     if response.status_code != 200:
         raise Unreachable(f"{response.url} answered {response.status_code}")
     left = limit + 1
