@@ -4,10 +4,11 @@ The fields wait in the stranger's session, bounded, and only where the form's to
 came from. After signing in, the same member sends them again with one button; nothing is sent by itself.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from flask import current_app, render_template, request, url_for
@@ -34,11 +35,20 @@ class KeptForm:
 
 
 def goes_on_at(endpoint: str) -> Callable[[View], View]:
-    """Of a view that takes a form: which endpoint takes the same fields and changes nothing. Without it only the page comes back."""
+    """Of a view that takes a form: which endpoint takes the same fields and changes nothing. Without it only the page comes back.
+
+    A form that a member sends ends what was waiting.
+    """
 
     def mark(view: View) -> View:
-        view.goes_on_at = endpoint  # type: ignore[attr-defined]
-        return view
+        @functools.wraps(view)
+        def run(*arguments: Any, **named: Any) -> Any:
+            if request.method == "POST" and current_session().entered:
+                current_session().pop(_KEPT, None)
+            return view(*arguments, **named)
+
+        run.goes_on_at = endpoint  # type: ignore[attr-defined]
+        return cast(View, run)
 
     return mark
 
@@ -80,11 +90,6 @@ def kept_form(account_id: int) -> KeptForm | None:
         session.pop(_KEPT)
         return None
     return KeptForm(kept["endpoint"], [(name, value) for name, value in kept["fields"]])
-
-
-def forget_form() -> None:
-    """The form was sent."""
-    current_session().pop(_KEPT, None)
 
 
 def _is_small(fields: list[tuple[str, str]]) -> bool:

@@ -107,6 +107,7 @@ def test_a_lost_session_offers_to_sign_in_and_go_on_with_the_selection_kept(port
     assert "What you chose before is still here" in page
     assert visitor.hidden_fields()["uid"] == ["ada-0", "ada-1"]
     assert "2 photos" in send_again(visitor)
+    assert visitor.get("/auth/go-on").location == "/photos", "sent, so nothing waits any longer"
 
 
 def test_what_was_about_to_be_filed_is_checked_once_more_and_nothing_is_filed_by_itself(portal: TestedPortal):
