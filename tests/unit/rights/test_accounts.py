@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from models import Account, Identity
-from rights.accounts import IdentityTaken, NoOwnerKey, forget_addresses, link_identity, sign_in
+from rights.accounts import CannotUnlink, IdentityTaken, NoOwnerKey, forget_addresses, link_identity, sign_in, unlink_identity
 from tests.factories import ISSUER, NOW
 
 
@@ -73,3 +73,25 @@ def test_where_no_mail_is_sent_all_addresses_are_forgotten(sessions: sessionmake
         forget_addresses(session)
     with sessions() as session:
         assert session.scalars(select(Account.email)).all() == [""]
+
+
+def test_name_and_address_are_those_of_the_first_identity(sessions: sessionmaker[Session]):
+    with sessions.begin() as session:
+        account = sign_in(session, iss=ISSUER, sub="s1", owner="ada", display_name="Ada", email="ada@lantern.example", now=NOW)
+        link_identity(session, account, iss=ISSUER, sub="s2", owner="eve", now=NOW)
+        same = sign_in(session, iss=ISSUER, sub="s2", owner="eve", display_name="Eve", email="eve@elsewhere.example", now=NOW)
+        assert (same.id, same.display_name, same.email) == (account.id, "Ada", "ada@lantern.example")
+
+
+def test_neither_the_last_identity_nor_the_one_in_use_nor_anothers_is_unlinked(sessions: sessionmaker[Session]):
+    with sessions.begin() as session:
+        account, other = enter(session, "s1"), enter(session, "s9", owner="ben")
+        with pytest.raises(CannotUnlink, match="only sign-in"):
+            unlink_identity(session, account, account.identities[0].id, in_use=(ISSUER, "s1"), now=NOW)
+        link_identity(session, account, iss=ISSUER, sub="s2", owner="eve", now=NOW)
+        with pytest.raises(CannotUnlink, match="signed in with this one"):
+            unlink_identity(session, account, account.identities[0].id, in_use=(ISSUER, "s1"), now=NOW)
+        with pytest.raises(CannotUnlink, match="not linked"):
+            unlink_identity(session, account, other.identities[0].id, in_use=(ISSUER, "s1"), now=NOW)
+        unlink_identity(session, account, account.identities[1].id, in_use=(ISSUER, "s1"), now=NOW)
+        assert account.owners == ("ada",)
