@@ -13,8 +13,9 @@ from demur.exclusions.entries import KeyKind
 from demur.exclusions.matching import Judgement
 from demur.exclusions.reader import ExclusionList
 from demur.filtering.report import FilterReport
+from demur.filtering.seeing import fingerprints
 from demur.manifests.pictures import begins_as_picture
-from demur.similarity.fingerprint import Fingerprint, PictureError, fingerprint
+from demur.similarity.fingerprint import Fingerprint
 
 _ORIENTATIONS = 8
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -83,26 +84,19 @@ def _judge_pictures(pictures: Sequence[bytes], exclusions: ExclusionList, report
     by_digest = exclusions.judge(pa.table({"sha256": digests}))
     if KeyKind.PHASH not in exclusions.head.counts:
         return by_digest
-    fingerprints = [_fingerprint(picture) for picture in pictures]
-    report.unchecked_pictures += fingerprints.count(None)
-    by_look = exclusions.judge(_orientations(fingerprints)).kinds.reshape(-1, _ORIENTATIONS).max(axis=1)
+    seen = fingerprints(pictures)
+    report.unchecked_pictures += seen.count(None)
+    by_look = exclusions.judge(_orientations(seen)).kinds.reshape(-1, _ORIENTATIONS).max(axis=1)
     kinds = np.where(by_digest.kinds >= 0, by_digest.kinds, by_look)
     return Judgement(kinds, tuple(kind for kind in by_digest.not_applied if kind is not KeyKind.PHASH))
 
 
-def _fingerprint(picture: bytes) -> Fingerprint | None:
-    try:
-        return fingerprint(picture)
-    except PictureError:
-        return None
-
-
-def _orientations(fingerprints: list[Fingerprint | None]) -> pa.Table:
+def _orientations(seen: list[Fingerprint | None]) -> pa.Table:
     """Eight rows a picture; rows without hashes for a picture that cannot be decoded."""
     nothing = (None,) * _ORIENTATIONS
-    phashes = [phash for each in fingerprints for phash in (each.dihedral_phash if each else nothing)]
-    pdqs = [pdq for each in fingerprints for pdq in (each.dihedral_pdq if each else nothing)]
-    qualities = [each.pdq_quality if each else 0 for each in fingerprints for _ in range(_ORIENTATIONS)]
+    phashes = [phash for each in seen for phash in (each.dihedral_phash if each else nothing)]
+    pdqs = [pdq for each in seen for pdq in (each.dihedral_pdq if each else nothing)]
+    qualities = [each.pdq_quality if each else 0 for each in seen for _ in range(_ORIENTATIONS)]
     return pa.table(
         {"phash": pa.array(phashes, pa.uint64()), "pdq": pa.array(pdqs, pa.binary(32)), "pdq_quality": pa.array(qualities, pa.uint8())}
     )

@@ -1,15 +1,13 @@
-"""Computes missing fingerprints in parallel: a pool of processes, each with its own decoder.
+"""Computes missing fingerprints in parallel, in the sandbox: a manifest's pictures are strangers' files.
 
-A manifest's pictures are strangers' files, so the processes are confined: so much memory, files to read alone, no connection, no program.
-A decoder that dies (a crash, the kernel's memory killer) breaks its pool. The pool is then made anew, the pictures that were under
-way are tried again one at a time, and the one that breaks the pool once more is rejected as unreadable.
+The caller's thread reads the files, in their order, so that a compressed tar is read once; the sandbox's processes decode them, each
+within a time and a memory. A decoder that dies costs its picture a second try: the kernel may have killed it for another's memory.
 """
 
-import multiprocessing
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,10 +16,15 @@ from typing import Self
 from demur.manifests.errors import PictureFileTooLarge, PictureMissing, WorkersCannotStart
 from demur.manifests.pictures import read_picture
 from demur.manifests.rejections import Reason
-from demur.similarity.confinement import MEMORY, confine, prepare
+from demur.similarity.confinement import MEMORY
 from demur.similarity.fingerprint import Fingerprint, PictureError, fingerprint
+from demur.similarity.sandbox import FINGERPRINTED, TIMEOUT_S, DecoderCrashed, Sandbox, SandboxCannotStart
 
 CHUNK = 16
+"""Pictures between two calls of `advanced`."""
+PICTURES = 5000
+"""A process is replaced after so many."""
+_PATIENCE_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -38,92 +41,81 @@ Place = tuple[str, int]
 
 
 class FingerprintPool:
-    """`workers` processes (default: one a core) of `memory` bytes each, started on first use; 0 computes in this process, unconfined."""
+    """`workers` processes (default: one a core) of `memory` bytes each, started on first use; 0 computes in this process, unconfined.
 
-    def __init__(self, root: Path, workers: int | None = None, memory: int = MEMORY) -> None:
-        self._root, self._memory = root, memory
+    A picture that takes longer than `timeout` seconds is unreadable.
+    """
+
+    def __init__(
+        self, root: Path, workers: int | None = None, memory: int = MEMORY, timeout: float = TIMEOUT_S, work: str = FINGERPRINTED
+    ) -> None:
+        self._root = root
         self._workers = len(os.sched_getaffinity(0)) if workers is None else workers
-        self._executor: ProcessPoolExecutor | None = None
+        self._sandbox = Sandbox(
+            processes=max(self._workers, 1), timeout=timeout, wait=_PATIENCE_S, memory=memory, pictures=PICTURES, work=work
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stop()
+        self._sandbox.close()
 
     def compute(self, places: Sequence[Place], advanced: Callable[[int], None]) -> list[Outcome]:
-        """Fingerprints in the order of `places`. `advanced` is told how many more pictures are done."""
+        """Fingerprints in the order of `places`. `advanced` is told how many more pictures are done. Raises WorkersCannotStart."""
         outcomes: list[Outcome] = []
-        for chunk in self._chunks(places):
-            outcomes.extend(chunk)
-            advanced(len(chunk))
+        try:
+            for outcome in self._outcomes(places):
+                outcomes.append(outcome)
+                if len(outcomes) % CHUNK == 0:
+                    advanced(CHUNK)
+        except SandboxCannotStart as error:
+            raise WorkersCannotStart(f"The processes that compute fingerprints cannot start: {error}") from error
+        advanced(len(outcomes) % CHUNK)
         return outcomes
 
-    def _chunks(self, places: Sequence[Place]) -> Iterator[list[Outcome]]:
-        chunks = [places[start : start + CHUNK] for start in range(0, len(places), CHUNK)]
+    def _outcomes(self, places: Sequence[Place]) -> Iterator[Outcome]:
+        """As many files are in memory as there are processes, and one."""
         if self._workers == 0:
-            yield from (fingerprint_all(self._root, chunk) for chunk in chunks)
+            yield from (self._read(place, fingerprint) for place in places)
             return
-        while chunks:
-            try:
-                futures = [self._submit(chunk) for chunk in chunks]
-                for future in futures:
-                    finished = future.result()
-                    chunks = chunks[1:]
-                    yield finished
-            except BrokenProcessPool:
-                self._stop()
-                suspects, chunks = chunks[0], chunks[1:]
-                yield [self._alone(place) for place in suspects]
+        with ThreadPoolExecutor(self._workers) as threads:
+            under_way: deque[Future[Outcome]] = deque()
+            for place in places:
+                under_way.append(self._begin(threads, place))
+                if len(under_way) > self._workers:
+                    yield under_way.popleft().result()
+            yield from (future.result() for future in under_way)
 
-    def _submit(self, chunk: Sequence[Place]) -> "Future[list[Outcome]]":
-        if self._executor is None:
-            self._executor = _started(self._workers, self._memory)
-        return self._executor.submit(fingerprint_all, self._root, chunk)
-
-    def _alone(self, place: Place) -> Outcome:
+    def _begin(self, threads: ThreadPoolExecutor, place: Place) -> "Future[Outcome]":
         try:
-            return self._submit([place]).result()[0]
-        except BrokenProcessPool:
-            self._stop()
-            return Failure(Reason.UNREADABLE_PICTURE, "The process that decoded this picture died.")
+            return threads.submit(_outcome, read_picture(self._root, *place), self._decoded)
+        except (PictureMissing, PictureFileTooLarge) as error:
+            known: Future[Outcome] = Future()
+            known.set_result(_failure(error))
+            return known
 
-    def _stop(self) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
-            self._executor = None
+    def _decoded(self, data: bytes) -> Fingerprint:
+        try:
+            return self._sandbox.read(data).fingerprint
+        except DecoderCrashed:
+            return self._sandbox.read(data).fingerprint
+
+    def _read(self, place: Place, decoded: Callable[[bytes], Fingerprint]) -> Outcome:
+        try:
+            return _outcome(read_picture(self._root, *place), decoded)
+        except (PictureMissing, PictureFileTooLarge) as error:
+            return _failure(error)
 
 
-def _started(workers: int, memory: int) -> ProcessPoolExecutor:
-    """A pool that has shown it can work: one that never starts would look like a decoder that dies at every picture."""
-    executor = ProcessPoolExecutor(workers, multiprocessing.get_context("forkserver"), _confine, (memory,))
+def _outcome(data: bytes, decoded: Callable[[bytes], Fingerprint]) -> Outcome:
     try:
-        executor.submit(os.getpid).result()
-    except BrokenProcessPool as error:
-        executor.shutdown()
-        raise WorkersCannotStart(
-            "The processes that compute fingerprints cannot start. In a script of your own, call import_manifest below "
-            'if __name__ == "__main__", or with workers=0.'
-        ) from error
-    return executor
-
-
-def _confine(memory: int) -> None:
-    prepare(fingerprint)
-    confine(memory, reads_files=True)
-
-
-def fingerprint_all(root: Path, places: Sequence[Place]) -> list[Outcome]:
-    """What each worker does."""
-    return [_fingerprint_one(root, shard, row) for shard, row in places]
-
-
-def _fingerprint_one(root: Path, shard: str, row: int) -> Outcome:
-    try:
-        return fingerprint(read_picture(root, shard, row))
-    except PictureMissing as error:
-        return Failure(Reason.MISSING_PICTURE, str(error))
-    except (PictureFileTooLarge, PictureError) as error:
-        return Failure(Reason.UNREADABLE_PICTURE, str(error))
+        return decoded(data)
+    except PictureError as error:
+        return _failure(error)
     except MemoryError:
         return Failure(Reason.UNREADABLE_PICTURE, "This picture needs too much memory to read.")
+
+
+def _failure(error: PictureMissing | PictureFileTooLarge | PictureError) -> Failure:
+    return Failure(Reason.MISSING_PICTURE if isinstance(error, PictureMissing) else Reason.UNREADABLE_PICTURE, str(error))

@@ -70,6 +70,8 @@ def read_picture(root: Path, shard: str, row: int) -> bytes:
 
 
 def _read_file(path: Path) -> bytes:
+    if not path.is_file():  # a pipe would be waited for without end
+        raise PictureMissing(f"{path} is no file.")
     _require_small(path.stat().st_size)
     return path.read_bytes()
 

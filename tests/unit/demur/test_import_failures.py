@@ -4,13 +4,10 @@ import gzip
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import tarfile
-import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -149,8 +146,8 @@ def test_no_space_left(tmp_path: Path, limit: int) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["m.parquet"]
 
 
-def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
-    """Its worker processes would run the script again instead of starting."""
+def test_a_script_without_a_main_guard_imports_like_any_other(tmp_path: Path) -> None:
+    """The processes that decode do not run the script again."""
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "one.jpg").write_bytes(jpeg(textured_picture(1)))
     script = tmp_path / "script.py"
@@ -160,9 +157,8 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": root}, timeout=60
     )
-    assert ended.returncode == 1
-    assert "WorkersCannotStart" in ended.stderr.splitlines()[-1]
-    assert not (tmp_path / "catalogue").exists()
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "catalogue").exists()
 
 
 def test_an_import_that_is_killed_leaves_no_catalogue(tmp_path: Path) -> None:
@@ -202,47 +198,25 @@ def test_a_decoder_that_is_killed_costs_nothing(tmp_path: Path) -> None:
     assert all(isinstance(outcome, Fingerprint) for outcome in outcomes)
 
 
-def kill_readers_of(fifo: Path, stop: threading.Event, killed: set[int]) -> None:
-    """Kills every decoder that opens `fifo`."""
-    while not stop.wait(0.01):
-        with suppress(OSError, psutil.Error):
-            descriptor = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)  # raises while nobody reads it
-            try:
-                while not (readers := readers_of(fifo)) and not stop.wait(0.01):
-                    pass
-                for reader in readers:
-                    os.kill(reader, signal.SIGKILL)
-                    killed.add(reader)
-            finally:
-                os.close(descriptor)
-
-
-def readers_of(fifo: Path) -> list[int]:
-    readers = []
-    for child in psutil.Process().children(recursive=True):
-        with suppress(OSError):
-            if any(os.path.realpath(one) == str(fifo) for one in Path(f"/proc/{child.pid}/fd").iterdir()):
-                readers.append(child.pid)
-    return readers
-
-
-def test_a_picture_that_kills_its_decoder_is_rejected_alone(tmp_path: Path) -> None:
-    """The picture is a pipe, so that the test knows who reads it: whoever does is killed."""
-    names = [f"{number}.jpg" for number in range(40)]
+@pytest.mark.parametrize(("deed", "message"), [(b"crash", "its decoder failed on it"), (b"sleep", "takes too long"), (b"spin", "too long")])
+def test_a_picture_that_kills_or_holds_up_its_decoder_is_rejected_alone(tmp_path: Path, deed: bytes, message: str) -> None:
+    names = [f"{number}.jpg" for number in range(8)]
     for number, name in enumerate(names):
-        (tmp_path / name).write_bytes(jpeg(textured_picture(number)))
-    (tmp_path / "20.jpg").unlink()
-    os.mkfifo(tmp_path / "20.jpg")
-    stop, killed = threading.Event(), set[int]()
-    killer = threading.Thread(target=kill_readers_of, args=(tmp_path / "20.jpg", stop, killed))
-    killer.start()
-    with FingerprintPool(tmp_path, workers=2) as pool:
+        (tmp_path / name).write_bytes(deed if number == 5 else jpeg(textured_picture(number)))
+    with FingerprintPool(tmp_path, workers=2, timeout=3, work="tests.support.hostile:worked_on") as pool:
         outcomes = pool.compute([(name, 0) for name in names], lambda _: None)
-    stop.set()
-    killer.join()
-    assert len(killed) >= 2
     failed = {name: outcome for name, outcome in zip(names, outcomes, strict=True) if isinstance(outcome, Failure)}
-    assert failed == {"20.jpg": Failure(Reason.UNREADABLE_PICTURE, "The process that decoded this picture died.")}
+    assert list(failed) == ["5.jpg"]
+    assert failed["5.jpg"].reason is Reason.UNREADABLE_PICTURE
+    assert message in failed["5.jpg"].message
+
+
+def test_a_pipe_in_the_place_of_a_picture_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with FingerprintPool(tmp_path, workers=0) as pool:
+        (outcome,) = pool.compute([("pipe.jpg", 0)], lambda _: None)
+    assert isinstance(outcome, Failure)
+    assert outcome.reason is Reason.MISSING_PICTURE
 
 
 def test_what_decodes_a_manifest_s_pictures_is_confined(tmp_path: Path) -> None:
@@ -257,7 +231,7 @@ def test_a_picture_that_needs_too_much_memory_is_unreadable_and_the_next_is_read
     (tmp_path / "small.jpg").write_bytes(jpeg(textured_picture(1)))
     with FingerprintPool(tmp_path, workers=1, memory=100 << 20) as pool:
         large, small = pool.compute([("large.png", 0), ("small.jpg", 0)], lambda _: None)
-    assert large == Failure(Reason.UNREADABLE_PICTURE, "This picture needs too much memory to read.")
+    assert large == Failure(Reason.UNREADABLE_PICTURE, "This picture needs too much memory to read; please send a smaller copy.")
     assert isinstance(small, Fingerprint)
 
 
