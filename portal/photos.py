@@ -22,6 +22,7 @@ from portal.progress import under_way
 from portal.selection import keep_ticks, own_ticks
 from portal.site import now, site
 from rights.choosing import sort_choice
+from rights.contests import NothingToContest, contest_photo
 from rights.evidence import run_lines
 from rights.history import photo_history
 from rights.owned import find_owned
@@ -177,6 +178,23 @@ def put_back_one(uid: str) -> ResponseReturnValue:
         flash(f"{refused}.".capitalize(), "problem")
     else:
         flash("Put back. From the next version of the exclusion list on, your opt-out no longer keeps this photo out.", "done")
+    return redirect(url_for("photos.one", uid=uid), 303)
+
+
+@blueprint.post("/photos/<uid:uid>/contest")
+@login_required
+@changes_opt_outs
+def contest(uid: str) -> ResponseReturnValue:
+    """The person says that a photo is theirs which somebody else's opt-out takes out."""
+    find_owned(db(), site().catalogues, account().owners, [uid])
+    try:
+        contest_photo(db(), account(), uid, now())
+    except NothingToContest as refused:
+        flash(f"{refused}.".capitalize(), "problem")
+    else:
+        flash(
+            "Put back. From the next version of the exclusion list on, that opt-out no longer keeps it out. A person looks at it.", "done"
+        )
     return redirect(url_for("photos.one", uid=uid), 303)
 
 

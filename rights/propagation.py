@@ -50,7 +50,7 @@ def apply_propagation(session: Session, findings: Mapping[int, Finding], *, limi
         finding, plan = findings[opt_out.id], plans[opt_out.id]
         written.add(opt_out.id, plan)
         if finding.exempt or plan.held:
-            _revive(session, written.ended[opt_out.id] & set(plan.entries), opt_out.id)
+            revive(session, written.ended[opt_out.id] & set(plan.entries), opt_out.id)
         if finding.exempt and complete and finding.whole:
             _end_rest(session, opt_out.id, plan)
         _learn(opt_out, finding)
@@ -62,13 +62,13 @@ def apply_propagation(session: Session, findings: Mapping[int, Finding], *, limi
         if plan.hold and not opt_out.held:
             hold(session, opt_out, plan.hold, now)
             if not whole:
-                _search_again(session, opt_out, now)
+                search_again(session, opt_out, now)
     written.insert(session)
     session.flush()
     return len(opt_outs)
 
 
-def _revive(session: Session, entries: Collection[Entry], opt_out_id: int) -> None:
+def revive(session: Session, entries: Collection[Entry], opt_out_id: int) -> None:
     """Names again what ended before: a photo that was put back may share its bytes or looks with one that came later."""
     entry = ExclusionEntry
     out = entry.until_version.is_not(None)
@@ -135,7 +135,7 @@ def hold(session: Session, opt_out: OptOut, because: Hold, now: datetime) -> Non
     outbox.add_publication(session, now)
 
 
-def _search_again(session: Session, opt_out: OptOut, now: datetime) -> None:
+def search_again(session: Session, opt_out: OptOut, now: datetime) -> None:
     """Its own rows' addresses and looks ended with the rest, and a search of everything names them again."""
     opt_out.propagated_at = None
     promise_search(session, opt_out.owner, now)

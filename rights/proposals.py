@@ -14,6 +14,7 @@ from models import Account, ExclusionEntry, Manifest, OptOut, OptOutMatch
 from rights import audit, outbox
 from rights.catalogues import Catalogues
 from rights.locks import lock_entries_shared
+from rights.propagation import revive
 from rights.propagation_plan import row_entries
 
 
@@ -40,13 +41,15 @@ OPERATOR = Decider(audit.OPERATOR, None)
 class Proposal:
     """``uid``, a photo of ``owner``, looks like ``opted_out``: the uid of another photo, or the SHA-256 of a picture that was sent.
 
-    ``held``: its opt-out would reach more rows of others than the fan-out limit. Distances in bits.
+    ``contested``: the photo's owner said that it is theirs. ``held``: its opt-out
+    takes nothing of others before a person decides. Distances in bits.
     """
 
     match_id: int
     uid: str
     owner: str
     held: bool
+    contested: bool
     opted_out: str
     manifest: str
     phash_distance: int | None
@@ -59,7 +62,17 @@ def proposals_for(session: Session, decider: Decider, uid: str | None = None) ->
     if uid is not None:
         open_ones = open_ones.where(or_(OptOutMatch.uid == uid, OptOut.subject == uid))
     return [
-        Proposal(match.id, match.uid, match.owner, opt_out.held, opt_out.subject, name, match.phash_distance, match.pdq_distance)
+        Proposal(
+            match.id,
+            match.uid,
+            match.owner,
+            opt_out.held,
+            match.contested_at is not None,
+            opt_out.subject,
+            name,
+            match.phash_distance,
+            match.pdq_distance,
+        )
         for match, opt_out, name in session.execute(open_ones)
     ]
 
@@ -87,7 +100,8 @@ def decline_proposal(session: Session, decider: Decider, match_id: int, now: dat
 
 
 def _list(session: Session, opt_out_id: int, entry: Entry) -> None:
-    """Unless the opt-out names it already."""
+    """Unless the opt-out names it already; what it named before it was held, it names again."""
+    revive(session, [entry], opt_out_id)
     listed = select(ExclusionEntry.id).where(
         ExclusionEntry.opt_out_id == opt_out_id, ExclusionEntry.kind == entry.kind, ExclusionEntry.key == entry.key
     )
