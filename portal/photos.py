@@ -34,6 +34,7 @@ from rights.ticks import tick, ticked
 from rights.withdrawals import NothingToWithdraw, put_back, withdraw_photo
 
 PER_PAGE = 48
+LONGEST_FILTER = 2000  # of a filter as an address writes it: 100 letters of text, each as up to twelve, and four short fields
 SHOWN = 12  # photos shown before many are put back
 blueprint = Blueprint("photos", __name__)
 blueprint.add_url_rule("/photos/<uid:uid>/thumbnail", view_func=pictures.thumbnail)
@@ -66,7 +67,7 @@ def index() -> str:
 def tick_photos() -> ResponseReturnValue:
     """Keeps what is ticked on a page of the grid, and goes where its button leads: to a page, to a filter, or to what shall be done."""
     form = request.form
-    shown = read_filter(dict(parse_qsl(form.get("filter", ""))))
+    shown = read_filter(dict(parse_qsl(form.get("filter", "")[:LONGEST_FILTER])))
     match form.get("then", ""):
         case "all":
             keep_ticks(form, account())
