@@ -22,7 +22,7 @@ from portal.progress import under_way
 from portal.selection import keep_ticks, own_ticks
 from portal.site import now, site
 from rights.choosing import sort_choice
-from rights.contests import NothingToContest, contest_photo
+from rights.contests import NothingToContest, contest_photo, taken_by_others
 from rights.evidence import run_lines
 from rights.history import photo_history
 from rights.owned import find_owned
@@ -58,6 +58,7 @@ def index() -> str:
         ticked=kept,
         elsewhere=len(kept.difference(photo.uid for photo in page.photos)),
         work=under_way(),
+        taken=taken_by_others(db(), account().owners),
     )
 
 
@@ -114,7 +115,6 @@ def check_put_back() -> ResponseReturnValue:
 
 @blueprint.post("/selection/put-back")
 @login_required
-@changes_opt_outs
 @changes_opt_outs
 def put_back_ticked() -> ResponseReturnValue:
     """Puts back all that is ticked and may be."""

@@ -41,6 +41,17 @@ def contest_photo(session: Session, account: Account, uid: str, now: datetime) -
     return len(reaching)
 
 
+def taken_by_others(session: Session, owners: Sequence[str]) -> list[str]:
+    """The uids of these owners' photos that others' active opt-outs take out, and that nobody contested."""
+    match = OptOutMatch
+    rows = (
+        select(match.uid)
+        .join(OptOut, match.opt_out_id == OptOut.id)
+        .where(match.owner.in_(owners), matched(), match.contested_at.is_(None))
+    )
+    return list(session.scalars(rows.where(OptOut.withdrawn_at.is_(None), OptOut.owner.not_in(owners)).distinct().order_by(match.uid)))
+
+
 def _reaching(session: Session, account: Account, uid: str) -> Sequence[OptOut]:
     """Others' active opt-outs that take the photo out, locked in one order everywhere."""
     match = OptOutMatch

@@ -51,6 +51,14 @@ def test_a_contested_photo_is_back_and_nothing_names_it_by_uid_bytes_or_looks(ta
     assert "That one is mine" not in taken.member(BEN).get("/photos/ben-1").text
 
 
+def test_my_photos_say_which_were_taken_out_until_they_are_contested(taken: TestedPortal):
+    notice = "taken out because someone else opted out a picture that it resembles"
+    ben = taken.member(BEN)
+    assert notice in ben.get("/photos").text
+    contest(taken)
+    assert notice not in ben.get("/photos").text
+
+
 def test_the_operator_sees_what_is_contested_and_may_accept_it_again(taken: TestedPortal):
     contest(taken)
     [proposal] = json.loads(taken.run("proposals", "list", "--json").stdout)
@@ -58,7 +66,9 @@ def test_the_operator_sees_what_is_contested_and_may_accept_it_again(taken: Test
     taken.run("proposals", "accept", str(proposal["match_id"]))
     taken.settle()
     assert (KeyKind.UID, "ben-1") in listed(taken)
-    taken.member(BEN).client.post("/photos/ben-1/contest")
+    ben = taken.member(BEN)
+    ben.get("/photos")
+    assert ben.post("/photos/ben-1/contest").status_code == 303
     assert (KeyKind.UID, "ben-1") in listed(taken), "what the operator decided stays"
 
 
