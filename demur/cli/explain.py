@@ -33,7 +33,7 @@ def _field(text: str) -> tuple[str, str]:
     """COLUMN=VALUE. Raises BadParameter."""
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise click.BadParameter(f"{text} is not COLUMN=VALUE, for example uid=0123")
+        raise click.BadParameter(f"{printable(text)} is not COLUMN=VALUE, for example uid=0123")
     return name, value
 
 

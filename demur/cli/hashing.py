@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from demur.cli.output import FILE, note, print_json
+from demur.printing import printable
 
 if TYPE_CHECKING:
     from demur.similarity.query import Query
@@ -44,7 +45,7 @@ def _print_each(files: tuple[Path, ...], work: Callable[[Path], dict[str, Any]])
 def _write_queries(files: tuple[Path, ...], target: Path) -> int:
     from demur.similarity.query_table import write_queries
 
-    asked = {str(file): query for file, query in _of_each(files, _query)}
+    asked = {printable(str(file)): query for file, query in _of_each(files, _query)}
     write_queries(target, asked)
     return len(asked)
 

@@ -83,3 +83,24 @@ def test_a_kept_row_is_told_with_what_could_not_be_compared(directory: Path) -> 
 def test_what_cannot_be_compared_is_refused_and_not_called_kept(directory: Path, arguments: list[str], code: int) -> None:
     result = explain(directory, *arguments)
     assert (result.exit_code, result.stdout) == (code, "")
+
+
+def test_a_whole_number_beyond_64_bits_is_compared(tmp_path: Path) -> None:
+    publish_version(tmp_path, KEY, build_version_for_today([Entry(KeyKind.UID, "9" * 30)]))
+    assert explain(tmp_path, "--row", f'{{"uid": {"9" * 30}}}').exit_code == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--row", '{"uid": "\\ud83d\\u001b[2J"}'],
+        ["uid=\ud83d\x1b[2J"],
+        ["\ud83d\x1b[2J"],
+        ["sha256=\x1b[2J\u202e"],
+        ["--row", '{"uid": [1, "\\u001b"]}'],
+    ],
+)
+def test_half_a_character_or_an_escape_is_refused_in_one_escaped_sentence(directory: Path, arguments: list[str]) -> None:
+    result = explain(directory, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert not set("\x1b\u202e\ud83d") & set(result.stderr)

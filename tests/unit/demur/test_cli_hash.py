@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -8,7 +11,7 @@ from demur.similarity.edits import variants
 from demur.similarity.fingerprint import FINGERPRINT_VERSION, decode, fingerprint
 from demur.similarity.query import Query
 from demur.similarity.query_table import read_queries
-from tests.support.pictures import jpeg, photo_bytes, textured_picture
+from tests.support.pictures import jpeg, photo_bytes, png, textured_picture
 
 
 def test_every_picture_is_one_line_of_json(tmp_path: Path) -> None:
@@ -37,3 +40,16 @@ def test_what_is_no_picture_is_said_in_a_sentence(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["hash", str(tmp_path / "note.txt")])
     assert (result.exit_code, result.stdout) == (1, "")
     assert "not a picture" in result.stderr
+
+
+def test_file_names_that_are_not_utf8_or_hold_escapes_are_shown_escaped(tmp_path: Path) -> None:
+    bad, good = tmp_path / os.fsdecode(b"\xff\x1b[2J.png"), tmp_path / os.fsdecode(b"\xfe\xe2\x80\xae.png")
+    bad.write_bytes(b"no picture")
+    good.write_bytes(png(textured_picture(1)))
+    command = [sys.executable, "-m", "demur", "hash", str(bad), str(good)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert (done.returncode, b"\x1b" in done.stdout + done.stderr) == (1, False)
+    assert b"\\udcff\\x1b[2J.png: " in done.stderr
+    assert json.loads(done.stdout)["file"].endswith("\udcfe\u202e.png")
+    assert subprocess.run([*command, "--queries", str(tmp_path / "q.parquet")], capture_output=True, check=False).returncode == 1
+    assert (tmp_path / "q.parquet").exists()
