@@ -115,6 +115,7 @@ class Config(BaseSettings):
     owners_of_request: int = Field(20, description="Owners of these photos, of one request.")
     reach_of_day: int = Field(60, description="Photos of others that all pictures that a member looked up take out in a day unasked.")
     owners_of_day: int = Field(30, description="Owners of these photos, in a day.")
+    source_url: str = Field("", description="Where this program is published, as pip takes it: https://… or git+https://….")
     consumer_grace_hours: int = Field(24, description="A consumer that has not followed a new list version for so many hours is stale.")
     train_tier: str = Field("cpu", description="Tier of runs that the model worker starts: tests, cpu or gpu.")
     demo: bool = Field(False, description="Show the demonstration's banner.")

@@ -52,9 +52,9 @@ from models import (
 from models.migrating import migrate
 from portal import create_app
 from rights import tokens
-from rights.keys import LOG_KEY_FILE, make_keys
 from rights.list_keys import signing_key
 from rights.lists import make_public, publish
+from rights.signing_keys import LOG_KEY_FILE, make_keys
 from rights.tokens import Scope
 
 SMALL_ENTRIES, SMALL_OPT_OUTS = 20_000, 100

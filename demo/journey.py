@@ -225,14 +225,15 @@ class Journey:
         for uid in uids:
             proof = AbsenceProof.from_json(member.visit(f"/photos/{uid}/proof/{run.public_id}.json"))
             proof.verify(consumed.root, consumed.size, run.record.run_id, uid)
-        command(sys.executable, "-m", "demur", "verify", str(run.directory / RECORD_FILE), "--key", str(self._run_key()))
+        command(sys.executable, "-m", "demur", "verify", str(run.directory / RECORD_FILE), "--run-key", str(self._run_key()))
         return len(uids)
 
     def _check_evidence(self, member: Visitor) -> int:
         """Verifies the whole bundle that the member downloads, offline; returns how many files it holds."""
         bundle = self._config.data_dir / "evidence.zip"
         bundle.write_bytes(member.fetch("/evidence/bundle.zip"))
-        keys = [part for key in (self._list_key(), self._log_key(), self._run_key()) for part in ("--key", str(key))]
+        given = {"--list-key": self._list_key(), "--log-key": self._log_key(), "--run-key": self._run_key()}
+        keys = [part for option, key in given.items() for part in (option, str(key))]
         told = json.loads(command(sys.executable, "-m", "demur", "verify", str(bundle), *keys, "--json"))
         kinds = {finding["kind"] for finding in told["files"]}
         _require(kinds == {"receipt", "signed statement", "proof"}, "the bundle holds receipts, signed statements and proofs")

@@ -1,7 +1,8 @@
 """Ed25519 signatures in DSSE envelopes, with keys written as C2SP signed-note verifier keys.
 
 Envelope: https://github.com/secure-systems-lab/dsse/blob/master/protocol.md. Key text: https://c2sp.org/signed-note.
-An envelope is canonical JSON (see digests.py), so there is exactly one spelling of it and no byte can change unseen.
+An envelope is canonical JSON (see digests.py) with base64 of the standard alphabet, and it holds exactly the signatures that its kind has:
+there is one spelling of it, no byte can change unseen, and nobody can add a signature to make the same statement look like another one.
 """
 
 import base64
@@ -11,6 +12,7 @@ import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -23,7 +25,8 @@ from demur.errors import Refused
 from demur.files import atomic_write
 
 _NAME_HEADER = "Demur-Key-Name: "
-_NAME = re.compile(r"[^\s+\x00-\x20\x7f]+")
+_NAME = re.compile(r"[^\s+\x00-\x20\x7f]{1,200}")
+_MOST_SIGNATURES = 2  # of a key rotation; everything else is signed once
 
 
 class SigningError(Refused):
@@ -82,9 +85,9 @@ class VerifyKey:
         except UnicodeDecodeError as error:
             raise BadKey(f"{source} holds no verifier key") from error
 
-    @property
+    @cached_property
     def key_hash(self) -> bytes:
-        """The 4 bytes that tell keys of one name apart."""
+        """The 4 bytes by which a signature says which key of a name made it. A hint: other keys may have the same, so whole keys decide."""
         return hashlib.sha256(self.name.encode() + b"\n" + self.TYPE + self.public).digest()[:4]
 
     @property
@@ -95,14 +98,18 @@ class VerifyKey:
     def __str__(self) -> str:
         return f"{self.key_id}+{base64.b64encode(self.TYPE + self.public).decode()}"
 
-    def verify(self, signature: bytes, message: bytes) -> None:
-        """Returns when the signature fits. Raises BadSignature."""
+    def fits(self, signature: bytes, message: bytes) -> bool:
+        """Whether this key made the signature over the message."""
         try:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
-        except (InvalidSignature, ValueError) as error:
-            raise BadSignature(
-                f"the signature by {self.key_id} does not fit the content: it was changed, or signed by someone else"
-            ) from error
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    def verify(self, signature: bytes, message: bytes) -> None:
+        """Returns when the signature fits. Raises BadSignature."""
+        if not self.fits(signature, message):
+            raise BadSignature(f"the signature by {self.key_id} does not fit the content: it was changed, or signed by someone else")
 
 
 @dataclass(frozen=True)
@@ -163,22 +170,52 @@ class SigningKey:
         return self.verifier.key_id, self.private.sign(_pre_authentication(payload, payload_type))
 
 
-def open_envelope(data: bytes, payload_type: str, keys: Collection[VerifyKey]) -> bytes:
-    """The payload of an envelope, after checking every signature made by one of `keys`; at least one is needed.
+@dataclass(frozen=True)
+class Signed:
+    """What an envelope holds, and the trusted key that signed it."""
 
-    Raises BadEnvelope (form, or another payload type), UnknownKey, BadSignature. Signatures by other keys are ignored.
+    payload: bytes
+    signer: VerifyKey
+
+
+def open_envelope(data: bytes, payload_type: str, keys: Collection[VerifyKey]) -> Signed:
+    """The content of an envelope with one signature, made by one of `keys`.
+
+    Raises BadEnvelope (form, another payload type, more than one signature), UnknownKey, BadSignature.
     """
+    envelope = _parsed(data, payload_type, signatures=1)
+    (key_id, signature) = envelope.signatures[0]
+    return Signed(envelope.payload, _signer(envelope, key_id, signature, keys))
+
+
+def open_cosigned(data: bytes, payload_type: str, first: VerifyKey, second: VerifyKey) -> bytes:
+    """The payload of an envelope that two keys signed, in this order, and nobody else. Raises BadEnvelope, UnknownKey, BadSignature."""
+    envelope = _parsed(data, payload_type, signatures=2)
+    for key, (key_id, signature) in zip((first, second), envelope.signatures, strict=True):
+        _signer(envelope, key_id, signature, [key])
+    return envelope.payload
+
+
+def _parsed(data: bytes, payload_type: str, signatures: int) -> "_Envelope":
     envelope = _Envelope.parse(data)
     if envelope.payload_type != payload_type:
         raise BadEnvelope(f"the envelope holds {envelope.payload_type!r}, not {payload_type!r}")
-    trusted = {key.key_id: key for key in keys}
-    known = [(trusted[key_id], signature) for key_id, signature in envelope.signatures if key_id in trusted]
-    if not known:
-        signers = ", ".join(key_id for key_id, _ in envelope.signatures)
-        raise UnknownKey(f"signed by {signers}, which is not a key given as trusted")
-    for key, signature in known:
-        key.verify(signature, _pre_authentication(envelope.payload, payload_type))
-    return envelope.payload
+    if len(envelope.signatures) != signatures:
+        raise BadEnvelope(f"the envelope has {len(envelope.signatures)} signatures, but one of this kind has {signatures}")
+    return envelope
+
+
+def _signer(envelope: "_Envelope", key_id: str, signature: bytes, keys: Collection[VerifyKey]) -> VerifyKey:
+    """The whole key that made a signature: of several with the same id, each is tried. Raises UnknownKey, BadSignature."""
+    candidates = [key for key in keys if key.key_id == key_id]
+    if not candidates:
+        raise UnknownKey(f"signed by {key_id}, which is not a key given as trusted")
+    message = _pre_authentication(envelope.payload, envelope.payload_type)
+    for key in candidates[:-1]:
+        if key.fits(signature, message):
+            return key
+    candidates[-1].verify(signature, message)
+    return candidates[-1]
 
 
 def peek_envelope(data: bytes) -> tuple[str, bytes]:
@@ -188,6 +225,11 @@ def peek_envelope(data: bytes) -> tuple[str, bytes]:
     """
     envelope = _Envelope.parse(data)
     return envelope.payload_type, envelope.payload
+
+
+def signers_of(data: bytes) -> list[str]:
+    """The key ids of those who an envelope claims signed it, UNVERIFIED: for messages. Raises BadEnvelope."""
+    return [key_id for key_id, _ in _Envelope.parse(data).signatures]
 
 
 @dataclass(frozen=True)
@@ -202,13 +244,17 @@ class _Envelope:
             fields = json.loads(data)
             if canonical_json(fields) != data or set(fields) != {"payload", "payloadType", "signatures"}:
                 raise BadEnvelope("the envelope is not canonical JSON with payload, payloadType and signatures")
-            signatures = [(str(item["keyid"]), _base64(item["sig"])) for item in fields["signatures"]]
-            payload = _base64(fields["payload"])
+            if not isinstance(fields["signatures"], list) or not 0 < len(fields["signatures"]) <= _MOST_SIGNATURES:
+                raise BadEnvelope(f"the envelope has no signature, or more than {_MOST_SIGNATURES}")
+            signatures = [_signature(item) for item in fields["signatures"]]
+            payload, payload_type = _base64(fields["payload"]), fields["payloadType"]
+            if not isinstance(payload_type, str):
+                raise BadEnvelope("the envelope does not say what it holds")
         except (ValueError, TypeError, KeyError, RecursionError, NotCanonical) as error:
             raise BadEnvelope("this is not a DSSE envelope: broken JSON or base64") from error
-        if not signatures:
-            raise BadEnvelope("the envelope has no signature")
-        return cls(payload, str(fields["payloadType"]), signatures)
+        if len({key_id for key_id, _ in signatures}) != len(signatures):
+            raise BadEnvelope("the envelope is signed twice by one key")
+        return cls(payload, payload_type, signatures)
 
     def to_bytes(self) -> bytes:
         return canonical_json(
@@ -218,6 +264,13 @@ class _Envelope:
                 "signatures": [{"keyid": key_id, "sig": base64.b64encode(signature).decode()} for key_id, signature in self.signatures],
             }
         )
+
+
+def _signature(item: object) -> tuple[str, bytes]:
+    """Raises BadEnvelope, ValueError."""
+    if not isinstance(item, dict) or set(item) != {"keyid", "sig"} or not isinstance(item["keyid"], str):
+        raise BadEnvelope("a signature of the envelope has other fields than keyid and sig")
+    return item["keyid"], _base64(item["sig"])
 
 
 def _base64(text: str) -> bytes:

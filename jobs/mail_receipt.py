@@ -7,8 +7,8 @@ from demur.signing import VerifyKey
 from demur.tlog.reader import LogReader
 from jobs.smtp import MailRefused, send
 from jobs.workplace import Work, Workplace, now
-from rights.keys import LOG_VERIFIER_FILE
 from rights.notices import Sender, compose_receipt, note_mailed
+from rights.public_keys import LOG_VERIFIER_FILE
 
 PATIENCE = timedelta(days=5)  # for a recipient whose server says "later": as long as mail servers try (RFC 5321, section 4.5.4.1)
 

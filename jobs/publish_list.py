@@ -1,8 +1,5 @@
-from demur.signing import SigningKey
 from demur.tlog.files import LogFiles
 from jobs.workplace import Work, Workplace, now
-from rights.keys import LOG_KEY_FILE
-from rights.list_keys import signing_key
 from rights.lists import make_public, publish
 
 
@@ -14,8 +11,8 @@ def publish_list(workplace: Workplace, work: Work) -> None:
         publish(
             session,
             config.list_dir,
-            signing_key(config.keys_dir, config.list_dir),
-            SigningKey.load(config.keys_dir / LOG_KEY_FILE),
+            workplace.keys.list_key(),
+            workplace.keys.log_key(),
             list_id=config.list_name,
             lifetime=workplace.list_lifetime,
             now=now(),
@@ -27,4 +24,4 @@ def repair_public(workplace: Workplace) -> None:
     """Brings the log and the list's head up to what is committed, which a crash may have prevented."""
     config = workplace.config
     with workplace.reading() as session:
-        make_public(session, config.list_dir, LogFiles(config.log_dir), SigningKey.load(config.keys_dir / LOG_KEY_FILE))
+        make_public(session, config.list_dir, LogFiles(config.log_dir), workplace.keys.log_key())

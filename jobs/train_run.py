@@ -13,15 +13,13 @@ from typing import IO
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
-from demur.signing import SigningKey
 from jobs.workplace import AlreadyDone, Interrupted, Work, Workplace, now
 from models import FailureReason, TrainingRun
 from rights import outbox
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE
-from rights.keys import RUN_SIGNER
-from rights.list_keys import signing_key
 from rights.lists import newest_version
 from rights.runs import begin_run, fail_run, record_run
+from rights.signing_keys import RUN_SIGNER
 
 SIGNER_FILE = f"{RUN_SIGNER}.pem"
 LIST_STATE_FILE = "list-state.json"
@@ -113,7 +111,7 @@ def _command(workplace: Workplace, run: TrainingRun) -> list[str]:
         published = newest_version(session) is not None
     options = {
         "--list": str(config.list_dir) if published else "none",
-        "--list-key": str(signing_key(config.keys_dir, config.list_dir).verifier),
+        "--list-key": str(workplace.keys.list_key().verifier),
         "--out": str(workplace.runs.path(run)),
         "--tier": run.tier,
         "--name": run.name,
@@ -133,7 +131,7 @@ def _dies_with_us() -> list[str]:
 def _record(workplace: Workplace, session: Session, run: TrainingRun) -> FailureReason | None:
     """Takes the finished run's record in, unless it is refused."""
     folder: Path = workplace.runs.path(run)
-    signer = SigningKey.load(workplace.config.keys_dir / SIGNER_FILE).verifier
+    signer = workplace.keys.run_signer().verifier
     envelope = (folder / RECORD_FILE).read_bytes()
     try:
         record_run(session, workplace.runs, envelope, folder / CONSUMED_FILE, keys=[signer], now=now(), run=run)

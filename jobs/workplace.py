@@ -19,6 +19,7 @@ from rights import outbox
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
 from rights.reach_limits import Limits, Most
+from rights.signing_keys import SigningKeys
 from rights.thumbnails import ThumbnailStore
 
 TURN_S = 2.0
@@ -76,6 +77,7 @@ class Workplace:
     sandbox: Sandbox
     thumbnails: ThumbnailStore
     shrinking: Sandbox
+    keys: SigningKeys
 
     @property
     def limits(self) -> Limits:
@@ -102,6 +104,7 @@ class Workplace:
             sandbox=Sandbox(processes=cores, pictures=PICTURES),
             thumbnails=ThumbnailStore(config.thumbnails_dir, config.thumbnail_bytes),
             shrinking=Sandbox(processes=max(cores // 2, 1), pictures=PICTURES, work=SHRINKING),
+            keys=SigningKeys(config.keys_dir, config.list_dir),
         )
 
     @property

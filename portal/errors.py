@@ -22,8 +22,10 @@ from portal.selection import MOST_PICTURES, TooManyChosen
 from portal.sessions import current_session
 from portal.site import site
 from portal.uploads import TooManyUploads, may_bring_pictures
+from portal.verify import TooManyChecks
 from rights.catalogues import IndexIncomplete
 from rights.photo import PhotoNotFound
+from rights.public_keys import DamagedKey, KeyOfAnotherRole
 from rights.ticks import MOST, TooManyTicked
 
 logger = structlog.get_logger("portal")
@@ -52,6 +54,7 @@ TOO_MUCH = Problem(
 )
 PICTURE_TOO_LARGE = Problem(413, "That picture is too large", "We take up to {megabytes} MB. Please send a smaller copy of the picture.")
 BUSY_READING = Problem(503, "Many people are looking right now", "Please wait a few seconds and try again.", again=True)
+BAD_KEY = Problem(503, "A key of this website is not as it must be", "Nothing that it verifies is shown until the operator repairs it.")
 BY_STATUS = {
     400: Problem(400, "We could not read that", "Something in the address or the form was missing or malformed."),
     401: Problem(401, "Please sign in", "This page is for people who are signed in."),
@@ -101,6 +104,9 @@ BY_ERROR: dict[type[Exception], Problem] = {
         503, "The transparency log does not hold it yet", "Its receipt is ready in a second or two. Please try again.", again=True
     ),
     OtherHost: Problem(421, "This is not the address of this website", "Please open it at its own address."),
+    DamagedKey: BAD_KEY,
+    KeyOfAnotherRole: BAD_KEY,
+    TooManyChecks: BUSY_READING,
 }
 TOO_MANY_CHANGES = Problem(
     429,

@@ -8,13 +8,12 @@ from flask import Blueprint, Response, render_template
 from flask_login import login_required
 from werkzeug.exceptions import ServiceUnavailable
 
+from demur.trust import Role
 from portal.auth.member import account
 from portal.database import db
-from portal.lists import list_verifier
 from portal.log import log_reader
 from portal.site import site
 from rights.evidence import Archive, File, RunWord, gather_evidence, run_sums
-from rights.runs import trusted_signers
 
 blueprint = Blueprint("evidence", __name__)
 
@@ -41,16 +40,17 @@ def of_photo(uid: str) -> Response:
 
 def _archive() -> Archive:
     """Raises ServiceUnavailable before the portal's keys were made."""
-    list_key, log = list_verifier(), log_reader()
+    list_key, log = site().keys.list_key(), log_reader()
     if list_key is None or log is None:
         raise ServiceUnavailable("the keys of this portal are not made yet")
-    signers = tuple(trusted_signers(site().config.keys_dir))
+    signers = site().keys.run_signers()
     return Archive(site().catalogues, site().runs, site().config.list_dir, list_key, log, signers)
 
 
-def _keys() -> list[str]:
-    archive = _archive()
-    return [str(key) for key in (archive.list_key, archive.log.key, *archive.run_signers)]
+def _keys() -> list[tuple[str, str]]:
+    """The role and the text of each key."""
+    trust = _archive().trust
+    return [(role, str(key)) for role in Role for key in trust.keys(role)]
 
 
 def _zipped(files: Iterable[File], name: str) -> Response:

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from flask import Flask
 from markupsafe import Markup, escape
 
+from demur.printing import printable
+from demur.verifying.summary import label
 from models import FailureReason
 from portal.differences import difference
 from portal.site import site
@@ -40,6 +42,8 @@ def init_app(app: Flask) -> None:
         counted=counted,
         provider=provider,
         absolute=absolute,
+        printable=printable,
+        finding_label=label,
     )
 
 

@@ -3,13 +3,9 @@
 from flask import Blueprint, render_template
 from sqlalchemy import select
 
-from demur.errors import DemurError
-from demur.signing import VerifyKey
 from models import ExclusionListVersion
 from portal.database import db
-from portal.log import log_verifier
 from portal.site import site
-from rights.list_keys import signing_key
 from rights.lists import newest_version
 from rights.receipts import entries_of_versions
 
@@ -33,14 +29,6 @@ def page() -> str:
         versions=versions,
         receipts=entries_of_versions(db(), [one.version for one in versions]),
         kinds=KINDS,
-        key=list_verifier(),
-        log_key=log_verifier(),
+        key=site().keys.list_key(),
+        log_key=site().keys.log_key(),
     )
-
-
-def list_verifier() -> VerifyKey | None:
-    """The newest public key of the exclusion list; None before the portal's keys were made."""
-    try:
-        return signing_key(site().config.keys_dir, site().config.list_dir).verifier
-    except (OSError, DemurError):
-        return None

@@ -7,12 +7,10 @@ from werkzeug.security import safe_join
 
 from demur.errors import DemurError
 from demur.exclusions.sources import DirectorySource
-from demur.signing import VerifyKey
 from demur.tlog.files import LogFiles, LogMovedOn
 from demur.tlog.reader import CHECKPOINT_FILE, LogReader
 from portal.site import site
-from rights.keys import LOG_VERIFIER_FILE
-from rights.log import add_cosignatures, known_witnesses
+from rights.log import add_cosignatures
 
 MAX_NOTE_BYTES = 64_000
 FOR_GOOD = "public, max-age=31536000, immutable"
@@ -34,12 +32,12 @@ def tile(name: str) -> Response:
 def cosign() -> ResponseReturnValue:
     """Takes a checkpoint that a known witness cosigned; its signature is all that counts, so nobody needs to sign in."""
     request.max_content_length = MAX_NOTE_BYTES
-    verifier = log_verifier()
+    verifier = site().keys.log_key()
     if verifier is None:
         raise NotFound
     try:
         text = request.get_data().decode()
-        added = add_cosignatures(LogFiles(site().config.log_dir), verifier, known_witnesses(site().config.keys_dir), text)
+        added = add_cosignatures(LogFiles(site().config.log_dir), verifier, site().keys.witnesses(), text)
     except (DemurError, UnicodeDecodeError) as error:
         return Response(f"{error}\n", 409 if isinstance(error, LogMovedOn) else 400, mimetype="text/plain")
     return Response(f"{added}\n", mimetype="text/plain")
@@ -48,23 +46,15 @@ def cosign() -> ResponseReturnValue:
 @blueprint.get("/key")
 def key() -> ResponseReturnValue:
     """The log's verifier key. It proves nothing until it was compared with one from elsewhere."""
-    verifier = log_verifier()
+    verifier = site().keys.log_key()
     if verifier is None:
         raise NotFound
     return Response(f"{verifier}\n", mimetype="text/plain")
 
 
-def log_verifier() -> VerifyKey | None:
-    """The public key of the log; None before the portal's keys were made."""
-    try:
-        return VerifyKey.load(site().config.keys_dir / LOG_VERIFIER_FILE)
-    except (OSError, DemurError):
-        return None
-
-
 def log_reader() -> LogReader | None:
     """Reads this portal's log; None before its keys were made."""
-    verifier = log_verifier()
+    verifier = site().keys.log_key()
     return LogReader(DirectorySource(site().config.log_dir).read, verifier) if verifier else None
 
 

@@ -15,7 +15,7 @@ from demur.tlog.checkpoint import LogCheckpoint
 from models import LogEntry, RightsRequest
 from portal.database import db
 from portal.formats import absolute
-from portal.log import log_reader, log_verifier
+from portal.log import log_reader
 from portal.site import site
 from rights import receipts
 from rights.owned import owned_among
@@ -50,7 +50,7 @@ def page(public_id: str) -> Response:
         file_name=receipts.file_name(statement),
         link=link,
         code=qr_code(link),
-        key=log_verifier(),
+        key=site().keys.log_key(),
         receipt=found,
         proven=_proven(found, statement) if found else None,
         own=_own_photos(entry, statement),

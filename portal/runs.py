@@ -14,7 +14,7 @@ from portal.database import db
 from portal.progress import training, under_way
 from portal.site import now, site
 from rights.receipts import entry_of_run
-from rights.runs import queue_run, trusted_signers
+from rights.runs import queue_run
 
 UNFINISHED = frozenset({RunState.QUEUED, RunState.TRAINING})
 blueprint = Blueprint("runs", __name__)
@@ -46,7 +46,7 @@ def one(public_id: str) -> str:
         "runs/one.html",
         run=run,
         samples=site().runs.samples(run),
-        signers=trusted_signers(site().config.keys_dir),
+        signers=site().keys.run_signers(),
         receipt=entry_of_run(db(), run),
         curves=loss_curves(site().runs.losses(run)),
         work=[training(run)] if run.state in UNFINISHED else [],

@@ -16,6 +16,7 @@ from portal.secret import Secrets
 from portal.throttle import Throttle
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
+from rights.public_keys import PublicKeys
 from rights.thumbnails import ThumbnailStore
 
 EXTENSION = "demur"
@@ -35,6 +36,7 @@ class Site:
     secrets: Secrets
     thumbnails: ThumbnailStore
     thumbnails_asked: Throttle
+    keys: PublicKeys
 
     @property
     def idle(self) -> timedelta:
@@ -60,6 +62,7 @@ class Site:
             secrets=Secrets.open(config),
             thumbnails=ThumbnailStore(config.thumbnails_dir, config.thumbnail_bytes),
             thumbnails_asked=Throttle(THUMBNAILS_ASKED_EVERY_S),
+            keys=PublicKeys(config.keys_dir, config.list_dir),
         )
 
 

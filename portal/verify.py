@@ -1,82 +1,141 @@
-"""The page on which anyone checks receipts and proofs: in the browser or, where that cannot, here. What is sent is read in memory alone."""
+"""The page on which anyone checks receipts and proofs: in the browser or, where that cannot, here. What is sent is read in memory alone.
 
-from collections.abc import Sequence
+Whoever sends files here chooses the keys, too: a signature is no bound. So everything is bounded before any work: bytes, files, what zip
+files unpack to, keys, and how many are checked at a time; and files of entries, which a reader of Parquet would have to open, are not read.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from urllib.parse import urlsplit
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import Forbidden, RequestEntityTooLarge
 
 from config import MEGABYTE
-from demur.signing import BadKey, VerifyKey
-from demur.tlog.checkpoint import WitnessKey
-from demur.verifying import Document, Finding, verify_documents
-from portal.lists import list_verifier
-from portal.log import log_verifier
+from demur.errors import DemurError
+from demur.signing import BadKey
+from demur.trust import Role, Trust
+from demur.verifying import BundleLimits, Document, Finding, summarise, unpacked, verify_documents
 from portal.receipts import find_receipt
 from portal.site import now, site
-from rights.runs import trusted_signers
 
 MOST_BYTES = 4 * MEGABYTE  # an opt-out of some 40,000 photos; a browser and the demur command check larger ones
+MOST_FILES = 50
+BUNDLE = BundleLimits(members=500, total_bytes=16 * MEGABYTE)
 TOO_LARGE = f"That is more than {MOST_BYTES // MEGABYTE} MB. Browsers with scripts and the demur command check larger files."
+TOO_MANY = f"Those are more than {MOST_FILES} files. Browsers with scripts and the demur command check more at a time."
+NO_KEY = "Give at least one key that you trust: without one, nothing can be checked."
+ROLES = {
+    Role.LOG: "Keys of the log, which sign receipts",
+    Role.LIST: "Keys of the exclusion list",
+    Role.RUN: "Keys of those who sign run records",
+    Role.WITNESS: "Keys of witnesses, all of whom must have seen the log",
+}
+_TURNS = BoundedSemaphore(2)  # of one process: checking takes the processor, and others want pages meanwhile
+_PATIENCE_S = 5
 blueprint = Blueprint("verify", __name__)
+
+
+class TooManyChecks(DemurError):
+    """Others' files are being checked right now."""
+
+
+@dataclass(frozen=True)
+class KeysGiven:
+    """What was typed into the form, a text of keys for each role."""
+
+    texts: dict[Role, str]
+
+    @classmethod
+    def of_form(cls) -> "KeysGiven":
+        return cls({role: request.form.get(f"{role}_keys", "").strip() for role in Role})
+
+    @classmethod
+    def of(cls, trust: Trust) -> "KeysGiven":
+        return cls({role: "\n".join(map(str, trust.keys(role))) for role in Role})
+
+    def trust(self) -> Trust:
+        """Raises BadKey."""
+        lines = [(role, line.strip()) for role, text in self.texts.items() for line in text.split("\n") if line.strip()]
+        return Trust.parse("\n".join(line if line.startswith(f"{role} ") else f"{role} {line}" for role, line in lines))
 
 
 @blueprint.get("/verify")
 def page() -> str:
-    return _page(receipt=request.args.get("receipt", ""))
+    return _page(KeysGiven.of(site().keys.trust()), receipt=request.args.get("receipt", ""))
 
 
 @blueprint.post("/verify")
 def check() -> ResponseReturnValue:
     """For browsers that cannot check signatures, or run no scripts."""
+    _refuse_other_sites()
     request.max_content_length = MOST_BYTES
     try:
-        keys = request.form.get("keys", "").strip()
-        documents = [Document(file.filename, file.read()) for file in request.files.getlist("file") if file.filename]
+        keys, receipt = KeysGiven.of_form(), request.form.get("receipt", "")
+        files = [file for file in request.files.getlist("file") if file.filename]
     except RequestEntityTooLarge:
-        return _page(problem=TOO_LARGE), 413
-    receipt = request.form.get("receipt", "")
+        return _page(KeysGiven.of(site().keys.trust()), problem=TOO_LARGE), 413
+    if len(files) > MOST_FILES:
+        return _page(keys, problem=TOO_MANY), 413
+    documents = [Document(file.filename or "", file.read()) for file in files]
     if not documents and receipt:
         documents = [Document("the receipt of the link", find_receipt(receipt).to_json())]
     if not documents:
-        return _page(keys=keys, problem="Choose a file first."), 422
+        return _page(keys, problem="Choose a file first."), 422
+    return _checked(documents, keys)
+
+
+def _checked(documents: Sequence[Document], keys: KeysGiven) -> ResponseReturnValue:
     try:
-        return _page(keys=keys, findings=_verified(documents, keys))
+        trust = keys.trust()
     except BadKey as error:
-        return _page(keys=keys, problem=f"One of the keys cannot be read: {error}."), 422
+        return _page(keys, problem=f"One of the keys cannot be read: {error}."), 422
+    if not trust:
+        return _page(keys, problem=NO_KEY), 422
+    with _a_turn():
+        found = [file for document in documents for file in unpacked(document, BUNDLE)]
+        findings = verify_documents(found, trust, now(), entries=False)
+    return _page(keys, findings=findings, by=keys_in_words(trust, site().keys.trust()))
 
 
-def _page(*, keys: str = "", receipt: str = "", findings: Sequence[Finding] = (), problem: str = "") -> str:
-    keys = keys or "\n".join(own_keys())
-    summary = in_one_sentence(findings) if findings else ""
-    return render_template("verify/page.html", keys=keys, receipt=receipt, findings=findings, summary=summary, problem=problem)
+def keys_in_words(trust: Trust, own: Trust) -> str:
+    """By whose keys the files were checked; static/verify.js says the same."""
+    others = [f"{key.key_id} ({role})" for role in Role for key in trust.keys(role) if key not in own.keys(role)]
+    if not others:
+        return "Checked by this website’s own keys alone: that shows what this website says, not that it says the same to everyone."
+    return f"Checked by keys that are not this website’s: {', '.join(others)}."
 
 
-def in_one_sentence(findings: Sequence[Finding]) -> str:
-    """static/verify/words.js says the same, and a test compares them."""
-    every, refused = len(findings), sum(1 for finding in findings if finding.refusal)
-    if every == 1:
-        return "It does not hold." if refused else "It holds."
-    if not refused:
-        return f"All {every} hold."
-    return f"{refused} of {every} {'does' if refused == 1 else 'do'} not hold."
+def _refuse_other_sites() -> None:
+    """Another website must not have its own file, checked by its own key, shown here as something that holds. Raises Forbidden."""
+    sender, origin = request.headers.get("Sec-Fetch-Site", "same-origin"), request.headers.get("Origin")
+    here = (request.host, urlsplit(site().config.base_url).netloc)
+    if sender not in ("same-origin", "none") or (origin is not None and urlsplit(origin).netloc not in here):
+        raise Forbidden("files are checked from this website's own page only")
 
 
-def own_keys() -> list[str]:
-    """The keys of this website's log, its exclusion list and its runs' signers, as text."""
-    return [str(key) for key in (log_verifier(), list_verifier(), *trusted_signers(site().config.keys_dir)) if key]
-
-
-def _verified(documents: list[Document], keys: str) -> list[Finding]:
-    """Raises BadKey."""
-    given = [_key(line) for line in (keys or "\n".join(own_keys())).splitlines() if line.strip()]
-    witnesses = [key for key in given if isinstance(key, WitnessKey)]
-    return verify_documents(documents, [key for key in given if key not in witnesses], now(), witnesses)
-
-
-def _key(line: str) -> VerifyKey:
-    """Raises BadKey."""
+@contextmanager
+def _a_turn() -> Iterator[None]:
+    """Raises TooManyChecks."""
+    if not _TURNS.acquire(timeout=_PATIENCE_S):
+        raise TooManyChecks("others' files are being checked right now")
     try:
-        return WitnessKey.parse(line)
-    except BadKey:
-        return VerifyKey.parse(line)
+        yield
+    finally:
+        _TURNS.release()
+
+
+def _page(keys: KeysGiven, *, receipt: str = "", findings: Sequence[Finding] = (), problem: str = "", by: str = "") -> str:
+    return render_template(
+        "verify/page.html",
+        keys=keys.texts,
+        own=KeysGiven.of(site().keys.trust()).texts,
+        roles=ROLES,
+        receipt=receipt,
+        summary=summarise(findings) if findings else None,
+        by=by,
+        problem=problem,
+    )

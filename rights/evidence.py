@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, undefer
 
+from demur.digests import canonical_json
 from demur.exclusions import Entry, KeyKind
 from demur.exclusions.entry_proof import EntryProver
 from demur.exclusions.history import History, read_keys
@@ -23,6 +24,7 @@ from demur.receipts import LogKind
 from demur.runs import ConsumedTree, InclusionProof
 from demur.signing import VerifyKey
 from demur.tlog.reader import LogReader
+from demur.trust import Trust
 from models import LogEntry, OptOut, OptOutScope, TrainingRun
 from rights.artefacts import RECORD_FILE, RunArtefacts
 from rights.catalogues import Catalogues
@@ -98,6 +100,11 @@ class Archive:
     log: LogReader
     run_signers: tuple[VerifyKey, ...]
 
+    @property
+    def trust(self) -> Trust:
+        """What the bundle is verified by, each key for its role."""
+        return Trust((self.list_key,), (self.log.key,), self.run_signers)
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -138,7 +145,8 @@ def gather_evidence(session: Session, archive: Archive, owners: Sequence[str], u
     source = DirectorySource(archive.list_dir)
     papers = [
         ("README.txt", _README.encode()),
-        ("keys.txt", _keys(archive).encode()),
+        ("keys.txt", archive.trust.to_text().encode()),
+        ("photos.json", canonical_json({photo.uid: photo.caption for photo in photos})),
         *_receipts(session, archive.log, owners, None if uid is None else _requests(standing, photos[0])),
         *_rotations(archive.list_dir),
         *_of_log(session, archive.log, LogKind.LIST_PUBLISHED, [(_of_version(version), version) for version in versions]),
@@ -197,11 +205,6 @@ def _rotations(list_dir: Path) -> Iterator[File]:
         yield f"exclusion-list/{ROTATIONS_FILE}", path.read_bytes()
 
 
-def _keys(archive: Archive) -> str:
-    keys = [archive.list_key, archive.log.key, *archive.run_signers]
-    return "".join(f"{key}\n" for key in keys)
-
-
 def _of_version(version: int) -> str:
     return f"exclusion-list/version-{version}"
 
@@ -221,15 +224,16 @@ exclusion-list/   for each version of the exclusion list that matters: its signe
                   and proofs that it excludes your photos (excluded-...)
 runs/             for each training run: its signed record, its receipt, and for each of your photos the
                   proof that it was not used (absent-...) or that it was (used-...)
-keys.txt          the keys by which all of this is signed
+photos.json       what each photo's caption is, for whoever reads this; nothing in it is proved
+keys.txt          the keys by which all of this is signed, each with what it may sign
 
 Check it without the portal, and without a network, by the demur command (pip install ./demur, from the
 portal's source code):
 
-    demur verify BUNDLE.zip --key KEY --key KEY ...
+    demur verify BUNDLE.zip --keys keys.txt
 
-Give each line of keys.txt as a KEY, but compare them first with what others were given: a key that comes
-with the evidence proves only that nothing was changed since it was signed.
+But compare the lines of keys.txt first with what others were given: a key that comes with the evidence
+proves only that nothing was changed since it was signed.
 
 What it does not prove: that no copy of a photo was used under another name, or that a run used nothing
 beyond what its signed record says. Replaying the run to the same weights shows that.

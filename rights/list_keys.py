@@ -6,8 +6,8 @@ The order of a rotation, and what a crash between two steps leaves. No version i
 2. ``list-<hash>.pem``: the old private key, kept aside.
 3. ``rotations.json``, beside the list's head, announces the new key. From here on it is the one that signs: readers take nothing else from
    the next version on.
-4. ``list.next.pem`` becomes ``list.pem``. A crash before this leaves both; what is announced decides which one signs, and the next rotation
-   begins by finishing this one.
+4. ``list.next.pem`` becomes ``list.pem``, and its public half ``list.vkey``. A crash before this leaves old ones; what is announced decides
+   which key signs and which is shown (rights.public_keys), and the next rotation begins by finishing this one.
 5. The caller commits the promise of a publication. Without it the next one, whenever it comes, is signed by the new key, changed or not.
 """
 
@@ -19,13 +19,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from demur.exclusions.rotation import ROTATIONS_FILE, Rotation, RotationRefused, announce, read_rotations
-from demur.files import sync
+from demur.files import atomic_write, sync
 from demur.signing import SigningKey
 from models import ExclusionListVersion
 from rights import audit, outbox
-from rights.keys import LIST_KEY_FILE
 from rights.locks import lock_entries_alone
+from rights.public_keys import LIST_VERIFIER_FILE
 
+LIST_KEY_FILE = "list.pem"
 NEXT_KEY_FILE = "list.next.pem"
 
 
@@ -78,6 +79,8 @@ def _finish(keys_dir: Path, list_dir: Path) -> None:
     if waiting.exists() and _announced(list_dir, SigningKey.load(waiting)):
         os.replace(waiting, keys_dir / LIST_KEY_FILE)
         sync(keys_dir)
+    signing = SigningKey.load(keys_dir / LIST_KEY_FILE)
+    atomic_write(keys_dir / LIST_VERIFIER_FILE, f"{signing.verifier}\n".encode())
 
 
 def _announced(list_dir: Path, key: SigningKey) -> bool:

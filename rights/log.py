@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, undefer
@@ -31,7 +30,6 @@ from models import Account, LogEntry, RightsRequest
 from rights import outbox
 
 BATCH = 4096  # leaves numbered, or written, at a time
-WITNESSES_DIR = "witnesses"  # inside the keys directory
 
 
 class UnknownWitness(DemurError):
@@ -99,11 +97,6 @@ def write_log(session: Session, files: LogFiles, key: SigningKey) -> None:
         leaves = select(LogEntry.leaf).where(LogEntry.leaf_index >= size).order_by(LogEntry.leaf_index).limit(BATCH)
         checkpoint = files.append(session.scalars(leaves).all(), size, key)
         size = checkpoint.size
-
-
-def known_witnesses(keys_dir: Path) -> list[WitnessKey]:
-    """The witnesses whose cosignatures are served: every .vkey file in the keys directory's ``witnesses``. Raises BadKey."""
-    return [WitnessKey.load(path) for path in sorted((keys_dir / WITNESSES_DIR).glob("*.vkey"))]
 
 
 def add_cosignatures(files: LogFiles, key: VerifyKey, witnesses: Sequence[WitnessKey], text: str) -> int:

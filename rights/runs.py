@@ -19,7 +19,6 @@ from rights import audit, log, outbox
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE, RunArtefacts
 
 TRAIN_RUN = "train_run"
-SIGNERS_DIR = "runs"  # inside the keys directory
 
 
 FAILURES = {
@@ -138,11 +137,6 @@ def consumption_proof(artefacts: RunArtefacts, run: TrainingRun, uid: str) -> In
     if run.state is not RunState.RECORDED:
         raise NotRecorded(f"{run.name} has no verified record yet")
     return artefacts.consumed_tree(run).proof(uid)
-
-
-def trusted_signers(keys_dir: Path) -> list[VerifyKey]:
-    """The keys whose run records are taken in: every .vkey file in the keys directory's ``runs``. Raises BadKey."""
-    return [VerifyKey.load(str(path)) for path in sorted((keys_dir / SIGNERS_DIR).glob("*.vkey"))]
 
 
 def _refuse_taken(session: Session, name: str) -> None:

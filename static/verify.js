@@ -2,20 +2,23 @@
 // browser cannot check signatures, the form is sent and the server answers.
 import { verifyDocuments } from "./verify/checks.js";
 import { Refused } from "./verify/refused.js";
-import { canVerify, VerifyKey } from "./verify/signing.js";
-import { summaryOf } from "./verify/words.js";
+import { canVerify } from "./verify/signing.js";
+import { escaped } from "./verify/escaped.js";
+import { labelOf, summarise } from "./verify/summary.js";
+import { ROLES, Trust } from "./verify/trust.js";
 import { isZip, unpack } from "./verify/zip.js";
 
 const MOST_BYTES = 256e6; // of one file; what is larger is not for a browser
-const MOST_OPEN = 5; // of more findings, only those that were refused are unfolded
-const MOST_SHOWN = 100; // findings, of a bundle that may hold thousands
+const FEW = 3; // findings of a group that are shown unfolded, and proofs of one kind that are shown one by one
+const CLASSES = { holds: "good", "does not hold": "refused", "could not be checked": "open" };
 const PAUSE_MS = 2000;
 const TRIES = 15; // of a receipt that the log does not hold yet
 
 const form = document.querySelector("form[data-verify]");
-const [zone, input, keys, said] = [".drop", "#file", "#keys", "[data-said]"].map((one) => form.querySelector(one));
+const [zone, input, said] = [".drop", "#file", "[data-said]"].map((one) => form.querySelector(one));
+const keyFields = [...form.querySelectorAll("[data-keys]")];
 const [problem, section] = ["[data-problem]", "[data-findings]"].map((one) => document.querySelector(one));
-const [heading, list, more] = ["#summary", ".findings", "[data-more]"].map((one) => section.querySelector(one));
+const [heading, lines, by, groups] = ["#summary", "[data-lines]", "[data-by]", "[data-groups]"].map((one) => section.querySelector(one));
 
 /** What was chosen last: {name, bytes}. Another key is tried on the same. */
 let documents = [];
@@ -30,9 +33,11 @@ async function check() {
   if (!documents.length) return complain("Choose a file first.");
   said.textContent = "Checking…";
   try {
-    const [trusted, files] = await Promise.all([trustedKeys(), Promise.all(documents.map(filesOf))]);
-    const findings = await verifyDocuments(files.flat(), trusted);
-    if (mine === turn) show(findings);
+    const [trust, own] = [await trustOf(({ value }) => value), await trustOf(({ dataset }) => dataset.own)];
+    if (trust.isEmpty) return complain("Give at least one key that you trust: without one, nothing can be checked.");
+    const files = await Promise.all(documents.map(filesOf));
+    const findings = await verifyDocuments(files.flat(), trust);
+    if (mine === turn) show(findings, trust.inWords(own));
   } catch (error) {
     if (mine === turn) complain(sentenceOf(error));
     if (!(error instanceof Refused)) throw error;
@@ -44,12 +49,15 @@ function sentenceOf(error) {
   return `${error.name === "BadKey" ? "One of the keys cannot be read: " : ""}${error.message}.`;
 }
 
-const filesOf = (document) => (isZip(document.bytes) ? unpack(document) : [document]);
+const filesOf = (document) => (isZip(document) ? unpack(document) : [document]);
 
-function trustedKeys() {
-  const lines = (keys.value.trim() || keys.defaultValue).split("\n").filter((line) => line.trim());
-  return Promise.all(lines.map((line) => VerifyKey.parse(line)));
+/** The keys of the form, or those that this website gave: each in the field of its role. */
+function trustOf(textOf) {
+  const ofField = (field) => textOf(field).split("\n").map((line) => line.trim()).filter(Boolean).map((line) => named(field.dataset.keys, line));
+  return Trust.parse(keyFields.flatMap(ofField).join("\n"));
 }
+
+const named = (role, line) => (ROLES.some((one) => one === role && line.startsWith(`${one} `)) ? line : `${role} ${line}`);
 
 async function take(files) {
   const [fit, large] = [[...files].filter(({ size }) => size <= MOST_BYTES), [...files].filter(({ size }) => size > MOST_BYTES)];
@@ -92,31 +100,67 @@ async function titleOf(answer) {
 
 // --- telling ---
 
-function show(findings) {
-  const shown = [...findings.filter(({ refusal }) => refusal), ...findings.filter(({ refusal }) => !refusal)].slice(0, MOST_SHOWN);
-  list.replaceChildren(...(findings.length > MOST_SHOWN ? shown : findings).map(filled));
-  for (const folded of list.querySelectorAll(".finding:not(.refused) > details")) folded.open = findings.length <= MOST_OPEN;
-  more.hidden = findings.length <= MOST_SHOWN;
-  more.textContent = `And ${(findings.length - MOST_SHOWN).toLocaleString("en")} more: those that were refused are shown first.`;
-  heading.textContent = summaryOf(findings);
+function show(findings, byWhom) {
+  const summary = summarise(findings);
+  section.className = `answers checked ${CLASSES[summary.answer]}`;
+  heading.textContent = summary.headline;
+  lines.hidden = !summary.lines.length;
+  lines.replaceChildren(...summary.lines.map((line) => element("li", escaped(line))));
+  by.textContent = escaped(byWhom);
+  groups.replaceChildren(...summary.groups.map(groupOf));
   said.textContent = "";
   section.hidden = false;
   heading.focus();
 }
 
-function filled({ file, kind, proves, notProves, refusal }) {
-  const [, error, reason] = /^(\w+): (.*)$/su.exec(refusal) ?? [];
-  const item = document.querySelector(`[data-finding=${refusal ? "refused" : "holds"}]`).content.firstElementChild.cloneNode(true);
-  for (const [place, words] of Object.entries({ file, kind, proves, "not-proves": notProves, error, reason })) {
-    item.querySelectorAll(`[data-${place}]`).forEach((one) => (one.textContent = words));
+function groupOf({ title, findings, good, proofs }) {
+  const whole = element("section");
+  whole.className = good ? "group good" : "group";
+  const name = element("h3", `${escaped(title)} `);
+  name.append(Object.assign(element("span", `· ${findings.length}`), { className: "soft" }));
+  whole.append(name, ...(proofs && findings.length > FEW ? inShort(findings) : [inFull(findings)]));
+  return whole;
+}
+
+/** Many proofs of one kind: the same words once, and what each is about. */
+function inShort(findings) {
+  const note = Object.assign(element("p", `${escaped(findings[0].notProves)} Signed by `), { className: "note" });
+  note.append(element("code", findings[0].signed));
+  const names = Object.assign(element("ul"), { className: "names" });
+  names.append(...findings.map((finding) => wrapped("li", element("bdi", escaped(labelOf(finding))))));
+  return [note, names];
+}
+
+function inFull(findings) {
+  const list = Object.assign(element("ol"), { className: "findings" });
+  list.append(...findings.map((finding) => filled(finding, findings.length <= FEW || finding.answer !== "holds")));
+  return list;
+}
+
+function filled(finding, open) {
+  const item = document.querySelector(`[data-finding="${finding.answer}"]`).content.firstElementChild.cloneNode(true);
+  const { file, kind, proves, notProves, signed, error, reason, remedy } = finding;
+  const told = { label: labelOf(finding), file, kind, proves, "not-proves": notProves, signed, error, reason, remedy };
+  for (const [place, words] of Object.entries(told)) {
+    item.querySelectorAll(`[data-${place}]`).forEach((one) => (one.textContent = escaped(words)));
   }
+  item.querySelector("details").open = open;
   return item;
+}
+
+const element = (name, text = "") => Object.assign(document.createElement(name), { textContent: text });
+
+function wrapped(name, inner) {
+  const outer = element(name);
+  outer.append(inner);
+  return outer;
 }
 
 function complain(sentence) {
   problem.hidden = !sentence;
   problem.firstElementChild.textContent = sentence;
   said.textContent = "";
+  if (sentence) problem.focus();
 }
 
 function tellWay(way) {
@@ -133,7 +177,7 @@ async function start() {
     check();
   });
   input.addEventListener("change", () => take(input.files));
-  keys.addEventListener("change", () => documents.length && check());
+  for (const field of keyFields) field.addEventListener("change", () => documents.length && check());
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
     zone.classList.add("over");

@@ -11,7 +11,7 @@ import requests
 
 from config import Config
 from models.migrating import migrate
-from rights.keys import make_keys
+from rights.signing_keys import make_keys
 from supervisor.broker import broker_command, wait_for_broker
 from supervisor.checks import address_of, require_free
 from supervisor.children import Child, Part

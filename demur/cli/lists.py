@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from demur.cli.keyrings import list_key_option
 from demur.cli.output import FILE, json_option, note, print_json, progress
 from demur.fields import rfc3339
 from demur.signing import VerifyKey
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from demur.exclusions import ExclusionList
     from demur.filtering import FilterReport
 
-KEY_HELP = "The list's public key: its text (name+hash+base64) or a file that holds it."
 _list_options: list[Callable[..., Any]] = [
-    click.option("--key", required=True, type=VerifyKey.load, metavar="KEY", envvar="DEMUR_LIST_KEY", help=KEY_HELP),
+    list_key_option,
     click.option("--token", envvar="DEMUR_TOKEN", help="API token for a list over HTTP."),
     click.option("--state", type=FILE, envvar="DEMUR_STATE", help="File that remembers the newest version trusted: shows a rollback."),
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from demur.cli.lists import KEY_HELP
+from demur.cli.keyrings import list_key_option
 from demur.cli.output import FILE, json_option, print_json, progress
 from demur.fields import rfc3339
 from demur.signing import VerifyKey
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _options: list[Callable[..., Any]] = [
     click.argument("vectors_source", metavar="URL_OR_DIR"),
     click.option("--manifest", required=True, metavar="NAME", help="The manifest, by the name it was registered under."),
-    click.option("--key", required=True, type=VerifyKey.load, metavar="KEY", envvar="DEMUR_LIST_KEY", help=KEY_HELP),
+    list_key_option,
     click.option("--token", envvar="DEMUR_TOKEN", help="API token for vectors over HTTP."),
     click.option("--state", type=FILE, help="File that remembers the newest version trusted of this manifest's vectors: shows a rollback."),
 ]

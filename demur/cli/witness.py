@@ -22,7 +22,9 @@ class CosignatureRefused(DemurError):
 
 @click.command("witness")
 @click.argument("log", metavar="URL_OR_DIR")
-@click.option("--key", required=True, type=VerifyKey.load, metavar="KEY", help="The log's public key: its text or a file that holds it.")
+@click.option(
+    "--log-key", "--key", "key", required=True, type=VerifyKey.load, metavar="KEY", help="The log's public key: its text or a file of it."
+)
 @click.option("--signing-key", required=True, type=FILE, help="The witness's private key, made by `demur keys new`.")
 @click.option("--state", required=True, type=FILE, help="File that remembers the tree seen last: shows a fork.")
 @click.option("--out", type=FILE, help="Where the cosigned checkpoint goes; else it is printed.")
@@ -51,7 +53,7 @@ def witness_command(log: str, key: VerifyKey, signing_key: Path, state: Path, ou
         return
     if out is None:
         click.echo(str(cosigned), nl=False)
-    note(f"Cosigned {cosigned.size:,} leaves of {cosigned.origin}. Verify with --witness {witness_key}")
+    note(f"Cosigned {cosigned.size:,} leaves of {cosigned.origin}. Verify with --witness-key {witness_key}")
 
 
 def _submit(log: str, cosigned: LogCheckpoint) -> None:

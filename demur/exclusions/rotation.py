@@ -15,7 +15,7 @@ from demur.exclusions.head import Head
 from demur.exclusions.trusted import BadRotation, KeyTakenBack, ReachedKey, UnknownKey, open_head
 from demur.fields import count, text
 from demur.files import atomic_write
-from demur.signing import SigningKey, VerifyKey, open_envelope, peek_envelope
+from demur.signing import SigningKey, VerifyKey, open_cosigned, peek_envelope
 
 FORMAT = "demur-key-rotation/1"
 PAYLOAD_TYPE = "application/vnd.demur.key-rotation+json"
@@ -39,7 +39,7 @@ class Rotation:
     from_version: int
 
     def envelope(self, old: SigningKey, new: SigningKey) -> bytes:
-        """Signed by both keys."""
+        """Signed by the old key, then by the new one."""
         fields = {
             "format": FORMAT,
             "list_id": self.list_id,
@@ -55,8 +55,7 @@ class Rotation:
         """A rotation that both of its keys have signed. Raises BadRotation."""
         try:
             rotation = cls._parse(peek_envelope(envelope)[1])
-            for key in (rotation.old, rotation.new):
-                open_envelope(envelope, PAYLOAD_TYPE, [key])
+            open_cosigned(envelope, PAYLOAD_TYPE, rotation.old, rotation.new)
         except (signing.SigningError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise BadRotation(f"the list's key rotations are unreadable: {error}") from error
         return rotation

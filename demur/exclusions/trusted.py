@@ -113,7 +113,7 @@ class Trusted:
 def open_head(envelope: bytes, keys: Collection[signing.VerifyKey]) -> Head:
     """The head inside a signed envelope. Raises BadListFormat, UnknownKey, BadSignature, UnknownKeyKind."""
     try:
-        return Head.parse(signing.open_envelope(envelope, PAYLOAD_TYPE, keys))
+        return Head.parse(signing.open_envelope(envelope, PAYLOAD_TYPE, keys).payload)
     except signing.UnknownKey as error:
         raise UnknownKey(f"the list's head is {error}") from error
     except signing.BadSignature as error:

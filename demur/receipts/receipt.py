@@ -71,7 +71,7 @@ class Receipt:
 
         Raises BadEnvelope, UnknownKey, BadSignature (demur.signing), BadStatement, BadCheckpoint, WrongOrigin, ProofRefused.
         """
-        statement = Statement.parse(open_envelope(self.envelope, PAYLOAD_TYPE, [key]))
+        statement = Statement.parse(open_envelope(self.envelope, PAYLOAD_TYPE, [key]).payload)
         checkpoint = LogCheckpoint.open(self.checkpoint, key)
         leaf = merkle.leaf_hash(commitment(self.salt, statement.payload()))
         merkle.verify_inclusion(leaf, self.leaf_index, checkpoint.size, self.proof, checkpoint.root)

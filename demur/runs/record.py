@@ -124,7 +124,7 @@ class RunRecord:
     @classmethod
     def parse(cls, envelope: bytes, keys: Collection[VerifyKey]) -> "RunRecord":
         """Verifies and reads a record. Raises BadEnvelope, UnknownKey, BadSignature (demur.signing), BadRunRecord."""
-        return _read(open_envelope(envelope, PAYLOAD_TYPE, keys))
+        return _read(open_envelope(envelope, PAYLOAD_TYPE, keys).payload)
 
 
 def _read(payload: bytes) -> RunRecord:

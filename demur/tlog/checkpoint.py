@@ -6,7 +6,7 @@ Texts: https://c2sp.org/tlog-checkpoint in https://c2sp.org/signed-note. Cosigna
 import base64
 import binascii
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Self
@@ -45,6 +45,11 @@ class Signature:
     def __str__(self) -> str:
         return f"{_MARK}{self.name} {base64.b64encode(self.key_hash + self.raw).decode()}"
 
+    @property
+    def key_id(self) -> str:
+        """As `VerifyKey.key_id` has it."""
+        return f"{self.name}+{self.key_hash.hex()}"
+
     def by(self, key: VerifyKey) -> bool:
         """Whether the line claims to be by this key."""
         return (self.name, self.key_hash) == (key.name, key.key_hash)
@@ -73,13 +78,33 @@ class LogCheckpoint:
         try:
             body, _, notes = text.partition("\n\n")
             origin, size, root = body.split("\n")
-            signatures = tuple(_signature(line) for line in notes.removesuffix("\n").split("\n"))
+            lines = notes.removesuffix("\n").split("\n", _MOST_SIGNATURES)
+            signatures = tuple(map(_signature, lines))
             checkpoint = cls(origin, count(int(size)), base64.b64decode(root, validate=True), signatures)
         except (ValueError, binascii.Error, struct.error) as error:
             raise BadCheckpoint("this is not a checkpoint: three lines, an empty one, and signatures") from error
         if str(checkpoint) != text or len(checkpoint.root) != 32 or not origin.isprintable() or len(signatures) > _MOST_SIGNATURES:
             raise BadCheckpoint("the checkpoint is not spelled as checkpoints are")
+        if len({(line.name, line.key_hash) for line in signatures}) != len(signatures):
+            raise BadCheckpoint("the checkpoint is signed twice by one key")
         return checkpoint
+
+    @classmethod
+    def open_by_any(cls, text: str, keys: Collection[VerifyKey]) -> tuple[Self, VerifyKey]:
+        """Reads a checkpoint that one of these keys of logs signed, and says which. Of several keys with one hash each is tried.
+
+        Raises BadCheckpoint, UnknownKey, BadSignature.
+        """
+        checkpoint = cls.parse(text)
+        lines = {(line.name, line.key_hash): line.raw for line in checkpoint.signatures}
+        candidates = [key for key in keys if key.name == checkpoint.origin and (key.name, key.key_hash) in lines]
+        if not candidates:
+            raise UnknownKey(f"it is signed by the log {checkpoint.origin}, whose key was not given as trusted")
+        for key in candidates[:-1]:
+            if key.fits(lines[key.name, key.key_hash], checkpoint.body.encode()):
+                return checkpoint, key
+        candidates[-1].verify(lines[candidates[-1].name, candidates[-1].key_hash], checkpoint.body.encode())
+        return checkpoint, candidates[-1]
 
     @classmethod
     def open(cls, text: str, key: VerifyKey) -> Self:

@@ -40,7 +40,7 @@ def open_head(envelope: bytes, keys: Keyring) -> VectorsHead:
 
 def _opened(envelope: bytes, keys: Collection[signing.VerifyKey]) -> VectorsHead:
     try:
-        return VectorsHead.parse(signing.open_envelope(envelope, PAYLOAD_TYPE, keys))
+        return VectorsHead.parse(signing.open_envelope(envelope, PAYLOAD_TYPE, keys).payload)
     except signing.UnknownKey as error:
         raise UnknownKey(f"the vectors' head is {error}") from error
     except signing.BadSignature as error:

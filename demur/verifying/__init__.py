@@ -1,6 +1,8 @@
 """Verifies files offline, and says in plain words what each one proves and what it does not."""
 
-from demur.verifying.checks import Finding, verify_documents
-from demur.verifying.documents import BadBundle, Document, documents_of
+from demur.verifying.checks import verify_documents
+from demur.verifying.documents import BundleLimits, Document, documents_of, unpacked
+from demur.verifying.findings import Answer, Finding
+from demur.verifying.summary import Group, Summary, summarise
 
-__all__ = ["BadBundle", "Document", "Finding", "documents_of", "verify_documents"]
+__all__ = ["Answer", "BundleLimits", "Document", "Finding", "Group", "Summary", "documents_of", "summarise", "unpacked", "verify_documents"]

@@ -1,62 +1,143 @@
 """What is to be verified: files, the files that a list directory or an evidence bundle stands for, or bytes in memory."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
-from demur.errors import DemurError
 from demur.exclusions.rotation import ROTATIONS_FILE
 from demur.exclusions.writer import HEAD_FILE
+from demur.verifying.findings import BadBundle, TooLarge
 
-_MOST_FILES = 200_000
-_MOST_BYTES = 1 << 30  # of all files of a bundle together, unpacked
-_TOLD_ONLY = ("README.txt", "keys.txt")  # for the person who opens a bundle; nothing in them is proved
+MOST_BYTES = 8_000_000  # of one signed document or proof: an opt-out of 80,000 photos is stated in them
+_TOLD_ONLY = ("README.txt", "keys.txt", "photos.json")  # for the person who opens a bundle; nothing in them is proved
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED = 0x1
+_PIECE = 1 << 16
+_WHOLE = "Get the bundle again: it was damaged on its way, or made by another program."
+# What the zip module raises for a damaged archive: NotImplementedError for an unknown method, ValueError for offsets outside of the file.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError)
 
 
-class BadBundle(DemurError):
-    """The zip file is damaged, or holds more than a bundle of evidence does."""
+@dataclass(frozen=True)
+class BundleLimits:
+    """How much a zip file may unpack to before anything of it is read."""
+
+    members: int
+    total_bytes: int
+
+
+ON_A_COMPUTER = BundleLimits(members=200_000, total_bytes=1 << 30)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of a bundle, unpacked only when it is read, and never further than the bundle's directory says."""
+
+    archive: zipfile.ZipFile
+    info: zipfile.ZipInfo
+
+    def read(self, limit: int) -> bytes:
+        """At most `limit` bytes. Raises BadBundle."""
+        try:
+            with self.archive.open(self.info) as opened:
+                return opened.read(limit)
+        except (*_DAMAGED, OSError) as error:
+            raise BadBundle(f"it is damaged inside its zip file: {error}", _WHOLE) from error
 
 
 @dataclass(frozen=True)
 class Document:
-    """A name to speak of it by, and its bytes or where they lie; a directory stands for the newest entries of the list there."""
+    """A name to speak of it by, and its bytes or where they are; a directory is the newest entries of the list in it."""
 
     name: str
-    place: Path | bytes
+    place: Path | bytes | Member | BadBundle
 
-    def read(self) -> bytes:
-        """All of it. Raises OSError."""
-        return self.place.read_bytes() if isinstance(self.place, Path) else self.place
+    def read(self, most: int = MOST_BYTES) -> bytes:
+        """All of it, which is at most so many bytes. Raises TooLarge, BadBundle, OSError."""
+        data = self._beginning(most + 1)
+        if len(data) > most:
+            raise TooLarge(f"it is larger than {most:,} bytes, which no file of this kind is", "Give the file as it was downloaded.")
+        return data
 
-    def begins(self, start: bytes) -> bool:
-        """False also for what cannot be read."""
-        if isinstance(self.place, bytes):
-            return self.place.startswith(start)
+    def open(self) -> BufferedReader | BytesIO:
+        """For kinds of any size. Raises BadBundle, OSError."""
+        return open(self.place, "rb") if isinstance(self.place, Path) else BytesIO(self.read())
+
+    def begins(self, *starts: bytes) -> bool:
+        """Whether it begins with one of these; False also for what cannot be read."""
         try:
-            with open(self.place, "rb") as opened:
-                return opened.read(len(start)) == start
-        except OSError:
+            return self._beginning(max(map(len, starts))).startswith(starts)
+        except (OSError, BadBundle):
             return False
 
+    def _beginning(self, length: int) -> bytes:
+        if isinstance(self.place, BadBundle):
+            raise self.place
+        if isinstance(self.place, bytes):
+            return self.place[:length]
+        if isinstance(self.place, Member):
+            return self.place.read(length)
+        with open(self.place, "rb") as opened:
+            return opened.read(length)
 
-def documents_of(path: Path) -> list[Document]:
-    """A file; a list directory's key rotations, its newest head and, as itself, its entries; the files of a bundle. Raises BadBundle."""
+
+def documents_of(path: Path) -> Iterator[Document]:
+    """What a given path stands for: the file itself, the files of a bundle, or a list's key rotations, newest head and its entries.
+
+    A bundle that cannot be read is one document, which then could not be checked.
+    """
     if path.is_dir():
         rotations = [path / ROTATIONS_FILE] if (path / ROTATIONS_FILE).exists() else []
-        return [Document(str(file), file) for file in (*rotations, path / HEAD_FILE, path)]
-    if Document(str(path), path).begins(b"PK\x03\x04"):
-        return list(_unpacked(path))
-    return [Document(str(path), path)]
+        return (Document(str(file), file) for file in (*rotations, path / HEAD_FILE, path))
+    return unpacked(Document(str(path), path), ON_A_COMPUTER)
 
 
-def _unpacked(path: Path) -> Iterator[Document]:
+def unpacked(document: Document, limits: BundleLimits) -> Iterator[Document]:
+    """The files of a bundle that something is proved by, or the document itself where it is no bundle."""
+    if not _is_zip(document):
+        yield document
+        return
     try:
-        with zipfile.ZipFile(path) as bundle:
-            files = [info for info in bundle.infolist() if not info.is_dir() and info.filename not in _TOLD_ONLY]
-            if len(files) > _MOST_FILES or sum(info.file_size for info in files) > _MOST_BYTES:
-                raise BadBundle(f"{path} holds more than a bundle of evidence does")
-            for info in files:
-                yield Document(f"{path.name}/{info.filename}", bundle.read(info))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise BadBundle(f"{path} is not a whole zip file: {error}") from error
+        yield from _members(document, limits)
+    except BadBundle as error:
+        yield Document(document.name, error)
+
+
+def _is_zip(document: Document) -> bool:
+    """By its first bytes, or by its end where other bytes come before it."""
+    if document.begins(b"PK\x03\x04", b"PK\x05\x06"):
+        return True
+    try:
+        named = document.name.lower().endswith(".zip") and isinstance(document.place, Path | bytes)
+        return named and zipfile.is_zipfile(document.open())
+    except OSError:
+        return False
+
+
+def _members(document: Document, limits: BundleLimits) -> list[Document]:
+    """Raises BadBundle."""
+    try:
+        archive = zipfile.ZipFile(BytesIO(document.place) if isinstance(document.place, bytes) else str(document.place))
+    except (*_DAMAGED, OSError) as error:
+        raise BadBundle(f"it is not a whole zip file: {error}", _WHOLE) from error
+    files = [info for info in archive.infolist() if not info.is_dir() and info.filename not in _TOLD_ONLY]
+    _refuse_unusual(files, limits)
+    short = Path(document.name).name
+    return [Document(f"{short}/{info.filename}", Member(archive, info)) for info in files]
+
+
+def _refuse_unusual(files: list[zipfile.ZipInfo], limits: BundleLimits) -> None:
+    """Raises BadBundle."""
+    total = sum(info.file_size for info in files)
+    if len(files) > limits.members or total > limits.total_bytes:
+        much = f"{len(files):,} files of {total:,} bytes"
+        raise BadBundle(
+            f"it holds {much}, and {limits.members:,} of {limits.total_bytes:,} are unpacked here", "Use the demur command for it."
+        )
+    if len({info.filename for info in files}) != len(files):
+        raise BadBundle("it holds two files of one name, so nobody can say which one is meant", _WHOLE)
+    if any(info.compress_type not in _PACKED or info.flag_bits & _ENCRYPTED for info in files):
+        raise BadBundle("it is packed in a way that bundles of evidence are not", _WHOLE)

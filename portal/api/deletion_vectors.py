@@ -14,7 +14,6 @@ from demur.vectors.reader import HEAD_FILE
 from portal.api.exclusion_list import FOR_GOOD
 from portal.api.tokens import require
 from portal.database import db
-from portal.lists import list_verifier
 from portal.site import site
 from rights.tokens import Scope
 from rights.vectors import vectors_state
@@ -31,7 +30,7 @@ def add_routes(blueprint: Blueprint) -> None:
 def index() -> Response:
     """The registered manifests, with the directory of each one's vectors."""
     require(Scope.LIST_READ)
-    key = list_verifier()
+    key = site().keys.list_key()
     states = vectors_state(db(), site().catalogues, site().config.vectors_dir, key) if key else []
     return jsonify(manifests=[asdict(state) for state in states])
 

@@ -25,7 +25,6 @@ from demur.files import atomic_file, atomic_write
 from models import ExclusionListVersion
 from portal.api.tokens import require
 from portal.database import db
-from portal.lists import list_verifier
 from portal.site import site
 from rights.lists import newest_version
 from rights.tokens import Scope
@@ -65,7 +64,7 @@ def index() -> dict[str, object]:
 
 def key() -> Response:
     """The list's verifier key; public, as keys are. It proves nothing until it was compared with one from elsewhere."""
-    verifier = list_verifier()
+    verifier = site().keys.list_key()
     if verifier is None:
         raise NotFound
     return Response(f"{verifier}\n", mimetype="text/plain")
@@ -128,7 +127,7 @@ def _path(version: int, name: str) -> Path:
 
 
 def _history() -> History:
-    source, verifier = DirectorySource(site().config.list_dir), list_verifier()
+    source, verifier = DirectorySource(site().config.list_dir), site().keys.list_key()
     if verifier is None:
         raise NotFound("there is no key")
     return History(source, read_keys(source, verifier))

@@ -11,7 +11,7 @@ from demur.errors import DemurError
 from portal.api.tokens import require
 from portal.database import db
 from portal.site import now, site
-from rights.runs import record_run, trusted_signers
+from rights.runs import record_run
 from rights.tokens import Scope
 
 MAX_BYTES = 64_000_000_000  # consumed samples take 33 bytes each: this is close to two billion
@@ -32,7 +32,7 @@ def record_training_run() -> tuple[Response, int]:
         consumed.stream.flush()
         path = Path(consumed.stream.name)  # a named temporary file, see portal.security.SPOOLED
         try:
-            run = record_run(db(), site().runs, record.read(), path, keys=trusted_signers(site().config.keys_dir), now=now())
+            run = record_run(db(), site().runs, record.read(), path, keys=site().keys.run_signers(), now=now())
         except DemurError as refused:
             logger.warning("run_record_refused", error=type(refused).__name__)
             return jsonify(error=type(refused).__name__, detail=str(refused)), 422

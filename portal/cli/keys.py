@@ -4,10 +4,9 @@ import click
 from flask.cli import with_appcontext
 
 from portal.cli.output import json_option, plainly, show
-from portal.lists import list_verifier
 from portal.site import now, site
-from rights.keys import make_keys
 from rights.list_keys import rotate as rotate_list_key
+from rights.signing_keys import make_keys
 
 
 @click.group("keys")
@@ -22,7 +21,7 @@ def make() -> None:
     """Make the keys that are missing, and print the list's verifier key, to be handed to trainers out of band."""
     config = site().config
     make_keys(config.keys_dir, config.list_name)
-    click.echo(str(list_verifier()))
+    click.echo(str(site().keys.list_key()))
 
 
 @keys.command()

@@ -6,18 +6,15 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from demur.signing import SigningKey
 from demur.tlog.files import LogFiles
 from models import ExclusionListVersion
 from portal.cli.output import json_option, plainly, show, show_rows
-from portal.lists import list_verifier
 from portal.site import now, site
 from rights.consumers import Consumer
 from rights.consumers import consumers as list_consumers
-from rights.keys import LOG_KEY_FILE
-from rights.list_keys import signing_key
 from rights.lists import make_public, newest_version
 from rights.lists import publish as publish_list
+from rights.signing_keys import SigningKeys
 
 
 @click.group("list")
@@ -33,7 +30,8 @@ def lists() -> None:
 def publish(force: bool, as_json: bool) -> None:
     """Publish a new version now, if its entries changed or the newest one is about to expire."""
     config = site().config
-    key, log_key = signing_key(config.keys_dir, config.list_dir), SigningKey.load(config.keys_dir / LOG_KEY_FILE)
+    keys = SigningKeys(config.keys_dir, config.list_dir)
+    key, log_key = keys.list_key(), keys.log_key()
     lifetime = timedelta(days=config.list_lifetime_days)
     with site().writing.begin() as session:
         version = publish_list(session, config.list_dir, key, log_key, list_id=config.list_name, lifetime=lifetime, now=now(), force=force)
@@ -55,7 +53,7 @@ def show_list(as_json: bool) -> None:
         newest = newest_version(session)
     if newest is None:
         raise click.ClickException("no version is published yet")
-    show(_facts(newest) | {"key": str(list_verifier())}, as_json)
+    show(_facts(newest) | {"key": str(site().keys.list_key())}, as_json)
 
 
 @lists.command()

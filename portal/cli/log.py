@@ -5,9 +5,8 @@ from flask.cli import with_appcontext
 
 from demur.tlog.files import LogFiles
 from portal.cli.output import json_option, plainly, show
-from portal.log import log_verifier
 from portal.site import site
-from rights.log import compare_log, known_witnesses
+from rights.log import compare_log
 
 
 @click.group("log")
@@ -21,12 +20,12 @@ def log() -> None:
 @plainly
 def verify_log(as_json: bool) -> None:
     """Read all of the log, and compare it with the database: after a restore, or whenever in doubt."""
-    verifier = log_verifier()
+    verifier = site().keys.log_key()
     if verifier is None:
         raise click.ClickException("the keys of this portal are not made yet: flask keys make")
     with site().reading.begin() as session:
         compared = compare_log(session, LogFiles(site().config.log_dir), verifier)
-    witnesses = [witness.name for witness in known_witnesses(site().config.keys_dir) if compared.checkpoint.signed_by(witness)]
+    witnesses = [witness.name for witness in site().keys.witnesses() if compared.checkpoint.signed_by(witness)]
     facts = {
         "log": compared.checkpoint.origin,
         "leaves": compared.checkpoint.size,

@@ -11,7 +11,7 @@ from models import TrainingRun
 from portal.cli.output import json_option, plainly, show, show_rows
 from portal.site import now, site
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE
-from rights.runs import queue_run, record_run, trusted_signers
+from rights.runs import queue_run, record_run
 
 
 @click.group("runs")
@@ -40,7 +40,7 @@ def start(name: str, tier: str | None, as_json: bool) -> None:
 def record(directory: Path, as_json: bool) -> None:
     """Verify and record a run trained elsewhere: DIRECTORY holds its run-record.dsse.json and consumed.bin."""
     envelope = (directory / RECORD_FILE).read_bytes()
-    keys = trusted_signers(site().config.keys_dir)
+    keys = site().keys.run_signers()
     with site().writing.begin() as session:
         run = record_run(session, site().runs, envelope, directory / CONSUMED_FILE, keys=keys, now=now())
     show(_facts(run), as_json)

@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from portal.cli.output import bar, json_option, plainly, show_rows
 from portal.site import site
-from rights.list_keys import signing_key
+from rights.signing_keys import SigningKeys
 from rights.vectors import VectorsOffice, vectors_state
 
 
@@ -24,7 +24,7 @@ def vectors() -> None:
 def rebuild(names: tuple[str, ...], as_json: bool) -> None:
     """Make the vectors of the manifests NAME… (default: of all) anew. Loaders read the old ones until then."""
     config = site().config
-    key = signing_key(config.keys_dir, config.list_dir)
+    key = SigningKeys(config.keys_dir, config.list_dir).list_key()
     office = VectorsOffice(site().reading, site().catalogues, config.list_dir, config.vectors_dir, key)
     with bar("Deriving") as move:
         office.update(move, names=names, afresh=True)
@@ -42,7 +42,7 @@ def show_vectors(as_json: bool) -> None:
 
 def _show(as_json: bool) -> None:
     config = site().config
-    key = signing_key(config.keys_dir, config.list_dir).verifier
+    key = SigningKeys(config.keys_dir, config.list_dir).list_key().verifier
     with site().reading.begin() as session:
         states = vectors_state(session, site().catalogues, config.vectors_dir, key)
     show_rows([asdict(state) for state in states], as_json)

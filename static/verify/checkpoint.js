@@ -1,7 +1,7 @@
 // Checkpoints of the transparency log: https://c2sp.org/tlog-checkpoint in https://c2sp.org/signed-note, with the cosignatures of witnesses:
 // https://c2sp.org/tlog-cosignature.
 
-import { encode, equal, fromBase64 } from "./bytes.js";
+import { encode, equal, fromBase64, hex } from "./bytes.js";
 import { count } from "./fields.js";
 import { Malformed, readOrRefuse, Refused } from "./refused.js";
 
@@ -42,6 +42,22 @@ export async function seenAt(checkpoint, witness) {
 /** Whether a line of the note claims to be by this key. */
 export const isBy = ({ name, raw }, key) => name === key.name && equal(raw.slice(0, 4), key.keyHash);
 
+/**
+ * Reads a checkpoint that one of these keys of logs signed, and says which. Of several keys with one hash each is tried.
+ * @throws {Refused} BadCheckpoint, UnknownKey, BadSignature
+ */
+export async function openByAny(note, keys) {
+  const checkpoint = parseCheckpoint(note);
+  const candidates = keys.filter((key) => key.name === checkpoint.origin && checkpoint.signatures.some((line) => isBy(line, key)));
+  if (!candidates.length) throw new Refused("UnknownKey", `it is signed by the log ${checkpoint.origin}, whose key was not given as trusted`);
+  for (const key of candidates.slice(0, -1)) if (await key.fits(signatureBy(checkpoint, key), encode(checkpoint.body))) return { checkpoint, key };
+  await candidates.at(-1).verify(signatureBy(checkpoint, candidates.at(-1)), encode(checkpoint.body));
+  return { checkpoint, key: candidates.at(-1) };
+}
+
+/** As `VerifyKey.keyId` has it, of a line of the note. */
+export const keyIdOf = ({ name, raw }) => `${name}+${hex(raw.slice(0, 4))}`;
+
 function signatureBy({ signatures }, key) {
   const line = signatures.find((one) => isBy(one, key));
   if (!line) throw new Refused("UnknownKey", `the checkpoint carries no signature by ${key.keyId}`);
@@ -55,6 +71,7 @@ function read(note) {
   const root = fromBase64(encoded);
   const signatures = notes.slice(0, -1).split("\n").map(signature);
   if (root.length !== 32 || !PRINTABLE.test(origin) || signatures.length > MOST_SIGNATURES) throw new Malformed("not a checkpoint");
+  if (new Set(signatures.map(keyIdOf)).size !== signatures.length) throw new Malformed("signed twice by one key");
   return { body, origin, size: count(Number(size)), root, signatures };
 }
 

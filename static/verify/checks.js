@@ -3,149 +3,287 @@
 
 import { decode, equal, hex, sha256 } from "./bytes.js";
 import { parseJson } from "./canonical.js";
-import { isBy, openCheckpoint, parseCheckpoint, seenAt } from "./checkpoint.js";
-import { ENTRY_PROOF_FORMAT, openHead, parseEntryProof, PAYLOAD_TYPE as HEAD, verifyEntryProof } from "./head.js";
-import { parseProof, verifyProof } from "./proofs.js";
+import { keyIdOf, openByAny, parseCheckpoint, seenAt } from "./checkpoint.js";
+import { ENTRY_PROOF_FORMAT, openHead, parseEntryProof, PAYLOAD_TYPE as HEAD, peekHead, verifyEntryProof } from "./head.js";
+import { FORMATS as PROOF_FORMATS, parseProof, verifyProof } from "./proofs.js";
 import { parseReceipt, verifyReceipt } from "./receipt.js";
 import { openRecord, PAYLOAD_TYPE as RECORD } from "./record.js";
-import { Malformed, readOrRefuse, Refused } from "./refused.js";
-import { LOG, parseEnvelope, WITNESS } from "./signing.js";
-import { checkpointInWords, entryProofInWords, headInWords, proofInWords, receiptInWords, recordInWords } from "./words.js";
+import { Malformed, Refused } from "./refused.js";
+import { Keyring } from "./rotation.js";
+import { parseEnvelope } from "./signing.js";
+import { ROLES, SIGNS } from "./trust.js";
+import * as words from "./words.js";
 
-const UNKNOWN = "this is no list head, run record, receipt, checkpoint or proof";
+export const [HOLDS, FAILS, UNCHECKED] = ["holds", "does not hold", "could not be checked"];
+const VECTORS = "application/vnd.demur.deletion-vectors-head+json";
+const UNKNOWN = "it is no list head, run record, receipt, checkpoint, proof, entries file or file of consumed samples";
+const ASK_FOR = "Give a receipt (.json), a bundle of evidence (.zip), or a proof with what it is about.";
+const COMMAND = "The demur command checks it: see “Without any website”.";
+const GIVE_KEY = "Give the key of the one who signed it, if you trust them.";
+const OTHER_ROLE = "Do not rely on it, unless that key may sign this, too: then give it for both.";
+const MOST_BYTES = 8e6; // of one signed document or proof
+
+/** The file could not be checked; `remedy` says what to do. */
+class Unchecked extends Refused {
+  constructor(name, message, remedy) {
+    super(name, message);
+    this.remedy = remedy;
+  }
+}
+
+/** What is refused for want of something, with what to do about it. */
+const REMEDIES = { UnknownKey: GIVE_KEY, UnknownKind: "Use a newer version of demur.", TooLarge: "Give the file as it was downloaded." };
 
 /** By how a document begins; `rank`: what others are held against comes first. */
 const KINDS = [
-  { start: "[", name: "key rotations", check: notHere, rank: -1 },
-  { start: '{"payload":', name: "signed statement", check: checkEnvelope, rank: 0 },
-  { start: '{"checkpoint":', name: "receipt", check: checkReceipt, rank: 1 }, // canonical JSON begins a receipt like that
-  { start: "PAR1", name: "list entries", check: notHere, rank: 2 },
-  { start: "DEMURCT1", name: "consumed samples", check: notHere, rank: 2 },
-  { start: "{", name: "proof", check: checkProof, rank: 2 },
-  { start: "", name: "checkpoint", check: checkCheckpoint, rank: 2 },
+  { starts: ['[{"payload":'], name: "key rotations", check: checkRotations, rank: -1 },
+  { starts: ['{"payload":'], name: "signed statement", check: checkEnvelope, rank: 0 },
+  { starts: ['{"checkpoint":'], name: "receipt", check: checkReceipt, rank: 1 }, // canonical JSON begins a receipt like that
+  { starts: ["PAR1"], name: "list entries", check: told("NotHere", "this is a file of the list's entries", COMMAND), rank: 2 },
+  {
+    starts: ["DEMURCT1"],
+    name: "consumed samples",
+    check: told("NotHere", "these are a run's consumed samples, which are verified from a file of their own", COMMAND),
+    rank: 2,
+  },
+  { starts: ["{", "["], name: "proof", check: checkProof, rank: 2 },
+  {
+    starts: ["%PDF"],
+    name: "PDF document",
+    check: told(
+      "UnknownFile",
+      "it is a PDF, such as a printed receipt: paper and PDF cannot be checked",
+      "Scan the code on it, or give the receipt’s file (.json) from the page that it leads to.",
+    ),
+    rank: 2,
+  },
+  {
+    starts: ["\xff\xd8\xff", "\x89PNG", "GIF8", "RIFF"],
+    name: "picture",
+    check: told("UnknownFile", "it is a picture, and a picture proves nothing here", "Give a receipt (.json) or a bundle of evidence (.zip)."),
+    rank: 2,
+  },
+  {
+    starts: ["<!DOCTYPE", "<!doctype", "<html"],
+    name: "web page",
+    check: told("UnknownFile", "it is a web page", "On the receipt’s page, use “Download the receipt”, and give that file."),
+    rank: 2,
+  },
+  {
+    starts: ROLES.map((role) => `${role} `),
+    name: "keys",
+    check: told("UnknownFile", "these are keys, and keys are not checked but checked by", "Give them as the keys that you trust, after comparing them."),
+    rank: 2,
+  },
+  {
+    starts: ["PK"],
+    name: "zip file",
+    check: told("UnknownFile", "it is a zip file inside another one", "Unpack the outer one, and give this one by itself."),
+    rank: 2,
+  },
+  { starts: [""], name: "checkpoint", check: checkCheckpoint, rank: 2 },
 ];
 
 /**
  * A finding for each document, in their order. With keys of witnesses, each checkpoint must be cosigned by all of them.
- * @param {{name: string, bytes: Uint8Array}[]} documents
- * @param {VerifyKey[]} keys
+ * @param {{name: string, bytes: Uint8Array, problem?: Refused}[]} documents with a `problem`, one that could not be unpacked
+ * @param {Trust} trust
  * @param {Date} now
- * @returns {Promise<{file: string, kind: string, proves: string, notProves: string, refusal: string}[]>} `refusal` is empty when it verified
+ * @returns {Promise<{file, kind, answer, proves, notProves, signed, fact, error, reason, remedy}[]>}
  */
-export async function verifyDocuments(documents, keys, now = new Date()) {
-  const of = (type) => keys.filter((key) => key.type === type);
-  const desk = { keys: of(LOG), witnesses: of(WITNESS), now, heads: [], records: [], trees: new Map() };
+export async function verifyDocuments(documents, trust, now = new Date()) {
+  const desk = { trust, now, rings: [], heads: [], records: [], trees: new Map() };
   const sorted = documents.map((document) => ({ document, kind: kindOf(document) })).sort((one, other) => one.kind.rank - other.kind.rank);
   const findings = new Map();
   for (const { document, kind } of sorted) findings.set(document, await finding(document, kind, desk));
   return documents.map((document) => findings.get(document));
 }
 
-function kindOf({ bytes }) {
-  return KINDS.find(({ start }) => Array.from(start).every((letter, at) => bytes[at] === letter.charCodeAt(0)));
+function kindOf({ bytes, problem }) {
+  if (problem) return { name: "zip file", rank: 2 };
+  const begins = (start) => Array.from(start).every((letter, at) => bytes[at] === letter.charCodeAt(0));
+  return KINDS.find(({ starts }) => starts.some(begins));
 }
 
-async function finding({ name: file, bytes }, { name: kind, check }, desk) {
+async function finding({ name: file, bytes, problem }, { name: kind, check }, desk) {
+  const nothing = { file, kind, proves: "", notProves: "", signed: "", fact: null, error: "", reason: "", remedy: "" };
   try {
-    return { file, kind, ...(await check(bytes, desk)), refusal: "" };
+    if (problem) throw problem;
+    if (bytes.length > MOST_BYTES) throw new Refused("TooLarge", `it is larger than ${MOST_BYTES.toLocaleString("en")} bytes, which no file of this kind is`);
+    return { ...nothing, answer: HOLDS, ...(await check(bytes, desk)) };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    return { file, kind, proves: "", notProves: "", refusal: `${error.name}: ${error.message}` };
+    const remedy = error.remedy ?? REMEDIES[error.name] ?? "";
+    return { ...nothing, answer: remedy ? UNCHECKED : FAILS, error: error.name, reason: error.message, remedy };
   }
 }
+
+/** For files that are none of ours, or checked elsewhere. */
+function told(name, reason, remedy) {
+  return () => {
+    throw new Unchecked(name, reason, remedy);
+  };
+}
+
+const by = (role, key) => `${role} ${key.text}`;
 
 async function checkEnvelope(bytes, desk) {
   const { payloadType } = parseEnvelope(bytes);
   if (payloadType === HEAD) return checkHead(bytes, desk);
   if (payloadType === RECORD) return checkRecord(bytes, desk);
-  throw new Refused("UnknownFile", `the envelope holds ${payloadType}, which this page cannot judge`);
+  if (payloadType === VECTORS) {
+    const reason = "this is the head of a manifest's deletion vectors, which is verified together with its files";
+    throw new Unchecked("NotHere", reason, "Use `demur vectors show`.");
+  }
+  throw new Unchecked("UnknownFile", `the envelope holds ${payloadType}, which nothing here can judge`, ASK_FOR);
+}
+
+async function checkRotations(bytes, desk) {
+  const ring = await Keyring.read(bytes);
+  const given = desk.trust.list.find(ring.has);
+  if (!given) throw new Unchecked("KeyNotGiven", "none of the keys given for exclusion lists ever signed this list", GIVE_KEY);
+  desk.rings.push(ring);
+  const fact = { kind: "rotations", subject: "", of: ring.listId, version: ring.rotations.at(-1).fromVersion, detail: "" };
+  return { fact, ...words.rotationsInWords(ring), signed: by("list", given) };
 }
 
 async function checkHead(bytes, desk) {
-  const head = await openHead(bytes, desk.keys);
+  const { head, signer } = await openByRole(bytes, "list", desk, (keys) => openHead(bytes, keys));
   refuseOtherRoot(head, desk);
-  desk.heads.push(head);
-  return headInWords(head, desk.now);
+  const signed = by("list", signer);
+  desk.heads.push({ head, signed });
+  const fact = { kind: "version", subject: "", of: head.list_id, version: head.version, detail: "" };
+  return { fact, ...words.headInWords(head, desk.now), signed };
 }
 
 async function checkRecord(bytes, desk) {
-  const [record, digest] = [await openRecord(bytes, desk.keys), hex(await sha256(bytes))];
+  const { record, signer } = await openByRole(bytes, "run", desk, (keys) => openRecord(bytes, keys));
+  const [digest, signed] = [hex(await sha256(bytes)), by("run", signer)];
   refuseOtherRecord(record.run_id, digest, desk);
-  desk.records.push({ record, digest });
-  return recordInWords(record);
+  desk.records.push({ record, digest, signed });
+  const fact = { kind: "run", subject: record.run_id, of: record.name, version: record.list?.version ?? 0, detail: "" };
+  return { fact, ...words.recordInWords(record), signed };
+}
+
+/** By the keys of a role; of a list whose rotations are given, by the key of the head's version. */
+async function openByRole(bytes, role, { trust, rings }, open) {
+  const head = role === "list" ? peekHead(bytes) : null;
+  const ring = head && rings.find(({ listId }) => listId === head.list_id);
+  try {
+    return await open(ring ? [ring.keyOf(head.version)] : trust[role]);
+  } catch (error) {
+    if (error.name !== "UnknownKey") throw error;
+    if (ring) throw new Refused("SpentKey", `version ${head.version} of the list is not signed by the key that signs it: ${error.message}`);
+    const signers = parseEnvelope(bytes).signatures.map(({ keyId }) => keyId);
+    throw notGiven(`it is signed by ${signers.join(", ")}`, signers, role, SIGNS[role], trust);
+  }
+}
+
+/** Says who signed, and for what else the reader trusts that one. */
+function notGiven(who, signers, role, what, trust) {
+  const others = [...new Set(signers.flatMap((one) => trust.rolesOf(one)).map((other) => SIGNS[other]))].filter((other) => other !== SIGNS[role]).sort();
+  if (others.length) return new Unchecked("KeyNotGiven", `${who}, which you trust for ${others.join(" and ")}, not for ${what}`, OTHER_ROLE);
+  return new Unchecked("KeyNotGiven", `${who}, whose key was not given for ${what}`, GIVE_KEY);
 }
 
 async function checkReceipt(bytes, desk) {
   const receipt = parseReceipt(bytes);
-  const { statement, checkpoint } = await verifyReceipt(receipt, logKey(receipt.checkpoint, desk));
+  const { key } = await openCheckpointBy(receipt.checkpoint, desk);
+  const { statement, checkpoint } = await verifyReceipt(receipt, key);
   const seen = await rememberTree(checkpoint, desk);
   if (statement.kind === "run_recorded") refuseOtherRecord(statement.run_id, statement.record_digest, desk);
   if (statement.list) refuseOtherRoot(statement.list, desk);
-  const { proves, notProves } = receiptInWords(statement, receipt.leafIndex, checkpoint);
-  return { proves: proves + seen, notProves };
+  const { proves, notProves } = words.receiptInWords(statement, receipt.leafIndex, checkpoint);
+  const subject = statement.reference || statement.run_name || (statement.list ? `version ${statement.list.version}` : "");
+  const fact = { kind: "receipt", subject, of: checkpoint.origin, version: statement.list?.version ?? 0, detail: statement.kind };
+  return { fact, proves: proves + seen, notProves, signed: by("log", key) };
 }
 
 async function checkCheckpoint(bytes, desk) {
-  const text = textOf(bytes);
-  const checkpoint = await openCheckpoint(text, logKey(text, desk));
-  return checkpointInWords(checkpoint, await rememberTree(checkpoint, desk));
+  const { checkpoint, key } = await openCheckpointBy(textOf(bytes), desk);
+  const seen = await rememberTree(checkpoint, desk);
+  const fact = { kind: "checkpoint", subject: "", of: checkpoint.origin, version: 0, detail: "" };
+  return { fact, ...words.checkpointInWords(checkpoint, seen), signed: by("log", key) };
+}
+
+async function openCheckpointBy(note, { trust }) {
+  try {
+    return await openByAny(note, trust.log);
+  } catch (error) {
+    if (error.name !== "UnknownKey") throw error;
+    const { origin, signatures } = parseCheckpoint(note);
+    const signers = signatures.map(keyIdOf).filter((id) => !trust.rolesOf(id).includes("witness"));
+    throw notGiven(`it is signed by the log ${origin}`, signers, "log", "logs", trust);
+  }
 }
 
 async function checkProof(bytes, desk) {
-  const told = readOrRefuse("UnknownFile", UNKNOWN, () => parseJson(bytes));
-  return told.format === ENTRY_PROOF_FORMAT ? checkEntryProof(bytes, desk) : checkRunProof(bytes, desk);
+  const value = readOrAsk(() => parseJson(bytes));
+  const format = value !== null && typeof value === "object" ? value.format : undefined;
+  if (format === ENTRY_PROOF_FORMAT) return checkEntryProof(bytes, desk);
+  if (PROOF_FORMATS.includes(format)) return checkRunProof(bytes, desk);
+  throw new Unchecked("UnknownFile", UNKNOWN, ASK_FOR);
 }
 
 async function checkEntryProof(bytes, { heads }) {
   const proof = parseEntryProof(bytes);
-  const head = heads.find((one) => one.list_id === proof.listId && one.version === proof.version);
-  if (!head) {
-    throw new Refused("NothingToCompare", `the proof is about version ${proof.version} of the list ${proof.listId}; give that version's head too`);
+  const known = heads.find(({ head }) => head.list_id === proof.listId && head.version === proof.version);
+  if (!known) {
+    const about = `the proof is about version ${proof.version} of the list ${proof.listId}`;
+    const remedy = "Give that version's head.dsse.json too.";
+    throw new Unchecked("NothingToCompare", `${about}, whose head is not among the files that hold`, remedy);
   }
-  await verifyEntryProof(proof, head);
-  return entryProofInWords(proof);
+  await verifyEntryProof(proof, known.head);
+  const fact = { kind: "excluded", subject: proof.key, of: proof.listId, version: proof.version, detail: proof.kind };
+  return { fact, ...words.entryProofInWords(proof), signed: known.signed };
 }
 
 async function checkRunProof(bytes, { records }) {
   const proof = parseProof(bytes);
-  const record = records.map((known) => known.record).find(({ run_id: runId }) => runId === proof.runId);
-  if (!record) throw new Refused("NothingToCompare", `the proof is about the run ${proof.runId}; give that run's record too`);
-  await verifyProof(proof, record);
-  return proofInWords(proof, record);
-}
-
-function notHere() {
-  throw new Refused("UnknownFile", "the demur command checks this kind of file");
+  const known = records.find(({ record }) => record.run_id === proof.runId);
+  if (!known) {
+    const about = `the proof is about the run ${proof.runId}`;
+    throw new Unchecked("NothingToCompare", `${about}, whose record is not among the files that hold`, "Give that run's record too.");
+  }
+  await verifyProof(proof, known.record);
+  const fact = { kind: proof.leaf ? "used" : "absent", subject: proof.uid, of: known.record.name, version: 0, detail: "" };
+  return { fact, ...words.proofInWords(proof, known.record), signed: known.signed };
 }
 
 function textOf(bytes) {
-  try {
-    const text = decode(bytes);
-    if (text.includes("\n\n")) return text;
-  } catch (error) {
-    if (!(error instanceof Malformed)) throw error;
-  }
-  throw new Refused("UnknownFile", UNKNOWN);
+  const text = readOrAsk(() => decode(bytes));
+  if (text.includes("\n\n— ")) return text;
+  throw new Unchecked("UnknownFile", text ? UNKNOWN : "the file is empty", ASK_FOR);
 }
 
-/** The given key of the log that signed a checkpoint. */
-function logKey(note, { keys }) {
-  const { origin, signatures } = parseCheckpoint(note);
-  const key = keys.find((one) => one.name === origin && signatures.some((line) => isBy(line, one)));
-  if (!key) throw new Refused("UnknownKey", `it is signed by the log ${origin}, whose key was not given as trusted`);
-  return key;
+function readOrAsk(read) {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    throw new Unchecked("UnknownFile", UNKNOWN, ASK_FOR);
+  }
 }
 
 /** Holds a checkpoint against the others and against the witnesses, and says who saw it. */
-async function rememberTree(checkpoint, { trees, witnesses }) {
+async function rememberTree(checkpoint, { trees, trust }) {
   const { origin, size, root } = checkpoint;
   const tree = `${size} ${origin}`;
   if (!trees.has(tree)) trees.set(tree, root);
   if (!equal(trees.get(tree), root)) {
     throw new Refused("Contradiction", `the log ${origin} signed two different trees of ${size} leaves: it is forked`);
   }
-  const seen = await Promise.all(witnesses.map(async (one) => ` ${one.name} saw this tree at ${await seenAt(checkpoint, one)}.`));
+  const seen = await Promise.all(trust.witness.map(async (one) => ` ${one.name} saw this tree at ${await timeSeen(checkpoint, one)}.`));
   return seen.join("");
+}
+
+async function timeSeen(checkpoint, witness) {
+  try {
+    return await seenAt(checkpoint, witness);
+  } catch (error) {
+    if (error.name !== "UnknownKey") throw error;
+    throw new Unchecked("NotWitnessed", `its checkpoint is not cosigned by ${witness.keyId}`, "Check it without that witness's key.");
+  }
 }
 
 function refuseOtherRecord(runId, digest, { records }) {
@@ -155,7 +293,7 @@ function refuseOtherRecord(runId, digest, { records }) {
 }
 
 function refuseOtherRoot({ list_id: listId, version, root }, { heads }) {
-  if (heads.some((head) => head.list_id === listId && head.version === version && head.root !== root)) {
+  if (heads.some(({ head }) => head.list_id === listId && head.version === version && head.root !== root)) {
     throw new Refused("Contradiction", `version ${version} of the list ${listId} is signed with another root, too`);
   }
 }

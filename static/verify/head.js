@@ -30,13 +30,21 @@ const READERS = {
   delta: (value) => [digest(fields(value, ["sha256", "size"]).sha256), count(value.size)],
 };
 
-/** A head that one of the keys signed: its own fields. @throws {Refused} BadEnvelope, BadHead, UnknownKind, UnknownKey, BadSignature */
+/** What a head says, unverified. @throws {Refused} BadEnvelope, BadHead */
+export function peekHead(bytes) {
+  return readOrRefuse("BadHead", `the head is not of the format ${FORMAT}`, () => readHead(parseEnvelope(bytes).payload));
+}
+
+/**
+ * A head that one of the keys signed: its own fields, and the key.
+ * @throws {Refused} BadEnvelope, BadHead, UnknownKind, UnknownKey, BadSignature
+ */
 export async function openHead(bytes, keys) {
-  const head = readOrRefuse("BadHead", `the head is not of the format ${FORMAT}`, () => readHead(parseEnvelope(bytes).payload));
+  const head = peekHead(bytes);
   const unknown = Object.keys(head.counts).find((kind) => !Object.hasOwn(KEYS, kind));
   if (unknown) throw new Refused("UnknownKind", `the list has entries of the kind ${unknown}, which this page does not know`);
-  await openEnvelope(bytes, PAYLOAD_TYPE, keys);
-  return head;
+  const { signer } = await openEnvelope(bytes, PAYLOAD_TYPE, keys);
+  return { head, signer };
 }
 
 function readHead(payload) {

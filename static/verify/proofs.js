@@ -9,6 +9,7 @@ import { Malformed, readOrRefuse, Refused } from "./refused.js";
 
 const INCLUSION_FORMAT = "demur-inclusion-proof/1";
 const ABSENCE_FORMAT = "demur-absence-proof/1";
+export const FORMATS = [INCLUSION_FORMAT, ABSENCE_FORMAT];
 const DOMAIN = "demur/consumed/1\0";
 
 /** Reads a proof of either kind: {runId, uid, leaf} or {runId, uid, before, after}. @param {Uint8Array} bytes @throws {Refused} BadProof */

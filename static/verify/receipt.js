@@ -36,7 +36,7 @@ function read(bytes) {
  * @throws {Refused} BadEnvelope, UnknownKey, BadSignature, BadStatement, BadCheckpoint, WrongOrigin, ProofRefused
  */
 export async function verifyReceipt(receipt, key) {
-  const payload = await openEnvelope(receipt.envelope, PAYLOAD_TYPE, [key]);
+  const { payload } = await openEnvelope(receipt.envelope, PAYLOAD_TYPE, [key]);
   const statement = parseStatement(payload);
   const checkpoint = await openCheckpoint(receipt.checkpoint, key);
   const leaf = await leafHash(await commitment(receipt.salt, payload));

@@ -35,12 +35,13 @@ const READERS = {
 
 /**
  * Verifies and reads a record. Fields that are not known are ignored, as in-toto asks. @param {Uint8Array} bytes
- * @returns {Promise<object>} the predicate's own fields
+ * @returns {Promise<{record: object, signer: VerifyKey}>} the predicate's own fields, and the key that signed them
  * @throws {Refused} BadEnvelope, UnknownKey, BadSignature, BadRunRecord
  */
 export async function openRecord(bytes, keys) {
-  const payload = await openEnvelope(bytes, PAYLOAD_TYPE, keys);
-  return readOrRefuse("BadRunRecord", "the signed statement is not a run record of a known format", () => read(parseJson(payload)));
+  const { payload, signer } = await openEnvelope(bytes, PAYLOAD_TYPE, keys);
+  const what = "the signed statement is not a run record of a known format";
+  return { record: readOrRefuse("BadRunRecord", what, () => read(parseJson(payload))), signer };
 }
 
 function read(statement) {

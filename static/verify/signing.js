@@ -7,7 +7,8 @@ import { Malformed, readOrRefuse, Refused } from "./refused.js";
 
 export const [LOG, WITNESS] = [1, 4]; // what a key's signatures are over: the text itself, or it and the time at which it was seen
 const BASE_POINT = new Uint8Array(32).fill(0x66).fill(0x58, 0, 1); // a public key that every implementation takes
-const NAME = /^[^\p{White_Space}+\x00-\x20\x7f]+$/u;
+const NAME = /^[^\p{White_Space}+\x00-\x20\x7f]{1,200}$/u;
+const MOST_SIGNATURES = 2; // of a key rotation; everything else is signed once
 
 /** Whether this browser can check such signatures at all. */
 export async function canVerify() {
@@ -33,18 +34,24 @@ export class VerifyKey {
     return new VerifyKey(raw[0], name, keyHash, raw.slice(1));
   }
 
+  /** The key as text, whole. */
+  get text() {
+    return `${this.keyId}+${btoa(String.fromCharCode(this.type, ...this.raw))}`;
+  }
+
   constructor(type, name, keyHash, raw) {
     Object.assign(this, { type, name, keyHash, raw, keyId: `${name}+${hex(keyHash)}` });
   }
 
   /** Returns when the signature fits. @throws {Refused} BadSignature */
   async verify(signature, message) {
-    if (await this.#fits(signature, message)) return;
+    if (await this.fits(signature, message)) return;
     const reason = "does not fit the content: it was changed, or signed by someone else";
     throw new Refused("BadSignature", `the signature by ${this.keyId} ${reason}`);
   }
 
-  async #fits(signature, message) {
+  /** Whether this key made the signature over the message. */
+  async fits(signature, message) {
     try {
       const key = await crypto.subtle.importKey("raw", this.raw, "Ed25519", false, ["verify"]);
       return await crypto.subtle.verify("Ed25519", key, signature, message);
@@ -62,36 +69,55 @@ export class VerifyKey {
 export function parseEnvelope(bytes) {
   return readOrRefuse("BadEnvelope", "this is not a DSSE envelope in canonical JSON, with payload, payloadType and signatures", () => {
     const told = fields(parseCanonical(bytes), ["payload", "payloadType", "signatures"]);
-    const signatures = items(told.signatures).map(signature);
-    if (!signatures.length) throw new Malformed("no signature");
+    const signatures = items(told.signatures).slice(0, MOST_SIGNATURES + 1).map(signature);
+    if (!signatures.length || signatures.length > MOST_SIGNATURES) throw new Malformed("no signature, or more than there can be");
+    if (new Set(signatures.map(({ keyId }) => keyId)).size !== signatures.length) throw new Malformed("signed twice by one key");
+    if (typeof told.payloadType !== "string") throw new Malformed("it does not say what it holds");
     return { payload: fromBase64(told.payload), payloadType: told.payloadType, signatures };
   });
 }
 
 function signature(item) {
-  const { keyid, sig } = fields(item);
-  if (keyid === undefined) throw new Malformed("a signature without a key");
+  const { keyid, sig } = fields(item, ["keyid", "sig"]);
+  if (typeof keyid !== "string") throw new Malformed("a signature without a key");
   return { keyId: keyid, signature: fromBase64(sig) };
 }
 
 /**
- * The payload, after checking every signature made by one of `keys`; at least one is needed. Signatures by other keys are ignored.
+ * The content of an envelope with one signature, made by one of `keys`, and that key.
+ * @returns {Promise<{payload: Uint8Array, signer: VerifyKey}>}
  * @throws {Refused} BadEnvelope, UnknownKey, BadSignature
  */
 export async function openEnvelope(bytes, payloadType, keys) {
+  const envelope = parsed(bytes, payloadType, 1);
+  return { payload: envelope.payload, signer: await signerOf(envelope, envelope.signatures[0], keys) };
+}
+
+/** The payload of an envelope that two keys signed, in this order, and nobody else. @throws {Refused} as openEnvelope */
+export async function openCosigned(bytes, payloadType, first, second) {
+  const envelope = parsed(bytes, payloadType, 2);
+  for (const [at, key] of [first, second].entries()) await signerOf(envelope, envelope.signatures[at], [key]);
+  return envelope.payload;
+}
+
+function parsed(bytes, payloadType, number) {
   const envelope = parseEnvelope(bytes);
   if (envelope.payloadType !== payloadType) {
     throw new Refused("BadEnvelope", `the envelope holds ${JSON.stringify(envelope.payloadType)}, not ${JSON.stringify(payloadType)}`);
   }
-  const trusted = new Map(keys.map((key) => [key.keyId, key]));
-  const known = envelope.signatures.filter(({ keyId }) => trusted.has(keyId));
-  if (!known.length) {
-    const signers = envelope.signatures.map(({ keyId }) => keyId).join(", ");
-    throw new Refused("UnknownKey", `signed by ${signers}, which is not a key given as trusted`);
-  }
-  const message = preAuthentication(envelope.payload, encode(payloadType));
-  for (const { keyId, signature } of known) await trusted.get(keyId).verify(signature, message);
-  return envelope.payload;
+  const found = envelope.signatures.length;
+  if (found !== number) throw new Refused("BadEnvelope", `the envelope has ${found} signatures, but one of this kind has ${number}`);
+  return envelope;
+}
+
+/** The whole key that made a signature: of several with the same id, each is tried. */
+async function signerOf({ payload, payloadType }, { keyId, signature: made }, keys) {
+  const candidates = keys.filter((key) => key.keyId === keyId);
+  if (!candidates.length) throw new Refused("UnknownKey", `signed by ${keyId}, which is not a key given as trusted`);
+  const message = preAuthentication(payload, encode(payloadType));
+  for (const key of candidates.slice(0, -1)) if (await key.fits(made, message)) return key;
+  await candidates.at(-1).verify(made, message);
+  return candidates.at(-1);
 }
 
 function preAuthentication(payload, kind) {

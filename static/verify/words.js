@@ -83,10 +83,10 @@ export function proofInWords({ uid, leaf }, { name, consumed }) {
   };
 }
 
-/** One sentence over all findings. */
-export function summaryOf(findings) {
-  const [all, refused] = [findings.length, findings.filter(({ refusal }) => refusal).length];
-  if (all === 1) return refused ? "It does not hold." : "It holds.";
-  if (!refused) return `All ${all} hold.`;
-  return `${refused} of ${all} ${refused === 1 ? "does" : "do"} not hold.`;
+export function rotationsInWords({ listId, rotations }) {
+  const last = rotations.at(-1);
+  return {
+    proves: `The key of the list ${listId} was changed ${last.number} times, each time by a statement that the old key and the new one signed: from version ${last.fromVersion} on, ${last.new.text} signs it.`,
+    notProves: "That no older key fell into other hands: a new key protects only what is signed by it.",
+  };
 }

@@ -12,59 +12,95 @@ const IN_DIRECTORY = 0x02014b50;
 const LOCAL = 0x04034b50;
 const [STORED, DEFLATED] = [0, 8];
 const MOST_BYTES = 512e6; // of all files together, unpacked
-const TOLD_ONLY = ["README.txt", "keys.txt"]; // for the person who opens a bundle; nothing in them is proved
+const MOST_FILES = 200_000;
+const [MARK, ENCRYPTED] = [[0x50, 0x4b], 1];
+const TOLD_ONLY = ["README.txt", "keys.txt", "photos.json"]; // for the person who opens a bundle; nothing in them is proved
 
-export const isZip = (bytes) => bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 3 && bytes[3] === 4;
+/** By its first bytes, or by its name and its end where other bytes come before it. */
+export function isZip({ name, bytes }) {
+  if (MARK.every((byte, at) => bytes[at] === byte) && [3, 5].includes(bytes[2])) return true;
+  return name.toLowerCase().endsWith(".zip") && findEnd(viewOf(bytes)) !== null;
+}
 
 /**
- * The files of a bundle, but those that are told only. @param {{name: string, bytes: Uint8Array}} bundle
- * @returns {Promise<{name: string, bytes: Uint8Array}[]>}
- * @throws {Refused} BadBundle
+ * The files of a bundle, but those that are told only. What cannot be unpacked has a `problem` in place of its bytes.
+ * @param {{name: string, bytes: Uint8Array}} bundle
+ * @returns {Promise<{name: string, bytes?: Uint8Array, problem?: Refused}[]>}
  */
 export async function unpack({ name, bytes }) {
   try {
     const listed = directory(bytes).filter((file) => !file.name.endsWith("/") && !TOLD_ONLY.includes(file.name));
-    if (listed.reduce((sum, { size }) => sum + size, 0) > MOST_BYTES) throw new Malformed("more than a browser unpacks");
+    refuseUnusual(listed);
     const files = [];
-    for (const file of listed) files.push({ name: `${name}/${file.name}`, bytes: await contentOf(bytes, file) });
+    for (const file of listed) files.push({ name: `${name}/${file.name}`, ...(await unpacked(bytes, file)) });
     return files;
   } catch (error) {
-    if (!(error instanceof Malformed || error instanceof RangeError)) throw error; // RangeError: it points past its end
-    throw new Refused("BadBundle", `${name} is not a whole zip file, or larger than a browser unpacks`);
+    return [{ name, ...problemOf(error, "it is not a whole zip file, or larger than a browser unpacks") }];
+  }
+}
+
+async function unpacked(bytes, file) {
+  try {
+    return { bytes: await contentOf(bytes, file) };
+  } catch (error) {
+    return problemOf(error, "it is damaged inside its zip file");
+  }
+}
+
+function problemOf(error, reason) {
+  if (!(error instanceof Malformed || error instanceof RangeError)) throw error; // RangeError: it points past its end
+  const problem = new Refused("BadBundle", error instanceof Malformed && error.told ? error.message : reason);
+  problem.remedy = "Get the bundle again: it was damaged on its way, or made by another program.";
+  return { problem };
+}
+
+function refuseUnusual(files) {
+  const refuse = (message) => {
+    throw Object.assign(new Malformed(message), { told: true });
+  };
+  if (files.length > MOST_FILES || files.reduce((sum, { size }) => sum + size, 0) > MOST_BYTES) refuse("it unpacks to more than a browser takes");
+  if (new Set(files.map(({ name }) => name)).size !== files.length) refuse("it holds two files of one name, so nobody can say which one is meant");
+  if (files.some(({ method, flags }) => ![STORED, DEFLATED].includes(method) || flags & ENCRYPTED)) {
+    refuse("it is packed in a way that bundles of evidence are not");
   }
 }
 
 function directory(bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const end = endOf(view);
+  const view = viewOf(bytes);
+  const end = findEnd(view);
+  if (end === null) throw new Malformed("no end of a zip file");
   const files = [];
   const count = view.getUint16(end + 10, true);
   if (count === TOO_MANY) throw new Malformed("more files than such a directory holds");
-  let at = view.getUint32(end + 16, true);
+  const shift = end - view.getUint32(end + 12, true) - view.getUint32(end + 16, true); // bytes that come before the archive
+  let at = view.getUint32(end + 16, true) + shift;
   for (let left = count; left > 0; left--) {
     if (view.getUint32(at, true) !== IN_DIRECTORY) throw new Malformed("no directory of a zip file");
     const [nameLength, extra, comment] = [28, 30, 32].map((place) => view.getUint16(at + place, true));
     files.push({
       name: decode(bytes.subarray(at + 46, at + 46 + nameLength)),
+      flags: view.getUint16(at + 8, true),
       method: view.getUint16(at + 10, true),
       packed: view.getUint32(at + 20, true),
       size: view.getUint32(at + 24, true),
-      start: view.getUint32(at + 42, true),
+      start: view.getUint32(at + 42, true) + shift,
     });
     at += 46 + nameLength + extra + comment;
   }
   return files;
 }
 
-/** Where the end record lies: the last one, as a comment may follow it. */
-function endOf(view) {
+const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** Where the end record lies: the last one, as a comment may follow it; null without one. */
+function findEnd(view) {
   const first = Math.max(0, view.byteLength - END_LENGTH - LONGEST_COMMENT);
   for (let at = view.byteLength - END_LENGTH; at >= first; at--) if (view.getUint32(at, true) === END) return at;
-  throw new Malformed("no end of a zip file");
+  return null;
 }
 
 async function contentOf(bytes, { method, packed, size, start }) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = viewOf(bytes);
   if (view.getUint32(start, true) !== LOCAL) throw new Malformed("no file of a zip file");
   const from = start + 30 + view.getUint16(start + 26, true) + view.getUint16(start + 28, true);
   const content = bytes.subarray(from, from + packed);

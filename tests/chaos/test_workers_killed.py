@@ -30,9 +30,9 @@ from models import (
     RightsRequest,
     RightsRequestEvent,
 )
-from rights.keys import LOG_VERIFIER_FILE
 from rights.log import compare_log
 from rights.optouts import Photos, file_opt_outs
+from rights.public_keys import LOG_VERIFIER_FILE
 from rights.receipts import receipt
 from tests.support.brokers import Broker
 from tests.support.workshop import OWNERS, Workshop, uids_of, workshop

@@ -21,7 +21,7 @@ from models import Account, Outbox
 from rights import tokens
 from rights.accounts import sign_in
 from rights.imports import import_and_register
-from rights.keys import LIST_KEY_FILE
+from rights.list_keys import LIST_KEY_FILE
 from rights.optouts import Photos, file_opt_outs
 from rights.tokens import Scope
 from rights.withdrawals import withdraw_photo

@@ -64,7 +64,7 @@ def test_the_head_verifies_with_the_key(published: TestedPortal, bearer: dict[st
     client = Client(published)
     key = VerifyKey.parse(client.get(f"{LIST}/key").text)
     answer = client.get(f"{LIST}/head.dsse.json", headers=bearer)
-    head = Head.parse(open_envelope(answer.data, PAYLOAD_TYPE, [key]))
+    head = Head.parse(open_envelope(answer.data, PAYLOAD_TYPE, [key]).payload)
     assert head.version == 1
     again = client.get(f"{LIST}/head.dsse.json", headers=bearer | {"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304

@@ -101,7 +101,7 @@ def test_a_witness_cosigns_and_receipts_carry_it(portal: TestedPortal, tmp_path:
         public_id = session.query(LogEntry).first().public_id
     receipt = tmp_path / "receipt.json"
     receipt.write_bytes(requests.get(f"{portal.config.base_url}/receipts/{public_id}.json", timeout=10).content)
-    result = CliRunner().invoke(main, ["verify", str(receipt), "--key", str(log_key(portal)), "--witness", str(key)])
+    result = CliRunner().invoke(main, ["verify", str(receipt), "--log-key", str(log_key(portal)), "--witness-key", str(key)])
     assert result.exit_code == 0, result.output
     assert "witness.example saw this tree at" in result.stdout
     assert json.loads(portal.run("log", "verify", "--json").stdout)["cosigned_by"] == ["witness.example"]

@@ -13,10 +13,10 @@ from models import Account, RunState, TrainingRun
 from models.migrating import migrate
 from rights.accounts import sign_in
 from rights.imports import import_and_register
-from rights.keys import make_keys
 from rights.optouts import Photos, file_opt_outs
 from rights.photos import get_photo
 from rights.runs import consumption_proof, queue_run
+from rights.signing_keys import make_keys
 from tests.support.settling import settle
 
 COPIES_BY_OTHERS = {"ben-exact", "ben-recompressed", "ben-resized", "cleo-cropped", "cleo-mirrored"}

@@ -13,7 +13,7 @@ import pytest
 
 from config import Config
 from demur.signing import SigningKey, VerifyKey
-from rights.keys import make_keys
+from rights.signing_keys import make_keys
 from supervisor import sessions
 from supervisor.broker import SOCKET_NAME, BrokerSocketTooLong, broker_command
 from supervisor.checks import AlreadyRunning, DataDirUnwritable, PortInUse, hold, require_free

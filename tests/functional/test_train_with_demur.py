@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import select
 
 from models import RunState, TrainingRun
-from rights.runs import SIGNERS_DIR
+from rights.public_keys import SIGNERS_DIR
 from tests.support.databases import SqliteDatabases
 from tests.support.portals import ADA, TestedPortal, free_port, portal_for_tests, serving
 from tests.support.training_sets import write_tar

@@ -29,9 +29,10 @@ from jobs.workplace import Workplace, now
 from models import Manifest, ManifestState, TrainingRun
 from portal import create_app
 from rights.indexing import index_catalogue
-from rights.keys import make_keys
 from rights.lists import newest_version
-from rights.runs import record_run, trusted_signers
+from rights.public_keys import PublicKeys
+from rights.runs import record_run
+from rights.signing_keys import make_keys
 from tests.support.settling import settle
 from tests.support.training_runs import record
 
@@ -166,7 +167,9 @@ def record_trained_run(workplace: Workplace, name: str, uids: list[str]) -> Trai
         dropped={},
     ).sign(SigningKey.load(config.keys_dir / "run-signer.pem"))
     with workplace.writing.begin() as session:
-        return record_run(session, workplace.runs, envelope, consumed, keys=trusted_signers(config.keys_dir), now=now())
+        return record_run(
+            session, workplace.runs, envelope, consumed, keys=PublicKeys(config.keys_dir, config.list_dir).run_signers(), now=now()
+        )
 
 
 def browser_at(base_url: str) -> type[FlaskClient]:

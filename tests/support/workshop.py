@@ -18,7 +18,7 @@ from jobs.workplace import Workplace
 from models import Account
 from rights.accounts import sign_in
 from rights.imports import import_and_register
-from rights.keys import make_keys
+from rights.signing_keys import make_keys
 from tests.support.brokers import Broker
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ def run(*arguments: object) -> Result:
 
 
 def verify(*files: Path) -> Result:
-    return run("verify", *files, "--key", LIST_KEY.verifier, "--key", RUN_KEY.verifier)
+    return run("verify", *files, "--list-key", LIST_KEY.verifier, "--run-key", RUN_KEY.verifier)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def test_everything_together_verifies_and_says_what_it_proves(evidence: Evidence
     proofs = (evidence.absence, evidence.inclusion, evidence.consumed)
     result = verify(*proofs, evidence.record, evidence.entries, evidence.list_head)
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("OK  ") == 6
+    assert result.stdout.count("HOLDS ") == 6
     assert result.stdout.count("Does not prove: ") == 6
     assert "The sample a is not among the 3 samples that the record of the run Run 1 commits to." in result.stdout
     assert "a signature shows only who said it" in result.stdout
@@ -74,8 +74,9 @@ def test_of_many_proofs_the_first_are_told_and_every_refusal(evidence: Evidence)
     files[30].write_text(files[30].read_text().replace("photo-30", "photo-31"))
     result = verify(evidence.record, *files)
     assert result.exit_code == 3
-    assert "OK  and 36 more like these" in result.stdout
-    assert [line for line in result.stdout.splitlines() if line.startswith("REFUSED")] == [f"REFUSED  {files[30]} (proof)"]
+    assert "HOLDS and 36 more: Not used by Run 1" in result.stdout
+    assert [line for line in result.stdout.splitlines() if line.startswith("DOES")] == [f"DOES NOT HOLD {files[30]} (proof)"]
+    assert result.stdout.startswith("1 of 41 does not hold.\n    Run 1 used 0 photos and did not use 39.\n")
 
 
 def test_a_list_directory_stands_for_its_newest_version(evidence: Evidence) -> None:
@@ -94,7 +95,8 @@ def test_an_expired_head_is_genuine_but_not_to_be_trained_by(evidence: Evidence)
 def test_proofs_and_files_alone_are_refused(evidence: Evidence) -> None:
     for file in (evidence.absence, evidence.inclusion, evidence.consumed, evidence.entries):
         result = verify(file)
-        assert result.exit_code == 3
+        assert result.exit_code == 1
+        assert "COULD NOT BE CHECKED" in result.stdout
         assert "NothingToCompare" in result.stdout
 
 
@@ -106,36 +108,62 @@ def test_a_changed_file_is_refused_by_name_and_the_others_are_still_judged(evide
     for position in range(0, len(honest), max(1, len(honest) // 25)):
         file.write_bytes(honest[:position] + bytes([honest[position] ^ 1]) + honest[position + 1 :])
         result = verify(file, *(other for other in others if other != file))
-        assert result.exit_code == 3, position
-        assert "REFUSED" in result.stdout
-        assert result.stdout.count("OK  ") == (1 if file in others else 2)
+        assert result.exit_code in (1, 3), position
+        assert "NOT " in result.stdout
+        assert result.stdout.count("HOLDS ") == (1 if file in others else 2)
 
 
 def test_rubbish_and_absent_files_are_refused(evidence: Evidence) -> None:
     rubbish = evidence.directory / "rubbish"
     for content in (b"", b"\xff\x00", b"[]", b"{}", b'{"payload":1}', b"PAR1", b"DEMURCT1"):
         rubbish.write_bytes(content)
-        assert verify(rubbish).exit_code == 3
-    assert verify(evidence.directory / "absent").exit_code == 3
+        assert verify(rubbish).exit_code in (1, 3)
+    assert verify(evidence.directory / "absent").exit_code == 1
 
 
 def test_whoever_brings_deletion_vectors_is_sent_to_the_command_for_them() -> None:
     (head,) = VECTORS.glob("*/head.dsse.json")
     result = verify(head)
-    assert result.exit_code == 3
+    assert result.exit_code == 1
     assert "`demur vectors show`" in result.output
 
 
 def test_a_key_that_did_not_sign_is_refused(evidence: Evidence) -> None:
-    result = run("verify", evidence.record, "--key", LIST_KEY.verifier)
-    assert result.exit_code == 3
-    assert "UnknownKey" in result.stdout
+    result = run("verify", evidence.record, "--run-key", SigningKey.generate("another").verifier)
+    assert result.exit_code == 1
+    assert "it is signed by trainer.example+" in result.stdout
+    assert "whose key was not given for run records. (KeyNotGiven)" in result.stdout
+
+
+def test_a_key_is_trusted_for_its_role_alone(evidence: Evidence) -> None:
+    for option in ("--list-key", "--log-key"):
+        result = run("verify", evidence.record, option, RUN_KEY.verifier)
+        assert result.exit_code == 1
+        assert "which you trust for" in result.stdout
+    assert verify(evidence.record).stdout.rstrip().endswith(f"Signed by: run {RUN_KEY.verifier}")
+
+
+def test_a_key_without_a_role_is_refused_and_told_how(evidence: Evidence) -> None:
+    for option in ("--key", "--witness"):
+        result = run("verify", evidence.record, option, RUN_KEY.verifier)
+        assert result.exit_code == 2
+        assert "say --list-key, --log-key, --run-key or --witness-key" in result.stderr
+    assert run("verify", evidence.record).exit_code == 2
+
+
+def test_a_file_of_keys_says_what_each_is_for(evidence: Evidence) -> None:
+    keys = evidence.directory / "keys.txt"
+    keys.write_text(f"# of the portal\nlist {LIST_KEY.verifier}\nrun {RUN_KEY.verifier}\n")
+    assert run("verify", evidence.record, evidence.list_head, "--keys", keys).exit_code == 0
+    keys.write_text(f"{LIST_KEY.verifier}\n")
+    refused = run("verify", evidence.record, "--keys", keys)
+    assert (refused.exit_code, "line 1 does not begin with what its key is for" in refused.stderr) == (3, True)
 
 
 def test_json_for_machines(evidence: Evidence) -> None:
-    result = run("verify", evidence.record, evidence.absence, "--key", RUN_KEY.verifier, "--json")
+    result = run("verify", evidence.record, evidence.absence, "--run-key", RUN_KEY.verifier, "--json")
     report = json.loads(result.stdout)
-    assert report["verified"] is True
+    assert report["answer"] == "holds"
     assert [finding["kind"] for finding in report["files"]] == ["signed statement", "proof"]
 
 

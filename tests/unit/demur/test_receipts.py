@@ -139,7 +139,7 @@ def test_the_same_statement_has_another_leaf_under_another_salt():
 
 
 def verify(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["verify", *map(str, arguments), "--key", str(KEY.verifier)])
+    return CliRunner().invoke(main, ["verify", *map(str, arguments), "--log-key", str(KEY.verifier)])
 
 
 @pytest.fixture
@@ -160,17 +160,17 @@ def test_the_command_says_what_a_receipt_proves_and_what_not(receipt_file: Path)
 def test_a_log_whose_key_was_not_given_is_named(receipt_file: Path):
     receipt_file.write_bytes(receipt_of(FILED, SigningKey.generate("other.example/log")).to_json())
     result = verify(receipt_file)
-    assert result.exit_code == 3
-    assert "the log other.example/log, whose key was not given" in result.stdout
+    assert result.exit_code == 1
+    assert "the log other.example/log, whose key was not given for logs. (KeyNotGiven)" in result.stdout
 
 
 def test_a_witness_that_is_asked_for_must_have_seen_the_tree(receipt_file: Path):
     witness = WitnessKey(WITNESS.name, WITNESS.verifier.public)
-    assert verify(receipt_file, "--witness", witness).exit_code == 3
+    assert verify(receipt_file, "--witness-key", witness).exit_code == 1
     receipt = receipt_of(FILED)
     cosigned = LogCheckpoint.parse(receipt.checkpoint).cosign(WITNESS, AT)
     receipt_file.write_bytes(replace(receipt, checkpoint=str(cosigned)).to_json())
-    seen = verify(receipt_file, "--witness", witness)
+    seen = verify(receipt_file, "--witness-key", witness)
     assert seen.exit_code == 0
     assert "witness.example saw this tree at 2026-11-22T09:30:00Z" in seen.stdout
 
@@ -187,6 +187,6 @@ def test_a_receipt_that_contradicts_the_record_beside_it_is_refused(tmp_path: Pa
     run_key = SigningKey.generate("trainer.example")
     (tmp_path / "record.json").write_bytes(record().sign(run_key))
     receipt_file.write_bytes(receipt_of(run_recorded(record(), "3" * 64, AT)).to_json())
-    result = verify(receipt_file, tmp_path / "record.json", "--key", run_key.verifier)
+    result = verify(receipt_file, tmp_path / "record.json", "--run-key", run_key.verifier)
     assert result.exit_code == 3
-    assert "Contradiction: another record of the run run-1 is signed, too" in result.stdout
+    assert "another record of the run run-1 is signed, too. (Contradiction)" in result.stdout

@@ -11,6 +11,7 @@ from demur.signing import (
     BadEnvelope,
     BadKey,
     BadSignature,
+    Signed,
     SigningError,
     SigningKey,
     UnknownKey,
@@ -39,7 +40,7 @@ def test_the_key_text_is_that_of_a_c2sp_signed_note() -> None:
 @given(st.binary(max_size=200), st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 def test_envelopes_open_to_what_was_signed(payload: bytes, payload_type: str) -> None:
     envelope = KEY.sign(payload, payload_type)
-    assert open_envelope(envelope, payload_type, [KEY.verifier]) == payload
+    assert open_envelope(envelope, payload_type, [KEY.verifier]) == Signed(payload, KEY.verifier)
     assert peek_envelope(envelope) == (payload_type, payload)
 
 

@@ -6,7 +6,7 @@ import pytest
 from config import Config
 from demur.manifests import Catalogue
 from jobs.workplace import Workplace
-from rights.keys import make_keys
+from rights.signing_keys import make_keys
 from tests.factories import make_manifest
 from tests.support.brokers import Broker
 

@@ -12,10 +12,10 @@ from demur.exclusions.rotation import RotationRefused
 from demur.signing import SigningKey, VerifyKey
 from models import AuditEvent, Outbox
 from rights import list_keys
-from rights.keys import make_keys
 from rights.list_keys import rotate, signing_key
 from rights.lists import KeyRotated, make_public, publish
 from rights.optouts import Photos
+from rights.signing_keys import make_keys
 from tests.factories import NOW
 from tests.unit.rights.office import LIFETIME, Office
 

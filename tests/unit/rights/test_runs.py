@@ -1,6 +1,5 @@
 """Recording runs: what is verified at the one door, and what can be proved afterwards."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from demur.signing import SigningKey, UnknownKey
 from models import FailureReason, Outbox, RunState, TrainingRun
 from rights import runs
 from rights.optouts import Photos
-from rights.runs import consumption_proof, queue_run, record_run, recorded_runs, trusted_signers
+from rights.runs import consumption_proof, queue_run, record_run, recorded_runs
 from tests.factories import NOW
 from tests.unit.rights.office import Office
 from tests.unit.rights.records import SIGNER, write_record
@@ -121,10 +120,3 @@ def test_nothing_is_proved_of_a_run_without_a_record(office: Office):
         run = queue_run(session, "Run 1", "tests", NOW)
         with pytest.raises(runs.NotRecorded):
             consumption_proof(office.runs, run, "ada-1")
-
-
-def test_trusted_signers_are_files(tmp_path: Path):
-    assert trusted_signers(tmp_path) == []
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "trainer.vkey").write_text(f"{SIGNER.verifier}\n")
-    assert trusted_signers(tmp_path) == [replace(SIGNER.verifier)]

@@ -1,0 +1,99 @@
+// What many findings say together. demur/verifying/summary.py says the same, and a test compares them.
+
+import { FAILS, HOLDS, UNCHECKED } from "./checks.js";
+
+const STATED = {
+  opt_out_filed: "Opt-out filed",
+  opt_out_listed: "In the exclusion list",
+  opt_out_withdrawn: "Opt-out withdrawn",
+  list_published: "Exclusion list published",
+  run_recorded: "Training run recorded",
+};
+const PROOFS = ["excluded", "absent", "used"];
+const ORDER = [...PROOFS, "receipt", "version"];
+const PLAIN_LABELS = {
+  version: ({ of, version }) => `Version ${version} of the exclusion list ${of}`,
+  rotations: ({ of }) => `Changes of the key of the exclusion list ${of}`,
+  run: ({ of }) => `Record of the run ${of}`,
+  checkpoint: ({ of }) => `Checkpoint of the log ${of}`,
+  receipt: ({ detail, subject }) => `${STATED[detail]} · ${subject}`,
+  excluded: ofEntry,
+};
+
+/** @returns {{answer: string, headline: string, lines: string[], groups: {title, findings, good, proofs}[]}} of at least one finding */
+export function summarise(findings) {
+  const facts = findings.map(({ fact }) => fact).filter(Boolean);
+  const answer = [FAILS, UNCHECKED, HOLDS].find((one) => findings.some((finding) => finding.answer === one));
+  return { answer, headline: headline(findings), lines: findings.length > 1 ? linesOf(facts) : [], groups: groupsOf(findings) };
+}
+
+/** What a finding is about, in a few words; its file's name where it does not hold. */
+export function labelOf({ file, fact }) {
+  return fact ? (PLAIN_LABELS[fact.kind]?.(fact) ?? fact.subject) : file;
+}
+
+function headline(findings) {
+  const every = findings.length;
+  const [failed, unchecked] = [FAILS, UNCHECKED].map((one) => findings.filter(({ answer }) => answer === one).length);
+  if (every === 1) return `It ${findings[0].answer}.`;
+  if (!failed && !unchecked) return `All ${every} hold.`;
+  const parts = failed ? [`${failed} of ${every} ${failed === 1 ? "does" : "do"} not hold`] : [];
+  if (unchecked) parts.push(failed ? `${unchecked} could not be checked` : `${unchecked} of ${every} could not be checked`);
+  return `${parts.join(", ")}.`;
+}
+
+function linesOf(facts) {
+  const of = (kind) => facts.filter((fact) => fact.kind === kind);
+  const [used, absent, receipts] = [of("used"), of("absent"), of("receipt").length];
+  const lines = excludedLines(of("excluded"));
+  for (const run of new Set(facts.filter(({ kind }) => kind === "used" || kind === "absent").map((fact) => fact.of))) {
+    const [taken, left] = [used, absent].map((some) => new Set(some.filter((fact) => fact.of === run).map(({ subject }) => subject)).size);
+    lines.push(`${run} used ${counted(taken, "photo")} and did not use ${left}.`);
+  }
+  if (receipts) lines.push(`${counted(receipts, "receipt")} of what the operator stated.`);
+  return lines;
+}
+
+function excludedLines(facts) {
+  return [...new Set(facts.map(({ of }) => of))].map((name) => {
+    const since = new Map();
+    for (const fact of facts.filter(({ of }) => of === name)) {
+      since.set(ofEntry(fact), Math.min(fact.version, since.get(ofEntry(fact)) ?? fact.version));
+    }
+    const [first, last] = [Math.min(...since.values()), Math.max(...since.values())];
+    const [only] = since.keys();
+    const subject = since.size === 1 && only.startsWith("everything of ") ? only : counted(since.size, "photo");
+    const when = first === last ? `since version ${first}` : `since version ${first}, all of them since version ${last}`;
+    return `${subject.charAt(0).toUpperCase()}${subject.slice(1)} ${since.size === 1 ? "is" : "are"} excluded by the exclusion list ${name} ${when}.`;
+  });
+}
+
+function groupsOf(findings) {
+  const groups = [];
+  for (const [answer, title] of [[FAILS, "Does not hold"], [UNCHECKED, "Could not be checked"]]) {
+    const found = findings.filter((finding) => finding.answer === answer);
+    if (found.length) groups.push({ title, findings: found, good: false, proofs: false });
+  }
+  const titled = new Map();
+  for (const finding of findings.filter(({ fact }) => fact)) {
+    const [kind, title] = titleOf(finding.fact);
+    if (!titled.has(title)) titled.set(title, { kind, title, findings: [], good: kind !== "used", proofs: PROOFS.includes(kind) });
+    titled.get(title).findings.push(finding);
+  }
+  return [...groups, ...[...titled.values()].sort((one, other) => ORDER.indexOf(one.kind) - ORDER.indexOf(other.kind))];
+}
+
+function titleOf({ kind, of, version }) {
+  if (kind === "excluded") return [kind, `Excluded by version ${version} of the exclusion list ${of}`];
+  if (kind === "absent") return [kind, `Not used by ${of}`];
+  if (kind === "used") return [kind, `Used by ${of}`];
+  if (kind === "receipt") return [kind, "Receipts"];
+  return ["version", "Signed heads, records and checkpoints"];
+}
+
+/** What an entry of the list excludes. */
+function ofEntry({ subject, detail }) {
+  return detail === "owner" ? `everything of ${subject}` : subject;
+}
+
+const counted = (number, word) => (number === 1 ? `${number} ${word}` : `${number} ${word}s`);
