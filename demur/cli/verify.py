@@ -68,10 +68,10 @@ def _told(summary: "Summary", number: int) -> Iterator[str]:
         kept: Counter[str] = Counter()
         for finding in group.findings:
             kept[finding.answer] += 1
-            if finding.answer != "holds" or kept[finding.answer] <= SHOWN:
+            if finding.answer != "holds" or kept[finding.answer] <= SHOWN or not group.proofs:
                 yield from _one(finding)
         more = kept["holds"] - SHOWN
-        if more > 0:
+        if more > 0 and group.proofs:
             yield f"HOLDS and {more:,} more: {group.title}"
 
 

@@ -25,7 +25,9 @@ from demur.signing import VerifyKey
 from demur.tlog import merkle
 from demur.tlog.checkpoint import LogCheckpoint, WitnessKey
 from demur.tlog.merkle import ProofRefused
-from demur.verifying import Document, Finding, verify_documents
+from demur.trust import Trust
+from demur.verifying import Answer, Document, Finding, summarise, verify_documents
+from demur.verifying.findings import Fact, FactKind
 from tests.support.databases import SqliteDatabases
 from tests.support.exclusion_lists import build, sign_head, uids
 from tests.support.portals import free_port, portal_for_tests, serving
@@ -52,17 +54,21 @@ class Offline:
         self.requests: list[str] = []
         page.on("request", lambda request: self.requests.append(request.url))
 
-    def findings(self, files: dict[str, bytes], keys: list[VerifyKey]) -> list[Finding]:
+    def findings(self, files: dict[str, bytes], keys: Trust) -> list[Finding]:
         told = self.page.evaluate(
             f"""async ([files, keys]) => {{ {_BYTES}
               const {{ verifyDocuments }} = await import("/static/verify/checks.js");
-              const {{ VerifyKey }} = await import("/static/verify/signing.js");
+              const {{ Trust }} = await import("/static/verify/trust.js");
+              const {{ summarise }} = await import("/static/verify/summary.js");
               const documents = files.map(([name, text]) => ({{ name, bytes: bytes(text) }}));
-              return verifyDocuments(documents, await Promise.all(keys.map((key) => VerifyKey.parse(key))));
+              const findings = await verifyDocuments(documents, await Trust.parse(keys));
+              const {{ groups, ...summary }} = summarise(findings);
+              return [findings, {{ ...summary, groups: groups.map((one) => [one.title, one.findings.length, one.good, one.proofs]) }}];
             }}""",
-            [[[name, base64.b64encode(data).decode()] for name, data in files.items()], [str(key) for key in keys]],
+            [[[name, base64.b64encode(data).decode()] for name, data in files.items()], keys.to_text()],
         )
-        return [Finding(one["file"], one["kind"], one["proves"], one["notProves"], one["refusal"]) for one in told]
+        self.summary = told[1]
+        return [_finding(one) for one in told[0]]
 
     def verdicts(self, changed: list[bytes]) -> list[str]:
         """Of receipts: the name of the error, or nothing where one holds."""
@@ -107,13 +113,24 @@ def offline(
         assert offline.requests == []
 
 
-def python_findings(files: dict[str, bytes], keys: list[VerifyKey]) -> list[Finding]:
-    logs, witnesses = [key for key in keys if type(key) is VerifyKey], [key for key in keys if isinstance(key, WitnessKey)]
-    return verify_documents([Document(name, data) for name, data in files.items()], logs, datetime.now(UTC), witnesses)
+def _finding(told: dict[str, Any]) -> Finding:
+    fact = Fact(**(told["fact"] | {"kind": FactKind(told["fact"]["kind"])})) if told["fact"] else None
+    words = [told[name] for name in ("proves", "notProves", "signed")]
+    return Finding(told["file"], told["kind"], Answer(told["answer"]), *words, fact, told["error"], told["reason"], told["remedy"])
+
+
+def python_findings(files: dict[str, bytes], keys: Trust) -> list[Finding]:
+    return verify_documents([Document(name, data) for name, data in files.items()], keys, datetime.now(UTC), entries=False)
+
+
+def trust(keys: list[VerifyKey]) -> Trust:
+    """These keys for every role that they could have."""
+    plain = tuple(key for key in keys if type(key) is VerifyKey)
+    return Trust(plain, plain, plain, tuple(key for key in keys if isinstance(key, WitnessKey)))
 
 
 def error_of(finding: Finding) -> str:
-    return finding.refusal.partition(":")[0]
+    return finding.error
 
 
 def python_verdict(data: bytes) -> str:
@@ -124,17 +141,21 @@ def python_verdict(data: bytes) -> str:
     return ""
 
 
-def alike(offline: Offline, files: dict[str, bytes], keys: list[VerifyKey]) -> list[Finding]:
-    """The browser's findings, which say what Python's say, but for the words of refusals."""
-    here, there = offline.findings(files, keys), python_findings(files, keys)
-    assert [replace(one, refusal=error_of(one)) for one in here] == [replace(one, refusal=error_of(one)) for one in there]
+def alike(offline: Offline, files: dict[str, bytes], keys: list[VerifyKey] | Trust) -> list[Finding]:
+    """The browser's findings and their summary, which say what Python's say, but for the reasons of refusals."""
+    given = keys if isinstance(keys, Trust) else trust(keys)
+    here, there = offline.findings(files, given), python_findings(files, given)
+    assert [replace(one, reason="") for one in here] == [replace(one, reason="") for one in there]
+    summary = summarise(there)
+    groups = [[one.title, len(one.findings), one.good, one.proofs] for one in summary.groups]
+    assert offline.summary == {"answer": summary.answer, "headline": summary.headline, "lines": list(summary.lines), "groups": groups}
     return here
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
 def test_good_receipts_hold_in_the_same_words(offline: Offline, path: Path):
     (finding,) = alike(offline, {path.name: path.read_bytes()}, [KEY])
-    assert finding.refusal == ""
+    assert finding.error == ""
     assert finding.proves.startswith("The operator stated on 2026-11-21T12:00:00Z that ")
 
 
@@ -255,7 +276,7 @@ def test_witnesses_are_asked_for_when_their_keys_are_given(offline: Offline):
         " witness.example/one saw this tree at 2026-11-21T12:00:01Z. witness.example/two saw this tree at 2026-11-21T12:00:02Z."
     )
     (unseen,) = alike(offline, {"plain.json": plain}, [KEY, *SEEN])
-    assert error_of(unseen) == "UnknownKey"
+    assert error_of(unseen) == "NotWitnessed"
 
 
 @pytest.mark.parametrize("seconds", [0, 2**31, 2**40, 253402300799, 253402300800, 2**64 - 1])
@@ -264,7 +285,7 @@ def test_any_time_of_a_witness_is_read_alike(offline: Offline, seconds: int):
     raw = struct.pack(">Q", seconds) + WITNESSES[0].private.sign(f"cosignature/v1\ntime {seconds}\n{checkpoint.body}".encode())
     line = f"— {SEEN[0].name} {_b64(SEEN[0].key_hash + raw)}\n"
     (finding,) = alike(offline, {"checkpoint": f"{checkpoint}{line}".encode()}, [KEY, SEEN[0]])
-    assert finding.refusal == ""
+    assert finding.error == ""
 
 
 def test_a_changed_cosignature_is_refused(offline: Offline):
@@ -299,7 +320,7 @@ def run_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 def test_proofs_are_held_against_their_runs_record(offline: Offline, run_files: dict[str, bytes]):
     findings = alike(offline, run_files, [KEY])
-    assert [one.refusal for one in findings] == [""] * len(run_files)
+    assert [one.error for one in findings] == [""] * len(run_files)
     assert findings[1].proves == "The run Run 7 consumed the sample ada-3: it says so itself."
     assert findings[2].proves == "The sample ben-0 is not among the 40 samples that the record of the run Run 7 commits to."
 
@@ -317,7 +338,7 @@ def test_no_byte_of_a_proof_or_record_can_change_what_is_proved(offline: Offline
     for at in range(0, len(signed), 97):
         other = signed[:at] + bytes([signed[at] ^ 1]) + signed[at + 1 :]
         findings = alike(offline, {"record": other, "proof": proof}, [KEY])
-        assert all(one.refusal for one in findings)
+        assert all(one.error for one in findings)
 
 
 def test_two_records_of_one_run_are_a_contradiction(offline: Offline, run_files: dict[str, bytes]):
@@ -382,9 +403,9 @@ def test_signed_records_are_read_alike(offline: Offline, change: dict[str, Any])
     ],
 )
 def test_other_files_are_refused(offline: Offline, data: bytes):
-    (here,), (there,) = offline.findings({"f": data}, [KEY]), python_findings({"f": data}, [KEY])
-    assert here.refusal
-    assert (here.kind, bool(here.refusal)) == (there.kind, bool(there.refusal))
+    (here,), (there,) = offline.findings({"f": data}, trust([KEY])), python_findings({"f": data}, trust([KEY]))
+    assert here.error
+    assert (here.kind, here.answer, here.error) == (there.kind, there.answer, there.error)
 
 
 @pytest.fixture(scope="module")
@@ -405,7 +426,7 @@ def list_files() -> dict[str, bytes]:
 
 def test_what_a_list_excludes_is_proved_beside_its_head(offline: Offline, list_files: dict[str, bytes]):
     findings = alike(offline, list_files, [KEY])
-    assert [one.refusal for one in findings] == [""] * 6
+    assert [one.error for one in findings] == [""] * 6
     assert findings[1].proves == "Version 1 of the exclusion list op.example/opt-outs excludes every sample whose uid is photo-299."
 
 
@@ -418,15 +439,15 @@ def test_a_head_that_has_expired_is_told_so(offline: Offline, list_files: dict[s
 def test_no_bit_of_an_entry_proof_can_change(offline: Offline, list_files: dict[str, bytes]):
     proof = list_files["excluded-phash.json"]
     changed = {f"{at}.{bit}": proof[:at] + bytes([proof[at] ^ 1 << bit]) + proof[at + 1 :] for at in range(len(proof)) for bit in (0, 3, 7)}
-    findings = offline.findings({"head": list_files["head.dsse.json"], **changed}, [KEY])
-    assert all(one.refusal for one in findings[1:])
+    findings = offline.findings({"head": list_files["head.dsse.json"], **changed}, trust([KEY]))
+    assert all(one.error for one in findings[1:])
 
 
 def test_an_entry_proof_alone_or_under_another_key_proves_nothing(offline: Offline, list_files: dict[str, bytes]):
     (alone,) = alike(offline, {"proof": list_files["excluded-uid.json"]}, [KEY])
     assert error_of(alone) == "NothingToCompare"
     findings = alike(offline, list_files, [SEEN[0]])
-    assert [error_of(one) for one in findings] == ["UnknownKey", *["NothingToCompare"] * 5]
+    assert [error_of(one) for one in findings] == ["KeyNotGiven", *["NothingToCompare"] * 5]
 
 
 BROKEN_HEADS: dict[str, dict[str, Any]] = {

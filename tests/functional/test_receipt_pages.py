@@ -120,31 +120,96 @@ def test_a_photo_leads_to_the_receipts_of_its_request(portal: TestedPortal, requ
 
 def test_the_server_checks_what_is_sent_by_the_keys_that_are_sent(portal: TestedPortal):
     visitor = portal.visitor()
-    page = send(visitor, (GOOD, "good.json"), keys=KEY)
+    page = send(visitor, (GOOD, "good.json"), log_keys=KEY)
     assert "It holds." in page
+    assert "Checked by keys that are not this website’s: op.example/opt-outs/log+" in page
     assert "the opt-out DM-7Q4K-92XF was filed for the photo ada-1" in page
-    page = send(visitor, (GOOD, "<b>good.json"), (b"hello", "other.txt"))
-    assert "2 of 2 do not hold." in page
+    page = send(visitor, (GOOD, "<b>good.json"), (b"hello", "other.txt"), run_keys=KEY)
+    assert "2 of 2 could not be checked." in page
     assert "&lt;b&gt;good.json" in page
-    assert "UnknownKey" in page
+    assert "which you trust for run records, not for logs" in page
     assert "UnknownFile" in page
 
 
-def test_the_servers_own_keys_are_taken_where_none_are_given(portal: TestedPortal, request_page: str):
+def test_without_a_key_nothing_is_checked_and_the_websites_own_keys_are_named(portal: TestedPortal, request_page: str):
     portal.settle()
     address = entry(portal, LogKind.OPT_OUT_LISTED).public_id
     receipt = portal.visitor().get(f"/receipts/{address}.json").data
-    assert "It holds." in send(portal.visitor(), (receipt, "receipt.json"), keys=" \n")
-    assert "It holds." in send(portal.visitor(), receipt=address)
-    witnessed = send(portal.visitor(), (receipt, "receipt.json"), keys=KEY + (RECEIPTS / "witness-1.vkey").read_text())
-    assert "It does not hold." in witnessed
+    own = {"log_keys": portal.visitor().get("/log/key").text}
+    nothing = post(portal.visitor(), (receipt, "receipt.json"), log_keys=" \n")
+    assert nothing.status_code == 422
+    assert "Give at least one key" in nothing.text
+    shown = send(portal.visitor(), receipt=address, **own)
+    assert "It holds." in shown
+    assert "Checked by this website’s own keys alone" in shown
+    witnessed = send(portal.visitor(), (receipt, "receipt.json"), **own, witness_keys=(RECEIPTS / "witness-1.vkey").read_text())
+    assert "It could not be checked." in witnessed
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}]
+)
+def test_another_website_cannot_have_its_file_shown_as_something_that_holds(portal: TestedPortal, headers: dict[str, str]):
+    data = {"file": (io.BytesIO(GOOD), "good.json"), "log_keys": KEY}
+    answer = portal.visitor().client.post("/verify", data=data, content_type="multipart/form-data", headers=headers)
+    assert answer.status_code == 403
+    assert "It holds." not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("begins", "said"),
+    [
+        (b"%PDF-1.7", "it is a PDF"),
+        (b"\xff\xd8\xff\xe0", "it is a picture"),
+        (b"<!DOCTYPE html>", "web page"),
+        (b"{}", "it is no list head"),
+    ],
+)
+def test_what_people_give_by_mistake_is_named_with_what_to_give_instead(portal: TestedPortal, begins: bytes, said: str):
+    page = send(portal.visitor(), (begins, "given"), log_keys=KEY)
+    assert "It could not be checked." in page
+    assert said in page
+    assert "Do this" in page
+
+
+def test_more_files_than_are_checked_at_a_time_are_not_checked(portal: TestedPortal):
+    assert post(portal.visitor(), *[(GOOD, f"{number}.json") for number in range(51)], log_keys=KEY).status_code == 413
+
+
+def test_public_pages_are_served_without_any_private_key(portal: TestedPortal, request_page: str):
+    portal.settle()
+    address = entry(portal, LogKind.OPT_OUT_LISTED).public_id
+    portal.record_run("Run 1", ["ada-0"])
+    for private in portal.config.keys_dir.glob("*.pem"):
+        private.unlink()
+    ada = portal.member(ADA)
+    for path in (
+        "/",
+        "/exclusion-list",
+        "/verify",
+        "/runs",
+        "/log/key",
+        "/api/v1/exclusion-list/key",
+        f"/receipts/{address}",
+        f"/receipts/{address}.json",
+    ):
+        assert portal.visitor().get(path).status_code == 200, path
+    for path in ("/evidence", "/evidence/bundle.zip"):
+        assert ada.get(path).status_code == 200, path
+
+
+def test_a_damaged_key_is_not_a_missing_one(portal: TestedPortal):
+    (portal.config.keys_dir / "list.vkey").write_text("damaged")
+    answer = portal.visitor().get("/exclusion-list")
+    assert answer.status_code == 503
+    assert "A key of this website is not as it must be" in answer.text
 
 
 def test_what_cannot_be_checked_is_told(portal: TestedPortal):
     visitor = portal.visitor()
     for files, fields, status, words in (
         ((), {}, 422, "Choose a file first."),
-        (((GOOD, "good.json"),), {"keys": "nonsense"}, 422, "One of the keys cannot be read: "),
+        (((GOOD, "good.json"),), {"log_keys": "nonsense"}, 422, "One of the keys cannot be read: "),
     ):
         answer = post(visitor, *files, **fields)
         assert answer.status_code == status
@@ -162,7 +227,7 @@ def test_too_large_a_file_is_not_read(portal: TestedPortal):
 
 def test_nothing_of_what_is_sent_is_kept(portal: TestedPortal):
     visitor = portal.visitor()
-    assert "It holds." in send(visitor, (GOOD, "good.json"), keys=KEY)
+    assert "It holds." in send(visitor, (GOOD, "good.json"), log_keys=KEY)
     assert "Set-Cookie" not in visitor.get("/verify").headers
     with portal.workplace.reading() as session:
         assert session.scalars(select(WebSession)).all() == []
@@ -176,9 +241,9 @@ def test_hostile_text_in_a_receipt_is_only_text(portal: TestedPortal):
     receipt = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
     proof = json.dumps({"format": "demur-absence-proof/1", "run_id": "\ud800", "uid": "\ud800", "before": None, "after": None}).encode()
     entry = '{"entry":["uid","ü",""],"format":"demur-entry-proof/1","leaf_index":0,"list_id":"x","path":[],"version":1}'.encode("utf-16-le")
-    page = send(portal.visitor(), (receipt, "a.json"), (proof, "b.json"), (entry, "c.json"))
+    page = send(portal.visitor(), (receipt, "a.json"), (proof, "b.json"), (entry, "c.json"), log_keys=KEY)
     assert "<script>alert" not in page
-    assert "3 of 3 do not hold." in page
+    assert "not hold" in page
 
 
 def test_many_photos_are_counted_and_unfolded(portal: TestedPortal):

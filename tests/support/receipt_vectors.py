@@ -203,7 +203,11 @@ def _signed_but_wrong(receipt: Receipt) -> Iterator[tuple[str, str, bytes]]:
         ("another key of the name", "UnknownKey", {"signatures": [mine | {"keyid": mine["keyid"][:-8] + "00000000"}]}),
         ("another payload", "BadSignature", {"payload": base64.b64encode(payload.replace(b"ada-1", b"ada-2")).decode()}),
         ("a short signature", "BadSignature", {"signatures": [mine | {"sig": base64.b64encode(bytes(63)).decode()}]}),
-        ("one signature of two changed", "BadSignature", {"signatures": [mine, mine | {"sig": base64.b64encode(bytes(64)).decode()}]}),
+        ("an additional signature by an unknown key", "BadEnvelope", {"signatures": [mine, other]}),
+        ("the same signature twice", "BadEnvelope", {"signatures": [mine, mine]}),
+        ("an unsigned field inside a signature", "BadEnvelope", {"signatures": [mine | {"note": "hello"}]}),
+        ("a payload in URL-safe base64", "BadEnvelope", {"payload": base64.urlsafe_b64encode(payload + b"???>>>").decode()}),
+        ("one signature of two changed", "BadEnvelope", {"signatures": [mine, mine | {"sig": base64.b64encode(bytes(64)).decode()}]}),
     ):
         yield name, error, _with(receipt, statement=envelope | change)
     for name, changed in _statements(json.loads(payload)):
@@ -267,6 +271,7 @@ def _with_another_checkpoint(receipt: Receipt) -> Iterator[tuple[str, str, bytes
         "a checkpoint with another size": ("BadSignature", text.replace("\n259\n", "\n260\n")),
         "a checkpoint with a size below 0": ("BadCheckpoint", text.replace("\n259\n", "\n-259\n")),
         "a checkpoint with a short signature of the log": ("BadSignature", f"{body}\n\n{_shortened(line)}"),
+        "a checkpoint signed twice by the log": ("BadCheckpoint", text + line),
         "another log's checkpoint": ("WrongOrigin", str(found.checkpoint(LEAVES, OTHER_KEY))),
         "another tree's checkpoint": ("ProofRefused", str(LogCheckpoint(LOG_KEY.name, LEAVES, bytes(32)).sign(LOG_KEY))),
         "a signed size below 0": ("BadCheckpoint", str(replace(unsigned, size=-1).sign(LOG_KEY))),
