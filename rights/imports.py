@@ -41,6 +41,7 @@ def import_and_register(
     clock: Callable[[], datetime],
     progress: Callable[[Progress], None] | None = None,
     workers: int | None = None,
+    skip_empty: bool = False,
 ) -> tuple[Manifest, ImportReport]:
     """Imports ``source`` and registers it, so that standing opt-outs are carried into it.
 
@@ -54,7 +55,7 @@ def import_and_register(
         manifest_id = _announce(session, name, catalogue, clock()).id
     notes = _Notes(sessions, manifest_id, clock, progress)
     try:
-        report = import_manifest(source, path, name=name, progress=notes.take, workers=workers)
+        report = import_manifest(source, path, name=name, progress=notes.take, workers=workers, skip_empty=skip_empty)
         index_catalogue(catalogues, catalogue, lambda done, total: notes.take(Progress("indexing", done, total)))
         with sessions.begin() as session:
             manifest = _register(session, manifest_id, catalogue, report, clock())

@@ -46,6 +46,7 @@ def with_list_options(command: Callable[..., None]) -> Callable[..., None]:
     metavar="N",
     help="Leave out up to N rows that cannot be compared with the list. Without it one such row stops the command.",
 )
+@click.option("--skip-empty", is_flag=True, help="Leave shards of 0 bytes out of a directory, instead of stopping at the first.")
 @json_option
 def filter_command(
     manifest: Path,
@@ -56,6 +57,7 @@ def filter_command(
     out: Path,
     acknowledging: bool,
     allow_unreadable: int,
+    skip_empty: bool,
     as_json: bool,
 ) -> None:
     """Copy MANIFEST without its excluded rows: Parquet, CSV, TSV, JSONL, a WebDataset tar, a directory of such shards, or a catalogue
@@ -73,6 +75,7 @@ def filter_command(
             exclusions,
             lambda done, total: bar.update(task, completed=done, total=total),
             allow_unreadable=allow_unreadable,
+            skip_empty=skip_empty,
         )
     head = exclusions.head
     acknowledged = acknowledging and _acknowledge(exclusions, manifest, report)

@@ -1,17 +1,20 @@
 """Copies a manifest of any kind without its excluded rows. The copy appears whole or not at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from demur.exclusions.columns import KEY_COLUMNS, BadKeyColumn
 from demur.exclusions.reader import ExclusionList
 from demur.files import TargetExists, atomic_directory, atomic_file
 from demur.filtering.parquet import filter_parquet
 from demur.filtering.records import filter_csv, filter_jsonl
-from demur.filtering.report import FilterReport, Progress
+from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 from demur.filtering.webdataset import filter_webdataset
-from demur.manifests.errors import EmptySource, UnknownFormat
+from demur.manifests.errors import EmptySource, TruncatedSource, UnknownFormat
 from demur.manifests.pictures import suffix
+from demur.manifests.sources.detect import refuse_empty, shards_of
+from demur.manifests.sources.parquet import partitions
 
 _Filter = Callable[[Path, Path, ExclusionList, FilterReport, Progress], None]
 _FILTERS: dict[str, _Filter] = {
@@ -31,6 +34,7 @@ def filter_manifest(
     progress: Progress = lambda done, total: None,
     *,
     allow_unreadable: int = 0,
+    skip_empty: bool = False,
 ) -> FilterReport:
     """Writes `source` without the rows that `exclusions` excludes to `target`, in the same format.
 
@@ -39,6 +43,7 @@ def filter_manifest(
 
     Args:
         allow_unreadable: how many rows may be left out because they cannot be compared with the list.
+        skip_empty: leave shards of 0 bytes out of a directory.
 
     Raises:
         UnreadableRows: more rows than allowed cannot be compared, or none can be.
@@ -52,7 +57,7 @@ def filter_manifest(
     if (source / "catalogue.json").is_file() and catalogue.is_file():
         _filter_file(catalogue, target, exclusions, report, progress)
     elif source.is_dir():
-        _filter_directory(source, target, exclusions, report, progress)
+        _filter_directory(source, target, exclusions, report, progress, skip_empty)
     else:
         _filter_file(source, target, exclusions, report, progress)
     return report
@@ -72,13 +77,29 @@ def _filter_file(source: Path, target: Path, exclusions: ExclusionList, report: 
         report.refuse_unreadable()
 
 
-def _filter_directory(source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> None:
-    shards = sorted(path for path in source.iterdir() if suffix(path.name) in _FILTERS and path.is_file())
+def _filter_directory(
+    source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress, skip_empty: bool
+) -> None:
+    shards = [path for path in shards_of(source) if suffix(path.name) in _FILTERS and not (skip_empty and path.stat().st_size == 0)]
     if not shards:
         raise EmptySource(f"{source} holds no manifest: no file in it ends in any of {', '.join(_FILTERS)}")
+    _refuse(shards, source)
     with atomic_directory(target) as scratch:
         for done, shard in enumerate(shards):
-            report.begin(shard.name)
-            _FILTERS[suffix(shard.name)](shard, scratch / shard.name, exclusions, report, lambda _done, _total: None)
+            within = shard.relative_to(source)
+            report.begin(within.as_posix())
+            (scratch / within).parent.mkdir(parents=True, exist_ok=True)
+            _FILTERS[suffix(shard.name)](shard, scratch / within, exclusions, report, lambda _done, _total: None)
             progress(done + 1, len(shards))
         report.refuse_unreadable()
+
+
+def _refuse(shards: Sequence[Path], source: Path) -> None:
+    """Raises UnreadableManifest for a shard of 0 bytes; BadKeyColumn where the names of folders are keys, which no shard holds."""
+    try:
+        refuse_empty(shards)
+    except TruncatedSource as error:
+        raise UnreadableManifest(str(error).rstrip(".")) from error
+    for name in {name for shard in shards for name in partitions(source, shard)}:
+        if any(name.lower() in column.aliases for column in KEY_COLUMNS.values()):
+            raise BadKeyColumn(f"{source} names the {name} of its rows by its folders, {name}=…, which no entry can be compared with")

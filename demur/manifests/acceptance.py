@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from demur.manifests.columns import Mask, convert
 from demur.manifests.digest_table import text_digests
-from demur.manifests.pictures import is_inside
+from demur.manifests.pictures import find_file, is_inside
 from demur.manifests.rejections import EXAMPLES, Reason, Rejections
 from demur.manifests.schema import ALIASES, SCHEMA
 from demur.manifests.sources.folder import caption_beside
@@ -73,15 +73,21 @@ class Acceptance:
         """Where rows name a picture file, it becomes their shard, and the caption beside it stands in for a missing one."""
         if "path" not in self._columns:
             return
-        paths = self._columns["path"].to_pylist()
-        outside = np.array([path is not None and not is_inside(root, path) for path in paths], dtype=np.bool_)
-        self._refuse(Reason.PATH_OUTSIDE, outside, lambda place: f"{paths[place]} leads out of the manifest's folder")
-        missing = np.array([path is None or not (root / path).is_file() for path in paths], dtype=np.bool_)
-        self._refuse(Reason.MISSING_PICTURE, missing, lambda place: f"no picture {paths[place]}")
-        self._batch = self._batch.set_column(self._batch.schema.get_field_index("shard"), "shard", self._columns["path"])
+        named = self._columns["path"].to_pylist()
+        paths = [None if path is None else find_file(root, path) for path in named]
+        found = np.array([path is not None for path in paths], dtype=np.bool_)
+        outside = [path is None and name is not None and not is_inside(root, name) for name, path in zip(named, paths, strict=True)]
+        self._refuse(
+            Reason.PATH_OUTSIDE,
+            np.array(outside, dtype=np.bool_),
+            lambda place: f"{named[place]!r:.160} leads out of the manifest's folder",
+        )
+        self._refuse(Reason.MISSING_PICTURE, ~found, lambda place: f"no picture {named[place]!r:.160}")
+        shards = pa.array([path or "" for path in paths], pa.string())
+        self._batch = self._batch.set_column(self._batch.schema.get_field_index("shard"), "shard", shards)
         captions = self._columns.get("caption", pa.nulls(len(paths), pa.string())).to_pylist()
         beside = [
-            caption_beside(root, path) if caption is None and not refused else caption
+            caption_beside(root, path) if caption is None and path is not None and not refused else caption
             for path, caption, refused in zip(paths, captions, self._refused, strict=True)
         ]
         self._columns["caption"] = pa.array(beside, pa.string())

@@ -64,7 +64,13 @@ class ImportReport:
 
 
 def import_manifest(
-    source: Path, target: Path, *, name: str, progress: Callable[[Progress], None] | None = None, workers: int | None = None
+    source: Path,
+    target: Path,
+    *,
+    name: str,
+    progress: Callable[[Progress], None] | None = None,
+    workers: int | None = None,
+    skip_empty: bool = False,
 ) -> ImportReport:
     """Imports the manifest at `source` into a new catalogue directory `target`, which appears whole or not at all.
 
@@ -72,13 +78,14 @@ def import_manifest(
         name: what people will call the manifest.
         progress: called now and then, always in the caller's thread.
         workers: processes that compute missing fingerprints; None for one a core, 0 for none but this one.
+        skip_empty: leave shards of 0 bytes out of a directory.
 
     Raises:
         UnknownFormat, EmptySource, MissingColumn, TruncatedSource, NoSpace: see each, all `ManifestError`.
         TargetExists: `target` is there already.
     """
     with _no_space_named(target), atomic_directory(target) as scratch:
-        return _Import(open_source(source), scratch, name, progress or (lambda _: None), workers).run()
+        return _Import(open_source(source, skip_empty=skip_empty), scratch, name, progress or (lambda _: None), workers).run()
 
 
 @contextmanager

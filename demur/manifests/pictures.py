@@ -5,9 +5,11 @@
 
 import gzip
 import threading
+import unicodedata
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
+from urllib.parse import unquote
 
 from demur.manifests.errors import PictureFileTooLarge, PictureMissing, TruncatedSource
 from demur.manifests.sources.tar import read_member
@@ -54,8 +56,33 @@ def has_pictures(shard: str) -> bool:
 
 
 def is_inside(root: Path, relative: str) -> bool:
-    """Whether a path from a manifest stays within the manifest's folder, also through symbolic links."""
-    return (root / relative).resolve().is_relative_to(root.resolve())
+    """Whether a path from a manifest stays within the manifest's folder, also through symbolic links. No loop of links does."""
+    try:
+        return (root / relative).resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, a loop
+        return False
+
+
+def find_file(root: Path, spelled: str) -> str | None:
+    """The path of a regular file within `root` that a manifest's path means, or None.
+
+    As it is spelled; else with slashes for backslashes, without URL escapes, or with its letters composed or decomposed, as the
+    programs and disks it came through left it.
+    """
+    if is_inside(root, spelled) and is_regular(root / spelled):
+        return spelled
+    slashed = spelled.replace("\\", "/")
+    spellings = (spelled, slashed, unquote(slashed))
+    tried = (*spellings[1:], *(unicodedata.normalize(form, each) for each in spellings for form in ("NFC", "NFD")))
+    return next((path for path in dict.fromkeys(tried) if is_inside(root, path) and is_regular(root / path)), None)
+
+
+def is_regular(path: Path) -> bool:
+    """Whether there is a plain file, or a link to one: no pipe, no device, no loop of links, no name that no disk could hold."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def read_picture(root: Path, shard: str, row: int) -> bytes:

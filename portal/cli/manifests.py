@@ -24,11 +24,12 @@ def manifests() -> None:
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option("--name", required=True, help="What members and run records call the manifest.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that take fingerprints. Default: one a core.")
+@click.option("--skip-empty", is_flag=True, help="Leave shards of 0 bytes out of a directory, instead of stopping at the first.")
 @json_option
 @with_appcontext
 @plainly
-def import_(path: Path, name: str, workers: int | None, as_json: bool) -> None:
-    """Import the manifest at PATH: Parquet (img2dataset, LAION), CSV, JSONL, WebDataset tars, or a folder of pictures.
+def import_(path: Path, name: str, workers: int | None, skip_empty: bool, as_json: bool) -> None:
+    """Import the manifest at PATH: Parquet (img2dataset, LAION), CSV, TSV, JSONL, WebDataset tars, or a folder of pictures.
 
     Rows that cannot be used are counted by reason and left out. A missing column or a truncated file stops the import, and leaves
     nothing behind.
@@ -42,6 +43,7 @@ def import_(path: Path, name: str, workers: int | None, as_json: bool) -> None:
             clock=now,
             progress=lambda progress: move(progress.done, progress.total, progress.stage),
             workers=workers,
+            skip_empty=skip_empty,
         )
     show(_facts(manifest) | {"seconds": round(report.seconds, 1)}, as_json)
     if not as_json:

@@ -45,7 +45,7 @@ def test_the_photo_can_be_opted_out(tmp_path: Path, portal: TestedPortal, second
     ada = portal.member(ADA)
     ada.get("/photos")
     ada.post("/opt-outs/check", {"uid": ["odd"]})
-    assert ada.post("/opt-outs", {"uid": ["odd"]}).status_code == 302
+    assert ada.post("/opt-outs", {"uid": ["odd"]}).status_code == 303
     portal.settle()
     assert ada.get("/photos/odd").status_code == 200
 

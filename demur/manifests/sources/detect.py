@@ -1,10 +1,12 @@
 """Tells what kind of manifest a path is."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from demur.manifests.errors import EmptySource, UnknownFormat
-from demur.manifests.pictures import suffix
-from demur.manifests.sources.folder import TABLE_NAMES, find_pictures, folder_source, table_source
+from demur.manifests.errors import EmptySource, TruncatedSource, UnknownFormat
+from demur.manifests.pictures import is_regular, suffix
+from demur.manifests.sources.folder import find_pictures, find_tables, folder_source, table_source
 from demur.manifests.sources.parquet import parquet_source
 from demur.manifests.sources.source import Source
 from demur.manifests.sources.text import text_source
@@ -19,12 +21,17 @@ _READERS = {
     ".ndjson": text_source,
 }
 _SHARDS: list[tuple[str, ...]] = [(".parquet",), (".tar",), (".csv",), (".tsv",), (".jsonl", ".ndjson")]
+_PARTITION = re.compile(r"[^=]+=.*")
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path, *, skip_empty: bool = False) -> Source:
     """Recognises a manifest by its name, or a directory by what lies in it.
 
-    A directory is read as what comes first of: Parquet shards, tars, pictures, CSV, TSV or JSONL shards.
+    A directory is read as what comes first of: Parquet shards, tars, pictures, CSV, TSV or JSONL shards. Shards may lie in folders named
+    like `part=0`.
+
+    Args:
+        skip_empty: leave shards of 0 bytes out of a directory, where a writer that died left them.
 
     Raises:
         UnknownFormat: there is nothing at `path`, or it is a file of no known kind.
@@ -33,28 +40,47 @@ def open_source(path: Path) -> Source:
     """
     path = path.resolve()
     if path.is_dir():
-        return _open_directory(path)
+        return _open_directory(path, skip_empty)
     if not path.is_file():
         raise UnknownFormat(f"There is no file or directory {path}.")
     reader = _READERS.get(suffix(path.name))
     if reader is None:
         raise UnknownFormat(f"{path} is no manifest: it is none of Parquet, CSV, TSV, JSONL, a WebDataset tar, or a folder.")
+    refuse_empty([path])
     return reader(path.parent, [path])
 
 
-def _open_directory(root: Path) -> Source:
-    files = sorted(file for file in root.iterdir() if file.is_file() and not file.name.startswith("."))
+def shards_of(root: Path) -> list[Path]:
+    """The files of a directory that are not hidden, and those of its Hive folders (`part=0`), in a fixed order. Links lead nowhere new."""
+    files = sorted(file for file in root.iterdir() if is_regular(file) and not file.name.startswith("."))
+    folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.is_symlink() and _PARTITION.match(folder.name))
+    return files + [file for folder in folders for file in shards_of(folder)]
+
+
+def refuse_empty(shards: Sequence[Path]) -> None:
+    """Raises TruncatedSource, which names the first shard of 0 bytes."""
+    for shard in shards:
+        if shard.stat().st_size == 0:
+            raise TruncatedSource(f"{shard} is empty (0 bytes); --skip-empty leaves such shards of a directory out.")
+
+
+def _open_directory(root: Path, skip_empty: bool) -> Source:
+    files = shards_of(root)
     for kinds in _SHARDS[:2]:
-        if shards := _shards(files, kinds):
+        if shards := _shards(files, kinds, skip_empty):
             return _READERS[kinds[0]](root, shards)
     if next(find_pictures(root), None) is not None:
-        tables = [root / name for name in TABLE_NAMES if (root / name).is_file()]
-        return table_source(root, tables[0]) if tables else folder_source(root)
+        tables = find_tables(root)
+        return table_source(root, tables) if tables else folder_source(root)
     for kinds in _SHARDS[2:]:
-        if shards := _shards(files, kinds):
+        if shards := _shards(files, kinds, skip_empty):
             return _READERS[kinds[0]](root, shards)
-    raise EmptySource(f"{root} holds neither pictures nor a manifest (Parquet, CSV, JSONL or WebDataset tars).")
+    raise EmptySource(f"{root} holds neither pictures nor a manifest (Parquet, CSV, TSV, JSONL or WebDataset tars).")
 
 
-def _shards(files: list[Path], kinds: tuple[str, ...]) -> list[Path]:
-    return [file for file in files if suffix(file.name) in kinds]
+def _shards(files: list[Path], kinds: tuple[str, ...], skip_empty: bool) -> list[Path]:
+    shards = [file for file in files if suffix(file.name) in kinds]
+    if skip_empty:
+        return [shard for shard in shards if shard.stat().st_size]
+    refuse_empty(shards)
+    return shards

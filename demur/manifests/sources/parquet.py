@@ -1,9 +1,10 @@
 """Parquet manifests: one file or a directory of shards, with img2dataset's tars beside them where there are any."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,20 +18,28 @@ from demur.manifests.sources.source import BATCH_ROWS, Source, located
 from demur.manifests.sources.tar import opened_tar
 from demur.manifests.sources.webdataset import read_samples
 
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
 
 def parquet_source(root: Path, files: list[Path]) -> Source:
     """Raises MissingColumn or TruncatedSource already here, for any of the files, before a row is read."""
     total = 0
     for file in files:
         with _open(file) as opened:
-            match_columns(opened.schema_arrow.names, file.name)
+            match_columns([*opened.schema_arrow.names, *partitions(root, file)], file.name)
             total += opened.metadata.num_rows
 
     def batches(rejected: Rejections) -> Iterator[pa.RecordBatch]:
         for file in files:
-            yield from _file_batches(file, file.relative_to(root).as_posix())
+            yield from _file_batches(file, file.relative_to(root).as_posix(), partitions(root, file))
 
     return Source("parquet", root, total, batches)
+
+
+def partitions(root: Path, file: Path) -> dict[str, str | None]:
+    """What the names of Hive folders (`owner=ada/`) between `root` and a shard say of all its rows, as such writers spell it."""
+    pairs = (folder.partition("=") for folder in file.relative_to(root).parts[:-1])
+    return {name: None if value == _NO_VALUE else unquote(value) for name, _, value in pairs}
 
 
 def _open(file: Path) -> pq.ParquetFile:
@@ -41,21 +50,26 @@ def _open(file: Path) -> pq.ParquetFile:
         raise TruncatedSource(f"{file} is cut short or is not a Parquet file: its footer cannot be read.") from error
 
 
-def _file_batches(file: Path, shard: str) -> Iterator[pa.RecordBatch]:
+def _file_batches(file: Path, shard: str, said: Mapping[str, str | None]) -> Iterator[pa.RecordBatch]:
     with _open(file) as opened:
-        columns = match_all_columns(opened.schema_arrow.names, shard)
+        said = {name: value for name, value in said.items() if name not in opened.schema_arrow.names}
+        columns = match_all_columns([*opened.schema_arrow.names, *said], shard)
         key = next((name for name in opened.schema_arrow.names if name.lower() == "key"), "")
         tar = _Tar.beside(file, shard) if key else None
-        wanted = {*chain.from_iterable(columns.values()), *([key] if tar else [])}
+        wanted = {*chain.from_iterable(columns.values()), *([key] if tar else [])} - said.keys()
         read = 0
         try:
             for batch in opened.iter_batches(BATCH_ROWS, columns=sorted(wanted)):
-                ours = {name: first_given(name, [batch.column(each) for each in theirs]) for name, theirs in columns.items()}
+                ours = {name: first_given(name, [_column(batch, each, said) for each in theirs]) for name, theirs in columns.items()}
                 rows = located(ours, shard, read, batch.num_rows)
                 yield tar.locate(rows, batch.column(key)) if tar else rows
                 read += batch.num_rows
         except (pa.ArrowInvalid, OSError) as error:
             raise TruncatedSource(f"{file} is damaged after row {read}.") from error
+
+
+def _column(batch: pa.RecordBatch, name: str, said: Mapping[str, str | None]) -> pa.Array:
+    return pa.repeat(pa.scalar(said[name], pa.string()), batch.num_rows) if name in said else batch.column(name)
 
 
 @dataclass(frozen=True)

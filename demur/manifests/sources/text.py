@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import pyarrow as pa
 
+from demur.manifests.columns import first_given
 from demur.manifests.errors import TruncatedSource
 from demur.manifests.pictures import suffix
 from demur.manifests.rejections import Reason, Rejections
-from demur.manifests.schema import match_columns
+from demur.manifests.schema import match_all_columns
 from demur.manifests.sources.delimited import BLOCK_BYTES, CsvReader, CsvRecord, PlainBlock, text_stream
 from demur.manifests.sources.records import LONGEST_RECORD, RECORD_ROWS, BadRecord, Record, json_object, record_batch
 from demur.manifests.sources.source import BATCH_ROWS, Source
@@ -73,9 +74,9 @@ def _skipped_to_line_end(stream: IO[bytes], line: bytes) -> bool:
 def _csv_batches(file: Path, shard: str, rejected: Rejections) -> Iterator[pa.RecordBatch]:
     with text_stream(file) as stream:
         reader = CsvReader(stream, file, DELIMITERS[suffix(shard)])
-        columns = match_columns(reader.names, shard)
-        numbers = {ours: reader.names.index(theirs) for ours, theirs in columns.items()}
-        asked = sorted(set(numbers.values()))
+        columns = match_all_columns(reader.names, shard)
+        numbers = {ours: [reader.names.index(each) for each in theirs] for ours, theirs in columns.items()}
+        asked = sorted(set(chain.from_iterable(numbers.values())))
         while True:
             block = reader.plain_block(asked)
             records = [] if block else list(reader.records(BLOCK_BYTES))
@@ -94,10 +95,15 @@ def _block(records: Sequence[CsvRecord], asked: Sequence[int]) -> PlainBlock:
     return PlainBlock(pa.table(columns), places, [record for record in records if record.fault])
 
 
-def _located(rows: PlainBlock, numbers: Mapping[str, int], shard: str) -> Iterator[pa.RecordBatch]:
-    names = {ours: rows.columns.column(str(number)) for ours, number in numbers.items()}
-    table = pa.table({**names, "shard": pa.repeat(pa.scalar(shard), len(rows.places)), "row": pa.array(rows.places)})
+def _located(rows: PlainBlock, numbers: Mapping[str, Sequence[int]], shard: str) -> Iterator[pa.RecordBatch]:
+    plain = rows.columns.combine_chunks()
+    columns = {ours: first_given(ours, [_joined(plain.column(str(each))) for each in places]) for ours, places in numbers.items()}
+    table = pa.table({**columns, "shard": pa.repeat(pa.scalar(shard), len(rows.places)), "row": pa.array(rows.places)})
     yield from table.combine_chunks().to_batches(BATCH_ROWS)
+
+
+def _joined(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks else pa.array([], column.type)
 
 
 def _jsonl_batches(file: Path, shard: str, rejected: Rejections) -> Iterator[pa.RecordBatch]:
