@@ -13,7 +13,8 @@ from portal.auth.member import account
 from portal.database import db
 from portal.log import log_reader
 from portal.site import site
-from rights.evidence import Archive, File, RunWord, gather_evidence, run_sums
+from rights.evidence import Archive, File, gather_evidence, run_sums
+from rights.used import RunWord
 
 blueprint = Blueprint("evidence", __name__)
 

@@ -12,6 +12,7 @@ from models import FailureReason
 from portal.differences import difference
 from portal.site import site
 from rights.runs import FAILURES
+from rights.used import had_to_leave_out
 
 REASONS = {  # why a row of a manifest was not taken over, or a sample not trained on
     "unreadable_picture": "the picture could not be read",
@@ -37,6 +38,7 @@ def init_app(app: Flask) -> None:
         number=number,
         duration=duration,
         failure=failure,
+        had_to_leave_out=had_to_leave_out,
         reason=reason,
         short=short,
         counted=counted,

@@ -22,7 +22,7 @@ from rights.choosing import EverythingOut, SortedChoice, everything_out, sort_ch
 from rights.deadlines import term
 from rights.optouts import Everything, NothingToOptOut, Photos, Picture, file_opt_outs
 from rights.photo import Photo, PhotoFilter
-from rights.photos import get_photos, list_photos
+from rights.photos import get_photos, list_photos, runs_in_training
 from rights.ticks import tick, ticked
 
 SHOWN = 12  # photos shown on the check page
@@ -174,6 +174,7 @@ def _check_page(chosen: Chosen, mistakes: Sequence[Mistake] = ()) -> str:
         pictures=_pictures(chosen),
         mistakes=mistakes,
         places=PLACES,
+        in_training=runs_in_training(db()),
         everything=isinstance(chosen.selection, Everything),
         fields=request.form,
         comment=_comment(),

@@ -1,21 +1,20 @@
 """What a request's pages tell: how far it came, by which law it is answered, and until when."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Select, case, func, select
 
 from models import (
+    Exemption,
     OptOut,
     OptOutMatch,
     OptOutScope,
     Regime,
     RequestState,
     RightsRequest,
-    RunState,
-    TrainingRun,
 )
 from portal.database import db
-from portal.site import site
 from rights.deadlines import term
 from rights.standing import matched
 
@@ -40,19 +39,39 @@ def law_of(request: RightsRequest) -> Law:
 
 
 @dataclass(frozen=True)
+class PutBack:
+    """Photos of a request that were put back at one time."""
+
+    at: datetime
+    count: int
+
+
+@dataclass(frozen=True)
 class Told:
-    """A request with the sums of its opt-outs: ``filed`` of them, of which ``pictures`` were looked up, ``standing``, ``listed`` (of those
-    standing) since version ``since``, ``held`` for a person, and ``copies``: further manifest rows that they exclude."""
+    """A request with the sums of its opt-outs: ``filed`` of them, of which ``pictures`` were looked up and ``owners`` name everything,
+    ``standing``, ``listed`` (of those standing; the first of all since version ``since``), ``searched`` for copies, ``held`` for a person,
+    and ``copies``: further manifest rows that those standing exclude."""
 
     request: RightsRequest
-    scope: OptOutScope | None
     filed: int
     pictures: int
+    owners: int
     standing: int
     listed: int
+    searched: int
     held: int
     since: int | None
     copies: int
+    put_back: tuple[PutBack, ...]
+
+    @property
+    def scope(self) -> OptOutScope | None:
+        """What the request is mostly about; looked-up pictures may come with photos."""
+        if not self.filed:
+            return None
+        if self.owners:
+            return OptOutScope.OWNER
+        return OptOutScope.PHOTO if self.photos else OptOutScope.PICTURE
 
     @property
     def photos(self) -> int:
@@ -64,39 +83,33 @@ class Told:
 
 
 def told(request: RightsRequest) -> Told:
-    """The request with its sums, by two queries."""
+    """The request with its sums, by a few queries."""
     stands = OptOut.withdrawn_at.is_(None)
     listed = stands & OptOut.effective_version.is_not(None)
-    sums = (
-        db()
-        .execute(
-            select(
-                func.min(OptOut.scope),  # photos, where there are pictures too
-                func.count(OptOut.id),
-                func.sum(case((OptOut.scope == OptOutScope.PICTURE, 1), else_=0)),
-                func.sum(case((stands, 1), else_=0)),
-                func.sum(case((listed, 1), else_=0)),
-                func.sum(case((OptOut.held, 1), else_=0)),
-                func.max(OptOut.effective_version),
-            ).where(OptOut.request_id == request.id)
-        )
-        .one()
-    )
-    copies = select(func.count()).select_from(OptOutMatch).join(OptOut).where(OptOut.request_id == request.id, matched())
+    counted = {
+        "pictures": OptOut.scope == OptOutScope.PICTURE,
+        "owners": OptOut.scope == OptOutScope.OWNER,
+        "standing": stands,
+        "listed": listed,
+        "searched": stands & OptOut.propagated_at.is_not(None),
+        "held": stands & OptOut.held,
+    }
+    columns = [func.coalesce(func.sum(case((condition, 1), else_=0)), 0) for condition in counted.values()]
+    since = func.min(OptOut.effective_version)
+    filed, first, *sums = db().execute(select(func.count(OptOut.id), since, *columns).where(OptOut.request_id == request.id)).one()
+    copies = select(func.count()).select_from(OptOutMatch).join(OptOut).where(OptOut.request_id == request.id, stands, matched())
     reached = db().scalar(copies.where(OptOutMatch.uid != OptOut.subject, OptOut.scope != OptOutScope.OWNER)) or 0
-    scope, filed, pictures, standing, shown, held, since = sums
-    return Told(request, OptOutScope(scope) if scope else None, filed, pictures or 0, standing or 0, shown or 0, held or 0, since, reached)
+    return Told(request, filed, since=first, copies=reached, put_back=_put_back(request), **dict(zip(counted, sums, strict=True)))
 
 
-def left_out_by(request: RightsRequest, since: int | None) -> list[TrainingRun]:
-    """The runs trained under a list that held what the request reaches, of which they used nothing, as their consumed samples show."""
-    if since is None:
-        return []
-    reached = select(OptOutMatch.uid).join(OptOut).where(OptOut.request_id == request.id, matched())
-    uids = list({*db().scalars(photo_uids(request)), *db().scalars(reached)})
-    later = select(TrainingRun).where(TrainingRun.state == RunState.RECORDED, TrainingRun.list_version >= since)
-    runs = db().scalars(later.order_by(TrainingRun.recorded_at)).all()
-    return [run for run in runs if uids and not site().runs.consumed(run, uids).any()]
+def _put_back(request: RightsRequest) -> tuple[PutBack, ...]:
+    """What was put back of a request that goes on, oldest first."""
+    if request.state in (RequestState.REVOKED, RequestState.DENIED):
+        return ()
+    back = select(OptOut.withdrawn_at, func.count()).where(OptOut.request_id == request.id, OptOut.withdrawn_at.is_not(None))
+    exempt = select(Exemption.exempted_at, func.count()).join(OptOut).where(OptOut.request_id == request.id)
+    rows = [*db().execute(back.group_by(OptOut.withdrawn_at)), *db().execute(exempt.group_by(Exemption.exempted_at))]
+    return tuple(sorted((PutBack(at, count) for at, count in rows), key=lambda one: one.at))
 
 
 def photo_uids(request: RightsRequest) -> Select[str]:

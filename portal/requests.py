@@ -15,13 +15,14 @@ from portal.auth.member import account
 from portal.database import db
 from portal.limits import changes_opt_outs
 from portal.receipts import TITLES
-from portal.request_story import Told, law_of, left_out_by, photo_uids, told
+from portal.request_story import Told, law_of, photo_uids, told
 from portal.site import now, site
 from rights.deadlines import answer_by
 from rights.denials import DenialReason
 from rights.photo import Photo, PhotoNotFound
 from rights.photos import get_photos
 from rights.receipts import entries_of
+from rights.request_runs import request_runs
 from rights.withdrawals import NothingToWithdraw, withdraw_request
 
 PER_PAGE = 30
@@ -67,7 +68,7 @@ def one(public_id: str) -> str:
         "requests/one.html",
         told=story,
         version=db().get(ExclusionListVersion, story.since) if story.since else None,
-        runs=left_out_by(found, story.since),
+        runs=request_runs(db(), site().runs, found),
         photos=_photos(found),
         law=law_of(found),
         due=answer_by(found.regime, found.kind, found.received_at),

@@ -7,7 +7,6 @@ Kinds are never mixed up: *receipts* say what the operator stated, *entry proofs
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, or_, select
@@ -31,20 +30,14 @@ from rights.catalogues import Catalogues
 from rights.lists import newest_version
 from rights.owned import OwnedPhoto, find_owned, owned_photos
 from rights.photo import Photo, RunRef
+from rights.photos import run_ref
 from rights.receipts import receipt
 from rights.runs import recorded_runs
 from rights.standing import Standing, standing_opt_outs
+from rights.used import RunWord, used_or_absent
 
 File = tuple[str, bytes]
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-class RunWord(StrEnum):
-    """What is true of a photo and a finished run."""
-
-    CONTAINS = "contains"  # it was trained on the photo, and still contains it until it is withdrawn
-    ABSENT = "absent"  # it obeyed a list that excluded the photo, and did not use it
-    UNUSED = "unused"  # it did not use the photo, though its list did not exclude it
 
 
 @dataclass(frozen=True)
@@ -53,19 +46,11 @@ class RunLine:
     word: RunWord
 
 
-def run_word(consumed: bool, list_version: int | None, listed_since: int | None) -> RunWord:
-    """``list_version``: what the run obeyed; ``listed_since``: from which version on the photo is excluded without a break."""
-    if consumed:
-        return RunWord.CONTAINS
-    obeyed = list_version is not None and listed_since is not None and list_version >= listed_since
-    return RunWord.ABSENT if obeyed else RunWord.UNUSED
-
-
 def run_lines(photo: Photo, runs: Sequence[TrainingRun]) -> list[RunLine]:
     """What is true of a photo and each recorded run, newest run first."""
     used = {ref.public_id for ref in photo.runs}
-    refs = [RunRef(run.public_id, run.name, run.list_version, run.finished_at or run.queued_at, run.queued_at) for run in runs]
-    return [RunLine(ref, run_word(ref.public_id in used, ref.list_version, photo.listed_since)) for ref in reversed(refs)]
+    refs = [run_ref(run) for run in reversed(runs)]
+    return [RunLine(ref, used_or_absent(ref, photo.listed_since, ref.public_id in used)) for ref in refs]
 
 
 @dataclass(frozen=True)
@@ -84,7 +69,7 @@ def run_sums(session: Session, catalogues: Catalogues, runs: RunArtefacts, owner
     for run in reversed(recorded_runs(session)):
         words = dict.fromkeys(RunWord, 0)
         for photo, used in zip(photos, runs.consumed(run, uids).tolist(), strict=True):
-            words[run_word(used, run.list_version, standing.listed_since(photo.owner, photo.uid))] += 1
+            words[used_or_absent(run, standing.listed_since(photo.owner, photo.uid), used)] += 1
         sums.append(RunSum(run, words))
     return sums
 

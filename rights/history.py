@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from models import ExclusionListVersion, Exemption, OptOut, OptOutMatch, OptOutOrigin, OptOutScope
 from rights.photo import ManifestRef, Photo, RunRef
@@ -18,11 +18,12 @@ class EventKind(StrEnum):
 
     POSTED = "posted"
     REGISTERED = "registered"  # entered a manifest
-    TRAINED = "trained"  # a run consumed it
+    TRAINED = "trained"  # a run began that consumed it
+    TRAINING = "training"  # a run began that is training on it now
     FILED = "filed"  # an opt-out was filed
     LISTED = "listed"  # in the exclusion list from this version on
     COPY_LISTED = "copy_listed"  # the same, because somebody else opted out a picture it is a copy of
-    ABSENT = "absent"  # a run was trained under such a version, without it
+    ABSENT = "absent"  # a run began under such a version, and did not use it
     WITHDRAWN = "withdrawn"  # an opt-out was taken back
     EXEMPTED = "exempted"  # the photo was put back, and the opt-out of everything else goes on
     UNLISTED = "unlisted"  # that opt-out is out of the list from this version on, or no longer names the photo
@@ -33,7 +34,8 @@ class HistoryEvent:
     """One dated line.
 
     ``copies``: for LISTED, how many other rows the same opt-out keeps out of training as copies of the photo. ``through``: of an
-    opt-out that reaches this photo as a copy, what was opted out (as in OptOutRef).
+    opt-out that reaches this photo as a copy, what was opted out (as in OptOutRef). ``reference``: of the request that filed or ended it,
+    also after it was withdrawn. Runs stand where they began.
     """
 
     at: datetime
@@ -46,6 +48,8 @@ class HistoryEvent:
     version: int | None = None
     copies: int = 0
     through: str = ""
+    request_public_id: str = ""
+    reference: str = ""
 
 
 _ORDER = list(EventKind)
@@ -66,9 +70,11 @@ def _facts(photo: Photo) -> Iterator[HistoryEvent]:
     for manifest in photo.manifests:
         yield HistoryEvent(manifest.registered_at, EventKind.REGISTERED, manifest=manifest)
     for run in photo.runs:
-        yield HistoryEvent(run.finished_at, EventKind.TRAINED, run=run, version=run.list_version)
+        yield HistoryEvent(run.began_at, EventKind.TRAINED, run=run, version=run.list_version)
     for run in photo.absent_from:
-        yield HistoryEvent(run.finished_at, EventKind.ABSENT, run=run, version=run.list_version)
+        yield HistoryEvent(run.began_at, EventKind.ABSENT, run=run, version=run.list_version)
+    for run in photo.in_training:
+        yield HistoryEvent(run.began_at, EventKind.TRAINING, run=run, version=run.list_version)
 
 
 def _opt_out_events(session: Session, photo: Photo) -> Iterator[HistoryEvent]:
@@ -80,7 +86,7 @@ def _opt_out_events(session: Session, photo: Photo) -> Iterator[HistoryEvent]:
             and_(OptOut.owner == photo.owner, OptOut.scope == OptOutScope.OWNER),
         )
     )
-    for opt_out in session.scalars(about.order_by(OptOut.id)):
+    for opt_out in session.scalars(about.order_by(OptOut.id).options(joinedload(OptOut.request))):
         yield from _of_opt_out(session, opt_out, photo)
         if opt_out.scope is OptOutScope.OWNER and opt_out.owner == photo.owner:
             yield from _of_exemption(session, opt_out, photo)
@@ -90,6 +96,8 @@ def _of_opt_out(session: Session, opt_out: OptOut, photo: Photo) -> Iterator[His
     ref = next((ref for ref in photo.opt_outs if ref.public_id == opt_out.public_id), None)
     through = ref.through if ref else ""
     filed = HistoryEvent(opt_out.filed_at, EventKind.FILED, scope=opt_out.scope, origin=opt_out.origin, note=opt_out.note, through=through)
+    if opt_out.request:
+        filed = replace(filed, request_public_id=opt_out.request.public_id, reference=opt_out.request.reference)
     yield filed
     effective = ref.effective_version if ref else opt_out.effective_version  # it may reach this photo later than its own
     if effective is not None:

@@ -108,8 +108,10 @@ def make_public(session: Session, directory: Path, files: LogFiles, log_key: Sig
         point_head(directory, newest.version)
 
 
-def newest_version(session: Session) -> ExclusionListVersion | None:
-    return session.scalar(select(ExclusionListVersion).order_by(ExclusionListVersion.version.desc()).limit(1))
+def newest_version(session: Session, at: datetime | None = None) -> ExclusionListVersion | None:
+    """The newest version, now or as published by then."""
+    versions = select(ExclusionListVersion) if at is None else select(ExclusionListVersion).where(ExclusionListVersion.published_at <= at)
+    return session.scalar(versions.order_by(ExclusionListVersion.version.desc()).limit(1))
 
 
 def renew(session: Session, lifetime: timedelta, now: datetime) -> None:

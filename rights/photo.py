@@ -31,13 +31,13 @@ class ManifestRef:
 
 @dataclass(frozen=True)
 class RunRef:
-    """A recorded training run. ``list_version`` is None when it was trained before any exclusion list was published."""
+    """A training run. ``list_version`` is None when it began before any exclusion list was published. ``finished_at``: None in training."""
 
     public_id: str
     name: str
     list_version: int | None
-    finished_at: datetime
-    recorded_at: datetime
+    began_at: datetime
+    finished_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class Photo:
     manifests: tuple[ManifestRef, ...]
     runs: tuple[RunRef, ...]
     absent_from: tuple[RunRef, ...]
+    in_training: tuple[RunRef, ...]
     opt_outs: tuple[OptOutRef, ...]
     copy_excluded_since: int | None
 

@@ -13,15 +13,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import TrainingRun
+from models import RunState, TrainingRun
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
+from rights.lists import newest_version
 from rights.owned import OwnedPhoto, Place, find_owned, owned_photos, read_rows
 from rights.photo import Choice, ManifestRef, Photo, PhotoFilter, PhotoPage, PhotoStatus, RunRef
 from rights.runs import recorded_runs
 from rights.standing import Standing, standing_opt_outs
+from rights.used import RunWord, trains_on, used_or_absent
 
 
 def list_photos(
@@ -76,6 +79,7 @@ class Album:
     runs: Sequence[TrainingRun]
     artefacts: RunArtefacts
     standing: Standing
+    training: Sequence[RunRef] = ()  # runs in training now
 
     @cached_property
     def consumed(self) -> NDArray[np.bool_]:
@@ -108,8 +112,9 @@ class Album:
             height=row["height"],
             posted_at=owned.posted_at,
             manifests=tuple(_manifest_ref(place) for place in owned.places),
-            runs=tuple(_run_ref(run) for run, consumed in zip(self.runs, self.consumed[:, index], strict=True) if consumed),
-            absent_from=tuple(_run_ref(run) for run in self._absent(index)),
+            runs=tuple(run_ref(run) for run, consumed in zip(self.runs, self.consumed[:, index], strict=True) if consumed),
+            absent_from=tuple(run_ref(run) for run in self._absent(index)),
+            in_training=tuple(run for run in self.training if self._trains_on(run, index)),
             opt_outs=self.standing.of(owned.owner, owned.uid),
             copy_excluded_since=self.standing.copies.get(owned.uid),
         )
@@ -123,13 +128,12 @@ class Album:
 
     def _absent(self, index: int) -> list[TrainingRun]:
         since = self._since(index)
-        if since is None:
-            return []
-        return [
-            run
-            for run, consumed in zip(self.runs, self.consumed[:, index], strict=True)
-            if not consumed and run.list_version is not None and run.list_version >= since
-        ]
+        told = zip(self.runs, self.consumed[:, index], strict=True)
+        return [run for run, consumed in told if used_or_absent(run, since, bool(consumed)) is RunWord.ABSENT]
+
+    def _trains_on(self, run: RunRef, index: int) -> bool:
+        registered = [manifest.registered_at or manifest.started_at for manifest, _, _ in self.owned[index].places]
+        return trains_on(run, run.began_at, self._since(index), registered)
 
     def _passes(self, index: int, wanted: PhotoFilter) -> bool:
         photo = self.owned[index]
@@ -160,7 +164,7 @@ class Album:
 def _album(
     session: Session, runs: RunArtefacts, owners: Sequence[str], owned: list[OwnedPhoto], uids: Sequence[str] | None = None
 ) -> Album:
-    return Album(owned, recorded_runs(session), runs, standing_opt_outs(session, owners, uids))
+    return Album(owned, recorded_runs(session), runs, standing_opt_outs(session, owners, uids), runs_in_training(session))
 
 
 def _manifest_ref(place: Place) -> ManifestRef:
@@ -168,6 +172,14 @@ def _manifest_ref(place: Place) -> ManifestRef:
     return ManifestRef(manifest.id, manifest.public_id, manifest.name, position, manifest.registered_at or manifest.started_at)
 
 
-def _run_ref(run: TrainingRun) -> RunRef:
-    recorded_at = run.recorded_at or run.queued_at
-    return RunRef(run.public_id, run.name, run.list_version, run.finished_at or recorded_at, recorded_at)
+def run_ref(run: TrainingRun) -> RunRef:
+    return RunRef(run.public_id, run.name, run.list_version, run.started_at or run.queued_at, run.finished_at)
+
+
+def runs_in_training(session: Session) -> list[RunRef]:
+    """Runs in training now, each with the version of the list that was the newest when it began."""
+    refs = []
+    for run in session.scalars(select(TrainingRun).where(TrainingRun.state == RunState.TRAINING).order_by(TrainingRun.id)):
+        version = newest_version(session, run.started_at)
+        refs.append(replace(run_ref(run), list_version=version.version if version else None, finished_at=None))
+    return refs

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 
 from demur.cli import main
 from demur.signing import SigningKey, VerifyKey
-from rights.evidence import RunWord, run_word
 from rights.public_keys import PublicKeys
 from tests.support.portals import ADA, BEN, TestedPortal, Visitor, import_for_members, portal_for_tests
 
@@ -54,25 +53,9 @@ def names(data: bytes) -> list[str]:
     return zipfile.ZipFile(io.BytesIO(data)).namelist()
 
 
-@pytest.mark.parametrize(
-    ("consumed", "obeyed", "since", "word"),
-    [
-        (True, None, None, RunWord.CONTAINS),
-        (True, 3, 2, RunWord.CONTAINS),
-        (False, 2, 2, RunWord.ABSENT),
-        (False, 3, 2, RunWord.ABSENT),
-        (False, 1, 2, RunWord.UNUSED),
-        (False, None, 2, RunWord.UNUSED),
-        (False, 3, None, RunWord.UNUSED),
-    ],
-)
-def test_of_each_run_one_sentence_holds(consumed: bool, obeyed: int | None, since: int | None, word: RunWord):
-    assert run_word(consumed, obeyed, since) is word
-
-
 def test_a_photos_page_says_of_each_run_what_is_true(ada: Visitor):
     page = " ".join(ada.get("/photos/ada-1").text.split())
-    assert "Run 1</a> was trained on it before and still contains it, until it is withdrawn." in page
+    assert "and was trained on it. It contains it until it is withdrawn." in page
     assert "Absent from <a" in page
     assert "Run 2</a>, which had to leave it out." in page
     assert 'In the <a href="/exclusion-list">exclusion list</a> since version 1.' in page
