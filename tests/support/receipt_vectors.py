@@ -60,6 +60,7 @@ def statements() -> dict[str, Statement]:
         # U+FFFD stands before U+1F4F7, but after it where halves of surrogate pairs are compared
         "order_of_code_points": Statement(LogKind.OPT_OUT_FILED, AT, "DM-0000-0004", ("a", "\x7f", "é", "\u2028", "\ufffd", "📷")),
         "escapes": Statement(LogKind.OPT_OUT_FILED, AT, 'DM "5" \\ / \b\f\n\r\t\x01', ("<&'>",)),
+        "opt_out_denied": Statement(LogKind.OPT_OUT_DENIED, AT, "DM-7Q4K-92XF", photos),
     }
 
 
@@ -80,7 +81,7 @@ class Log:
         return [merkle.leaf_hash(leaf) for leaf in self.leaves[:size]]
 
 
-PLACES = dict(zip(statements(), (0, 1, 2, 64, 127, 128, 200, 255, 256, 257, 258), strict=True))
+PLACES = dict(zip(statements(), (0, 1, 2, 64, 127, 128, 200, 255, 256, 257, 258, 129), strict=True))
 
 
 def salt(index: int) -> bytes:
