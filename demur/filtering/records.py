@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from demur.exclusions.reader import ExclusionList
-from demur.filtering.keys import NO_NAMES, Names, record_table
+from demur.filtering.keys import NO_NAMES, Names, key_columns, record_table
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 from demur.manifests.errors import TruncatedSource
 from demur.manifests.sources.delimited import CsvReader, CsvRecord, text_stream
@@ -49,6 +49,7 @@ def filter_csv(
     def rows(out: IO[bytes]) -> Iterator[_Row]:
         with text_stream(source) as stream:
             reader = CsvReader(stream, source, delimiter)
+            key_columns(reader.names, str(source), given)  # refuses two columns of one name, which a record could not hold
             out.write(reader.head)
             yield from (_named(record, reader.names) for record in reader.records())
 

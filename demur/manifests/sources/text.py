@@ -97,13 +97,15 @@ def _block(records: Sequence[CsvRecord], asked: Sequence[int]) -> PlainBlock:
 
 def _located(rows: PlainBlock, numbers: Mapping[str, Sequence[int]], shard: str) -> Iterator[pa.RecordBatch]:
     plain = rows.columns.combine_chunks()
-    columns = {ours: first_given(ours, [_joined(plain.column(str(each))) for each in places]) for ours, places in numbers.items()}
+    columns = {ours: first_given(ours, [_text(plain.column(str(each))) for each in places]) for ours, places in numbers.items()}
     table = pa.table({**columns, "shard": pa.repeat(pa.scalar(shard), len(rows.places)), "row": pa.array(rows.places)})
     yield from table.combine_chunks().to_batches(BATCH_ROWS)
 
 
-def _joined(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks else pa.array([], column.type)
+def _text(column: pa.ChunkedArray) -> pa.Array:
+    """Cells as text, whether or not they are UTF-8, which their readers check: as bytes, 16 of them might be taken for a UUID."""
+    joined = column.chunk(0) if column.num_chunks else pa.array([], column.type)
+    return joined.view(pa.string()) if pa.types.is_binary(joined.type) else joined
 
 
 def _jsonl_batches(file: Path, shard: str, rejected: Rejections) -> Iterator[pa.RecordBatch]:

@@ -17,7 +17,7 @@ from demur.exclusions import Entry, EntryTable, ExclusionList, KeyKind
 from demur.exclusions.columns import KEY_COLUMNS, BadKeyColumn, fold
 from demur.exclusions.matching import Matcher
 from demur.filtering import FilterReport, UnreadableRows, excluded_positions, filter_manifest
-from demur.manifests import Catalogue, EmptySource, import_manifest
+from demur.manifests import Catalogue, DoubledColumn, EmptySource, import_manifest
 from demur.signing import SigningKey
 from tests.support.exclusion_lists import build_version_for_today, publish_version
 
@@ -208,6 +208,27 @@ def test_headers_and_cells_are_trimmed(tmp_path: Path, header: str) -> None:
     (tmp_path / "m.csv").write_text(f"{header}\n1, https://photos.example/1.jpg,x\n 1001 ,u,x\n3,u,x\n")
     assert filter_manifest(tmp_path / "m.csv", tmp_path / "out.csv", exclusions).kept == 1
     assert import_manifest(tmp_path / "m.csv", tmp_path / "catalogue", name="spaced", workers=0).rows == 3
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_two_columns_of_one_name_are_refused_by_filter_and_import(tmp_path: Path, kind: str) -> None:
+    exclusions = list_of(tmp_path / "list", ENTRIES["number"])
+    manifest = tmp_path / f"m.{kind}"
+    if kind == "csv":
+        manifest.write_text("uid,UID\n1,1001\n")
+    else:
+        pq.write_table(pa.table([["1"], ["1001"]], names=["uid", "UID"]), manifest)
+    with pytest.raises(BadKeyColumn, match="2 columns named uid"):
+        filter_manifest(manifest, tmp_path / f"out.{kind}", exclusions)
+    with pytest.raises(DoubledColumn, match="2 columns named uid"):
+        import_manifest(manifest, tmp_path / "catalogue", name="doubled", workers=0)
+
+
+def test_sixteen_bytes_of_a_csv_file_are_text(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("uid,caption\naaaaaaaéaaaaaaa,x\n")
+    exclusions = list_of(tmp_path / "list", Entry(KeyKind.UID, "aaaaaaaéaaaaaaa"))
+    assert filter_manifest(tmp_path / "m.csv", tmp_path / "out.csv", exclusions).kept == 0
+    assert import_manifest(tmp_path / "m.csv", tmp_path / "catalogue", name="text", workers=0).rows == 1
 
 
 digests = st.binary(min_size=32, max_size=32)
