@@ -129,7 +129,8 @@ def _breaks_rule(column: pa.Array, longest: int) -> bool:
     data = column.buffers()[2]
     if data is None or not len(column):
         return False
-    return bool(np.diff(offsets).max() > longest or not np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]].all())
+    octets = np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]]
+    return bool(octets.min(initial=1) == 0 or (len(octets) > longest and np.diff(offsets).max() > longest))
 
 
 def _whole_numbers(column: pa.Array) -> pa.Array | None:
