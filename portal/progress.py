@@ -19,8 +19,8 @@ STAGES = {  # what an import, then what a run says of itself
     "thumbnails": "making small pictures of the photos",
     "pictures": "looking at the pictures",
     "captions": "reading the captions",
-    "autoencoder": "learning to see",
-    "denoiser": "learning to paint",
+    "autoencoder": "stage 1 of 2, learning to see",
+    "denoiser": "stage 2 of 2, learning to paint",
     "samples": "painting samples",
     "record": "signing the record",
 }
@@ -29,7 +29,7 @@ QUEUED = "waiting for its turn"
 
 @dataclass(frozen=True)
 class Work:
-    """One piece of work; ``share`` runs from 0 to 1, and like ``left`` (seconds) it is None while unknown."""
+    """One piece of work; ``share`` runs from 0 to 1 over all its stages, and like ``left`` (seconds) it is None while unknown."""
 
     what: str
     stage: str
@@ -53,8 +53,7 @@ def training(run: TrainingRun) -> Work:
     told = site().runs.progress(run) if run.state is RunState.TRAINING else None
     if told is None:
         return Work(run.name, QUEUED if run.state is RunState.QUEUED else "starting", None)
-    share = min(1.0, told.step / told.steps) if told.steps else None
-    return Work(run.name, STAGES.get(told.stage, told.stage), share, told.eta_s)
+    return Work(run.name, STAGES.get(told.stage, told.stage), told.share, told.eta_s)
 
 
 def _importing(manifest: Manifest) -> Work:

@@ -18,7 +18,11 @@ METRIC_LINES = 100
 """Most points that one stage leaves on the loss curve."""
 
 STAGES = {"pictures": 0.02, "captions": 0.02, "autoencoder": 0.22, "denoiser": 0.71, "samples": 0.02, "record": 0.01}
-"""The stages in order, and what share of a run each takes, for the time left."""
+"""The stages in order, and what share of a run each takes: one bar over all of them."""
+
+LONGEST_STAGE = "denoiser"
+MEASURED = 0.05
+"""Of the longest stage must be done before anything is said about the time left: before, it would be guessed from other machines."""
 
 
 @dataclass
@@ -41,7 +45,7 @@ class Reporter:
     """Writes progress for one run. Use as a context manager, then `step` as often as there are steps: lines are spaced by time."""
 
     def __init__(self, out: Path, terminal: TextIO = sys.stderr) -> None:
-        self._started = time.monotonic()
+        self._started = self._stage_started = time.monotonic()
         self._last_line = -LINE_SECONDS
         self._stage = ""
         self._mean = _Running()
@@ -69,6 +73,8 @@ class Reporter:
         if loss is not None:
             self._record_loss(stage, step, steps, loss)
         now = time.monotonic()
+        if stage != self._stage:
+            self._stage_started = now
         if stage != self._stage or step == steps or now - self._last_line >= LINE_SECONDS:
             self._last_line = now
             self._write_line(stage, step, steps, now - self._started)
@@ -81,14 +87,14 @@ class Reporter:
             self._metrics.write(f"{stage},{step},{self.last_loss[stage]:.6f}\n")
 
     def _write_line(self, stage: str, step: int, steps: int, seconds: float) -> None:
-        share = share_done(stage, step, steps)
         line = {
             "stage": stage,
             "step": step,
             "steps": steps,
             "loss": round(self.last_loss[stage], 6) if stage in self.last_loss else None,
             "seconds": round(seconds, 1),
-            "eta_seconds": round(seconds * (1 - share) / share) if share else None,
+            "share": round(share_done(stage, step, steps), 4),
+            "eta_seconds": seconds_left(stage, step, steps, time.monotonic() - self._stage_started),
         }
         self._progress.write(json.dumps(line) + "\n")
         self._show(stage, step, steps)
@@ -108,6 +114,13 @@ def share_done(stage: str, step: int, steps: int) -> float:
     names = list(STAGES)
     before = sum(STAGES[name] for name in names[: names.index(stage)])
     return before + STAGES[stage] * step / max(steps, 1)
+
+
+def seconds_left(stage: str, step: int, steps: int, seconds: float) -> int | None:
+    """As measured in this stage, which has taken `seconds`; None before the longest stage is well under way, and after it."""
+    if stage != LONGEST_STAGE or step < steps * MEASURED or step == 0:
+        return None
+    return round(seconds * (steps - step) / step)
 
 
 def _bar(terminal: TextIO) -> Progress:

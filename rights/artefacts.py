@@ -36,13 +36,15 @@ class LossPoint:
 
 @dataclass(frozen=True)
 class RunProgress:
-    """The last sign of life of a run in training. ``steps`` are those of the stage; ``eta_s`` is None while it cannot be told."""
+    """The last sign of life of a run in training. ``steps`` are those of the stage, ``share`` is of the whole run (0 to 1);
+    ``eta_s`` is None while it is not measured."""
 
     stage: str
     step: int
     steps: int
     loss: float | None
     seconds: float
+    share: float | None
     eta_s: float | None
 
 
@@ -107,5 +109,6 @@ def parse_progress(line: str) -> RunProgress:
         steps=int(fields["steps"]),
         loss=fields.get("loss"),
         seconds=float(fields["seconds"]),
+        share=fields.get("share"),
         eta_s=fields.get("eta_seconds"),
     )

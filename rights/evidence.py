@@ -221,5 +221,5 @@ But compare the lines of keys.txt first with what others were given: a key that 
 proves only that nothing was changed since it was signed.
 
 What it does not prove: that no copy of a photo was used under another name, or that a run used nothing
-beyond what its signed record says. Replaying the run to the same weights shows that.
+beyond what its signed record says. Only training it again could show that.
 """

@@ -37,7 +37,8 @@ def _training(run: TrainingRun, artefacts: RunArtefacts) -> Work:
     if told is None:
         return Work(run.public_id, f"Training {run.name}", "starting", 0, None)
     note = told.stage if told.loss is None else f"{told.stage}, loss {told.loss:.3f}"
-    return Work(run.public_id, f"Training {run.name}", note, told.step, told.steps)
+    done = None if told.share is None else round(100 * told.share)
+    return Work(run.public_id, f"Training {run.name}", note, done or 0, None if done is None else 100)
 
 
 def _registered(manifest: Manifest) -> str:

@@ -9,7 +9,7 @@ _NOT = {
     LogKind.OPT_OUT_WITHDRAWN: "That no other opt-out of the same photos stands.",
     LogKind.OPT_OUT_DENIED: "That it was right to end it, nor that no other opt-out of the same photos stands.",
     LogKind.LIST_PUBLISHED: "That everyone's opt-out is in it, or that anybody trained by it.",
-    LogKind.RUN_RECORDED: "That the run's record is true: replaying the run shows that.",
+    LogKind.RUN_RECORDED: "That the run's record is true: only training it again could show that.",
 }
 
 

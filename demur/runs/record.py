@@ -72,7 +72,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a training run consumed, by which list it was filtered, and everything needed to replay it.
+    """What a training run consumed, by which list it was filtered, and what it would take to train it again.
 
     Digests are SHA-256 in hex, times are UTC in whole seconds. `exclusion_list` is None only for a run from before any list was published.
     `dropped` counts rows by reason. Numbers in `config` and `metrics` that are not whole are decimal text.

@@ -263,7 +263,7 @@ def _check_record(data: bytes, desk: _Desk) -> _Verified:
         Fact(FactKind.RUN, subject=record.run_id, of=record.name, version=used.version if used else 0),
         f"The key holder states that the run {record.name} ({record.run_id}) consumed {record.consumed.size} samples, {by}, "
         f"and made the weights {record.weights_digest}. Nothing in the statement was changed since it was signed.",
-        "That the statement is true. Replaying the run to the same weights shows that; a signature shows only who said it.",
+        "That the statement is true. Only training it again could show that; a signature shows only who said it.",
         signed,
     )
 

@@ -8,7 +8,7 @@ const NOT = {
   opt_out_withdrawn: "That no other opt-out of the same photos stands.",
   opt_out_denied: "That it was right to end it, nor that no other opt-out of the same photos stands.",
   list_published: "That everyone's opt-out is in it, or that anybody trained by it.",
-  run_recorded: "That the run's record is true: replaying the run shows that.",
+  run_recorded: "That the run's record is true: only training it again could show that.",
 };
 
 const STATED = {
@@ -68,7 +68,7 @@ export function recordInWords({ run_id: runId, name, consumed, list, weights_dig
   const by = list ? `filtered by ${version({ list })}` : "not filtered by any exclusion list";
   return {
     proves: `The key holder states that the run ${name} (${runId}) consumed ${consumed.size} samples, ${by}, and made the weights ${weights}. Nothing in the statement was changed since it was signed.`,
-    notProves: "That the statement is true. Replaying the run to the same weights shows that; a signature shows only who said it.",
+    notProves: "That the statement is true. Only training it again could show that; a signature shows only who said it.",
   };
 }
 

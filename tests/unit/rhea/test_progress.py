@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rhea.progress import STAGES, Reporter, share_done
+from rhea.progress import STAGES, Reporter, seconds_left, share_done
 
 
 def test_progress_and_metrics_files(tmp_path: Path) -> None:
@@ -34,3 +34,15 @@ def test_shares_of_the_stages_make_a_whole_run() -> None:
     assert share_done("pictures", 0, 10) == 0
     assert share_done("record", 1, 1) == pytest.approx(1)
     assert share_done("denoiser", 0, 10) == pytest.approx(share_done("autoencoder", 10, 10))
+
+
+def test_one_bar_runs_over_all_stages_and_never_back() -> None:
+    shares = [share_done(stage, step, 10) for stage in STAGES for step in range(11)]
+    assert shares == sorted(shares)
+
+
+def test_minutes_are_promised_only_once_they_are_measured() -> None:
+    assert seconds_left("autoencoder", 9, 10, 60) is None
+    assert seconds_left("denoiser", 4, 100, 10) is None
+    assert seconds_left("denoiser", 25, 100, 10) == 30
+    assert seconds_left("samples", 1, 2, 10) is None

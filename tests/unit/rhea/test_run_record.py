@@ -1,4 +1,8 @@
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +56,18 @@ def test_the_digest_sees_names_types_shapes_and_values() -> None:
     assert len({weights_digest(tensors) for tensors in [base, *others]}) == 5
     assert weights_digest({"a": torch.zeros(1), "b": torch.ones(1)}) == weights_digest({"b": torch.ones(1), "a": torch.zeros(1)})
     assert weights_digest({"a": torch.arange(6.0).view(2, 3).T.contiguous().T}) == weights_digest({"a": torch.arange(6.0).view(2, 3)})
+
+
+def test_the_code_digest_covers_the_library_that_filters(tmp_path: Path) -> None:
+    for name in ("rhea", "demur"):
+        shutil.copytree(Path(__file__).parents[3] / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-c", "from rhea.run_record import code_digest; print(code_digest())"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+
+    def digest() -> str:
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+
+    before = digest()
+    rules = tmp_path / "demur" / "exclusions" / "matching.py"
+    rules.write_text(rules.read_text() + "# changed\n")
+    assert digest() != before
