@@ -1,4 +1,4 @@
-"""The composition root. `gunicorn app:app` serves the web part; `python app.py` runs the whole portal on one machine."""
+"""The composition root. `python -m front` serves the web part; `python app.py` runs the whole portal on one machine."""
 
 import argparse
 import os
@@ -13,8 +13,6 @@ from supervisor.checks import CannotStart, address_of, hold
 from supervisor.children import Part
 from supervisor.private import keep_private
 from supervisor.supervise import Parts, Service, supervise
-
-WEB_THREADS = 32  # most of a stranger's lookup is a wait that tells nothing (portal.even_answers)
 
 
 def __getattr__(name: str) -> Any:
@@ -72,8 +70,7 @@ def _demonstrate(plain: Config, lock: IO[str], photos: Path | None, stop: Event)
 
 def _web(config: Config) -> Service:
     host, port = address_of(config.base_url)
-    gunicorn = [sys.executable, "-m", "gunicorn", "app:app", "--bind", f"{host}:{port}"]
-    part = Part("web", [*gunicorn, "--threads", str(WEB_THREADS), "--log-level", "warning"])
+    part = Part("web", [sys.executable, "-m", "front", "--bind", f"{host}:{port}"])
     return Service(part, config.base_url, "DEMUR_BASE_URL", f"{config.base_url.rstrip('/')}/healthz")
 
 

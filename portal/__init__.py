@@ -66,8 +66,6 @@ def create_app(config: Config) -> Flask:
     configure()
     app = Portal("portal", root_path=str(ROOT))
     app.config.update(
-        MAX_CONTENT_LENGTH=config.max_upload_bytes + security.FORM_BYTES,
-        MAX_FORM_MEMORY_SIZE=security.FORM_BYTES,
         MAX_FORM_PARTS=security.FORM_PARTS,
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )

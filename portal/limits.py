@@ -11,22 +11,22 @@ import ipaddress
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, request
-from flask_limiter import Limiter
+from flask import Flask, current_app, g, request
+from flask_limiter import Limiter, RateLimitExceeded
 from flask_login import current_user
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config import Config
 from portal.api.tokens import bearer
-from portal.fingerprints import lookups_asked
 from portal.site import site
-from portal.uploads import LOOKUPS, sent_pictures
 from rights.tokens import Scope
 
 EXTENSION = "limiter"
+_CHARGE = "limiter.charge"
 # A broker that does not answer may cost one request this long; then the process counts for itself.
 _PATIENCE = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
 IPV6_NETWORK = 64
@@ -42,9 +42,9 @@ def changes_opt_outs(view: View) -> View:
 
 
 def init_app(app: Flask, config: Config) -> None:
-    """Wraps the views of ``LOOKUPS`` and those that change opt-outs, so it comes after them."""
+    """Wraps the views that change opt-outs, so it comes after them."""
     limiter = Limiter(
-        _client,
+        client,
         app=app,
         strategy="moving-window",
         storage_uri=_storage(config.broker),
@@ -54,13 +54,28 @@ def init_app(app: Flask, config: Config) -> None:
         key_prefix="demur",
     )
     app.extensions[EXTENSION] = limiter
-    looking = limiter.shared_limit(_rate, scope=LOOKUPS_TOGETHER, cost=_pictures)
+    app.extensions[_CHARGE] = limiter.shared_limit(_rate, scope=LOOKUPS_TOGETHER, cost=lambda: g.cost)(_charged)
     changing = limiter.shared_limit(config.changes_of_members, scope=CHANGES_TOGETHER)
     for endpoint, view in list(app.view_functions.items()):
-        if endpoint in LOOKUPS:
-            app.view_functions[endpoint] = looking(view)  # type: ignore[assignment]  # Flask-Limiter widens the type
-        elif getattr(view, _MARK, False):
-            app.view_functions[endpoint] = changing(view)  # type: ignore[assignment]
+        if getattr(view, _MARK, False):
+            app.view_functions[endpoint] = changing(view)  # type: ignore[assignment]  # Flask-Limiter widens the type
+
+
+def charge(lookups: int = 1) -> None:
+    """Counts lookups of this request's client. Raises RateLimitExceeded."""
+    g.cost = lookups
+    current_app.extensions[_CHARGE]()
+
+
+def count(lookups: int) -> None:
+    """The same of what has been done already: the client's next request is the one that is refused."""
+    for _ in range(lookups):
+        with suppress(RateLimitExceeded):
+            charge()
+
+
+def _charged() -> None:
+    """What Flask-Limiter wraps."""
 
 
 def retry_after() -> int:
@@ -89,7 +104,8 @@ def _storage(broker: str) -> str:
     return broker.replace("unix://", "redis+unix://", 1)
 
 
-def _client() -> str:
+def client() -> str:
+    """Who is counted: a member, a token, or an address under a keyed digest."""
     if current_user.is_authenticated:
         return f"member:{current_user.get_id()}"
     token = bearer(Scope.LOOKUP_READ)
@@ -103,9 +119,3 @@ def _rate() -> str:
     if is_stranger():
         return config.lookups_of_strangers
     return config.lookups_of_members if current_user.is_authenticated else config.lookups_of_tokens
-
-
-def _pictures() -> int:
-    """A form without scripts may bring several pictures, and each is a lookup; a fingerprint may ask about several, too."""
-    sent = request.get_data() if request.mimetype == "application/json" else request.form.get("fingerprint", "")
-    return lookups_asked(sent) if sent else max(1, len(sent_pictures()))

@@ -9,6 +9,7 @@ from demur.errors import DemurError
 from demur.exclusions.sources import DirectorySource
 from demur.tlog.files import LogFiles, LogMovedOn
 from demur.tlog.reader import CHECKPOINT_FILE, LogReader
+from portal.bodies import takes
 from portal.site import site
 from rights.log import add_cosignatures
 
@@ -29,9 +30,9 @@ def tile(name: str) -> Response:
 
 
 @blueprint.post("/cosignatures")
+@takes(MAX_NOTE_BYTES)
 def cosign() -> ResponseReturnValue:
     """Takes a checkpoint that a known witness cosigned; its signature is all that counts, so nobody needs to sign in."""
-    request.max_content_length = MAX_NOTE_BYTES
     verifier = site().keys.log_key()
     if verifier is None:
         raise NotFound

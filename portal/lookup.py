@@ -17,17 +17,18 @@ from demur.similarity.fingerprint import PictureError
 from demur.similarity.sandbox import SandboxBusy
 from models import Account
 from portal.auth.member import account
+from portal.bodies import takes
 from portal.database import db
 from portal.even_answers import wait_for_step
-from portal.fingerprints import BadFingerprint, parse_fingerprint
+from portal.fingerprints import MAX_FINGERPRINT_BYTES, BadFingerprint, parse_fingerprint
 from portal.selection import MOST_PICTURES, sign_picture
 from portal.site import site
-from portal.uploads import sent_pictures
+from portal.uploads import count_decoding, decoding_limit_s, sent_pictures
 from rights.lookup import LookupResult, look_up, stands
 from rights.optouts import Picture
 
 FORM_PICTURES = 10  # of a form without scripts; a script sends them one by one
-FORM_S = 10.0  # in which all of them are decoded, or the rest is left
+FORM_S = 10.0  # in which all of them are decoded, or the rest is left; each has its own time besides
 blueprint = Blueprint("lookup", __name__)
 
 
@@ -62,6 +63,7 @@ def form() -> ResponseReturnValue:
 
 
 @blueprint.post("/lookup")
+@takes(3 * MAX_FINGERPRINT_BYTES, picture=True)  # a fingerprint is percent-encoded in a form
 def search() -> ResponseReturnValue:
     """Without scripts a page about all pictures sent; with ``part`` in the form, one picture's part of that page."""
     began = time.perf_counter()  # the form was read to its end when its token was checked
@@ -116,5 +118,6 @@ def _answer(name: str, picture: Picture, member: Account | None) -> Answer:
 
 def read_picture(data: bytes, seconds: float | None = None) -> Picture:
     """The picture of an encoded file, decoded within ``seconds``. Raises PictureError, SandboxBusy, SandboxCannotStart."""
-    read = site().sandbox.read(data, seconds)
+    most = decoding_limit_s()
+    read = site().sandbox.read(data, most if seconds is None else min(seconds, most), took=count_decoding)
     return Picture(read.query, read.fingerprint.width, read.fingerprint.height, decoded=True)

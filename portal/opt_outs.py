@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 from models import Regime, RequestKind
 from portal.auth.going_on import goes_on_at
 from portal.auth.member import account
+from portal.bodies import SELECTION_BYTES, takes
 from portal.database import db
 from portal.filters import address, read_filter, write_filter
 from portal.formats import counted
@@ -76,6 +77,7 @@ def name_field(token: str) -> str:
 
 @blueprint.route("/opt-outs/check", methods=["GET", "POST"])
 @goes_on_at("opt_outs.check")
+@takes(SELECTION_BYTES)
 @login_required
 def check() -> ResponseReturnValue:
     """A form that was sent shows the page; so does the address alone, reloaded or restored, where it says what was chosen."""
@@ -98,6 +100,7 @@ def everything() -> ResponseReturnValue:
 
 @blueprint.post("/opt-outs")
 @goes_on_at("opt_outs.check")
+@takes(SELECTION_BYTES)
 @login_required
 @changes_opt_outs
 def file() -> ResponseReturnValue:

@@ -13,6 +13,7 @@ from models import TrainingRun
 from portal import pictures
 from portal.auth.going_on import goes_on_at
 from portal.auth.member import account
+from portal.bodies import SELECTION_BYTES, takes
 from portal.database import db
 from portal.filters import STATUSES, address, read_filter, write_filter
 from portal.formats import counted
@@ -63,6 +64,7 @@ def index() -> str:
 
 
 @blueprint.post("/selection")
+@takes(SELECTION_BYTES)
 @goes_on_at("photos.tick_photos")
 @login_required
 def tick_photos() -> ResponseReturnValue:
@@ -114,6 +116,7 @@ def check_put_back() -> ResponseReturnValue:
 
 
 @blueprint.post("/selection/put-back")
+@takes(SELECTION_BYTES)
 @login_required
 @changes_opt_outs
 def put_back_ticked() -> ResponseReturnValue:

@@ -8,17 +8,14 @@ from tempfile import NamedTemporaryFile
 from typing import IO, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, Response, current_app, request
 
-from config import MEGABYTE, Config
-from portal.fingerprints import MAX_FINGERPRINT_BYTES
+from config import Config
+from portal.bodies import body_of
+from portal.bounds import most_bytes
 from portal.sessions import is_members
 
-SPOOLED = frozenset({"api.record_training_run"})  # machines' uploads of up to gigabytes; no member's picture
-FORM_BYTES = 4 * MEGABYTE  # room for a form's fields: twice what `selection.MOST_PICTURES` looked-up pictures were found by
 FORM_PARTS = 10_000  # fields of a multipart form: more than a page has boxes; each costs its parser some 2 kB and 30 µs
-# Read and parsed as a whole, which takes several times as much memory.
-_MOST_BYTES = {"application/x-www-form-urlencoded": FORM_BYTES, "application/json": MAX_FINGERPRINT_BYTES}
 
 
 class PortalRequest(Request):
@@ -27,7 +24,7 @@ class PortalRequest(Request):
     def _get_file_stream(
         self, total_content_length: int | None, content_type: str | None, filename: str | None = None, content_length: int | None = None
     ) -> IO[bytes]:
-        return cast(IO[bytes], NamedTemporaryFile("rb+")) if self.endpoint in SPOOLED else BytesIO()
+        return cast(IO[bytes], NamedTemporaryFile("rb+")) if body_of(current_app, self.endpoint).spooled else BytesIO()
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -36,8 +33,8 @@ def init_app(app: Flask, config: Config) -> None:
 
     @app.before_request
     def bound_body() -> None:
-        if request.mimetype in _MOST_BYTES:
-            request.max_content_length = _MOST_BYTES[request.mimetype]
+        request.max_content_length = most_bytes(app, config)
+        request.max_form_memory_size = body_of(app, request.endpoint).most
 
     @app.after_request
     def protect(response: Response) -> Response:

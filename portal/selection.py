@@ -19,7 +19,7 @@ from rights.ticks import mark, tick, ticked
 from rights.variants import UnknownLayout, pack, unpack
 
 PICTURE_LIFETIME_S = 24 * 3600
-MOST_PICTURES = 200  # that were looked up, in one request: 11 kB each, of which a form may hold `security.FORM_BYTES`
+MOST_PICTURES = 200  # that were looked up, in one request: 11 kB each, of which a form may hold `bodies.SELECTION_BYTES`
 _FACTS = struct.Struct(">32sII?")  # SHA-256, size, whether we decoded the file
 
 

@@ -19,6 +19,7 @@ from demur.errors import DemurError
 from demur.signing import BadKey
 from demur.trust import Role, Trust
 from demur.verifying import BundleLimits, Document, Finding, summarise, unpacked, verify_documents
+from portal.bodies import takes
 from portal.receipts import find_receipt
 from portal.site import now, site
 
@@ -69,10 +70,10 @@ def page() -> str:
 
 
 @blueprint.post("/verify")
+@takes(MOST_BYTES)
 def check() -> ResponseReturnValue:
     """For browsers that cannot check signatures, or run no scripts."""
     _refuse_other_sites()
-    request.max_content_length = MOST_BYTES
     try:
         keys, receipt = KeysGiven.of_form(), request.form.get("receipt", "")
         files = [file for file in request.files.getlist("file") if file.filename]

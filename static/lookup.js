@@ -151,12 +151,11 @@ async function compareOne(doing, item, signal) {
 
 async function upload(doing, signal) {
   doing.hashed = doing.asked.length;
-  const uploads = doing.asked.filter((item) => item.byUpload);
-  await inLanes(uploads, async (item) => {
+  for (const item of doing.asked.filter((item) => item.byUpload)) { // one at a time: a client has one turn
     if (item.file.size > megabytes * 1e6) fail(item, `This file is too large to upload: at most ${megabytes} MB.`, "refused");
     else await question(item, { picture: item.file }, signal);
     progress(doing, { answered: doing.answered + 1 });
-  });
+  }
 }
 
 /** Takes one after the other from `source`, so that at most `LANES` are under way. */

@@ -108,6 +108,13 @@ def _told(picture: Picture) -> bytes:
     return json.dumps(asdict(picture), default=bytes.hex).encode()
 
 
+Took = Callable[[float], None]
+
+
+def _nobody(_seconds: float) -> None:
+    """Nobody counts the seconds."""
+
+
 class Sandbox:
     """At most `processes` at once, started when first needed and kept. Usable by many threads, and after a fork.
 
@@ -146,12 +153,14 @@ class Sandbox:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def read(self, data: bytes, timeout: float | None = None) -> Picture:
+    def read(self, data: bytes, timeout: float | None = None, took: Took = _nobody) -> Picture:
         """The picture in `data`, of a sandbox made for `DESCRIBED` or `FINGERPRINTED`. Raises as `ask`."""
-        return _picture(self.ask(data, timeout), hashlib.sha256(data).hexdigest())
+        return _picture(self.ask(data, timeout, took), hashlib.sha256(data).hexdigest())
 
-    def ask(self, data: bytes, timeout: float | None = None) -> bytes:
+    def ask(self, data: bytes, timeout: float | None = None, took: Took = _nobody) -> bytes:
         """What `work` answers of the picture in `data`, within `timeout` seconds. Believe no byte of it.
+
+        `took` is called with the seconds that a process worked on it, also where that failed.
 
         Raises:
             NotAPicture, UnsupportedFormat, PictureTooLarge, PictureTruncated, DecodingTimedOut, DecoderCrashed: each a `PictureError`.
@@ -160,7 +169,12 @@ class Sandbox:
         with self._turn():
             process = self._taken()
             try:
-                kind, answer = process.ask(data, self._timeout if timeout is None else timeout)
+                process.await_ready()
+                began = time.monotonic()
+                try:
+                    kind, answer = process.ask(data, self._timeout if timeout is None else timeout)
+                finally:
+                    took(time.monotonic() - began)
             except BaseException:
                 self._replace(process)
                 raise
@@ -245,7 +259,6 @@ class _Process:
         Raises:
             DecodingTimedOut, DecoderCrashed, SandboxCannotStart.
         """
-        self._await_ready()
         self.asked += 1
         try:
             with self._killed_after(timeout):
@@ -257,7 +270,7 @@ class _Process:
             raise DecoderCrashed(_CRASHED) from error
         return kind.decode("ascii", "replace"), text
 
-    def _await_ready(self) -> None:
+    def await_ready(self) -> None:
         if self._ready:
             return
         try:

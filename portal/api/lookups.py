@@ -15,9 +15,10 @@ from demur.similarity.fingerprint import PictureError
 from models import Account
 from portal.api.tokens import require
 from portal.auth.member import account
+from portal.bodies import takes
 from portal.database import db
 from portal.even_answers import evenly, wait_for_step
-from portal.fingerprints import BadFingerprint, parse_fingerprint
+from portal.fingerprints import MAX_FINGERPRINT_BYTES, BadFingerprint, parse_fingerprint
 from portal.lookup import read_picture
 from portal.site import site
 from portal.uploads import sent_pictures
@@ -30,6 +31,7 @@ def add_routes(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/lookups", "look_up", look_up_picture, methods=["POST"])
 
 
+@takes(MAX_FINGERPRINT_BYTES, picture=True)
 def look_up_picture() -> tuple[Response, int]:
     _receive()  # all of it, before the clock starts (portal.even_answers)
     began = time.perf_counter()

@@ -9,6 +9,7 @@ from werkzeug.exceptions import BadRequest
 
 from demur.errors import DemurError
 from portal.api.tokens import require
+from portal.bodies import takes
 from portal.database import db
 from portal.site import now, site
 from rights.runs import record_run
@@ -22,15 +23,15 @@ def add_routes(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/training-runs", "record_training_run", record_training_run, methods=["POST"])
 
 
+@takes(MAX_BYTES, scope=Scope.RUNS_WRITE, spooled=True)
 def record_training_run() -> tuple[Response, int]:
     """Multipart with ``record`` (DSSE envelope) and ``consumed`` (docs/formats/run-record.md). The same record twice changes nothing."""
     require(Scope.RUNS_WRITE)
-    request.max_content_length = MAX_BYTES
     if "record" not in request.files or "consumed" not in request.files:
         raise BadRequest("the form needs the files record and consumed")
     with closing(request.files["record"]) as record, closing(request.files["consumed"]) as consumed:
         consumed.stream.flush()
-        path = Path(consumed.stream.name)  # a named temporary file, see portal.security.SPOOLED
+        path = Path(consumed.stream.name)  # a named temporary file, see portal.security
         try:
             run = record_run(db(), site().runs, record.read(), path, keys=site().keys.run_signers(), now=now())
         except DemurError as refused:

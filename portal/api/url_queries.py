@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from portal.api.tokens import require_key
+from portal.bodies import takes
 from portal.database import db
 from rights.listed_urls import listed_urls
 from rights.tokens import Scope
@@ -21,6 +22,7 @@ blueprint = Blueprint("api_v2", __name__, url_prefix="/api/v2")
 
 
 @blueprint.post("/query/urls/", strict_slashes=False)
+@takes(MAX_BYTES)
 def query_urls() -> Response:
     require_key(key_of(request.headers.get("Authorization", "")), Scope.LIST_READ)
     urls = _asked()
@@ -45,7 +47,6 @@ def lines_of(text: str) -> list[str]:
 
 def _asked() -> list[str]:
     """Raises RequestEntityTooLarge, BadRequest."""
-    request.max_content_length = MAX_BYTES
     too_much = f"ask for at most {MAX_URLS:,} addresses in {MAX_BYTES:,} bytes at a time"
     try:
         urls = lines_of(request.get_data().decode())

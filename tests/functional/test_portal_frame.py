@@ -13,7 +13,6 @@ from werkzeug.routing import Map, Rule
 
 from models import Account, Outbox
 from portal.database import READING_POSTS, WRITING_GETS, db
-from portal.security import SPOOLED
 from portal.uids import UidConverter
 from tests.support.portals import ADA, MANIFEST, TestedPortal, now
 
@@ -89,7 +88,7 @@ def test_a_fault_is_a_page_and_undoes_what_was_written(portal: TestedPortal):
 
 
 def test_the_exceptions_from_reading_and_writing_are_endpoints_that_exist(portal: TestedPortal):
-    assert portal.app.view_functions.keys() >= READING_POSTS | WRITING_GETS | SPOOLED
+    assert portal.app.view_functions.keys() >= READING_POSTS | WRITING_GETS
 
 
 @pytest.mark.parametrize("uid", ["plain-7", "with/slash", "https://example.org/a?b=c#d", "ü", "..", "~tilde", "a b", "x/thumbnail"])

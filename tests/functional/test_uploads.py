@@ -21,14 +21,14 @@ from werkzeug.test import TestResponse, encode_multipart
 from demur.similarity.fingerprint import PictureError
 from demur.similarity.sandbox import DecodingTimedOut, Sandbox, SandboxBusy
 from portal import lookup
+from portal.bodies import SELECTION_BYTES
 from portal.even_answers import STEP_S
 from portal.fingerprints import MAX_FINGERPRINT_BYTES
-from portal.security import FORM_BYTES
 from portal.selection import MOST_PICTURES
-from portal.uploads import TURNS
+from portal.uploads import STRANGERS_TURNS, TURNS
 from tests.support.lookups import fingerprint_of
 from tests.support.pictures import jpeg, photo_bytes, textured_picture
-from tests.support.portals import ADA, TestedPortal, Visitor, serving
+from tests.support.portals import ADA, TestedPortal, Visitor, at, serving
 from tests.support.waiting import wait_until
 
 LOOKUPS = "/api/v1/lookups"
@@ -43,33 +43,39 @@ def served(portal: TestedPortal) -> Iterator[str]:
         yield portal.config.base_url
 
 
-def begin_upload(address: str) -> socket.socket:
+def begin_upload(address: str, client: str = "127.0.0.1") -> socket.socket:
     """A large upload whose body is on its way for as long as the socket is open."""
     parts = urlsplit(address)
-    caller = socket.create_connection((parts.hostname, parts.port))
+    caller = socket.create_connection((parts.hostname, parts.port), source_address=(client, 0))
     head = [f"POST {LOOKUPS} HTTP/1.1", f"Host: {parts.netloc}", "Content-Type: multipart/form-data; boundary=x", "Content-Length: 1000000"]
     caller.sendall("\r\n".join([*head, "", "--x"]).encode())
     return caller
 
 
-def upload(address: str, picture: bytes) -> int:
-    return requests.post(address + LOOKUPS, files={"picture": ("picture.jpg", picture)}, timeout=30).status_code
+def upload(address: str, picture: bytes, client: str = "127.0.0.1") -> int:
+    with at(client) as session:
+        return session.post(address + LOOKUPS, files={"picture": ("picture.jpg", picture)}, timeout=30).status_code
 
 
-def test_beyond_a_few_uploads_others_are_refused_at_once_and_fingerprints_answered(served: str):
+def test_a_client_brings_one_picture_at_a_time_and_others_theirs(served: str):
     small = photo_bytes("ada", 0)
     assert upload(served, small) == 200
-    with ExitStack() as slow:
-        answers = []
-        while 503 not in answers and len(answers) < 3 * TURNS:  # a slow one may come too late for a turn, as these take one as well
-            slow.enter_context(begin_upload(served))
-            answers.append(upload(served, small))
-        assert answers[-1] == 503
-        assert len(answers) >= TURNS
+    with begin_upload(served):
+        wait_until("its turn is taken", lambda: upload(served, small) == 503)
         assert upload(served, LARGE) == 503
+        assert upload(served, small, "127.0.0.2") == 200
         assert requests.post(served + LOOKUPS, json=fingerprint_of(small), timeout=30).json() == {"found": True}
         assert requests.get(served + "/healthz", timeout=30).ok
-    wait_until("turns are free", lambda: upload(served, small) == 200)
+    wait_until("its turn is free", lambda: upload(served, small) == 200)
+
+
+def test_strangers_leave_the_last_turn_to_members(served: str, portal: TestedPortal):
+    small = photo_bytes("ada", 0)
+    with ExitStack() as slow:
+        for number in range(STRANGERS_TURNS):
+            slow.enter_context(begin_upload(served, f"127.0.0.{number + 2}"))
+        wait_until("strangers' turns are taken", lambda: upload(served, small, "127.0.0.9") == 503)
+        assert look_up(portal.member(ADA), small, part="1").status_code == 200
 
 
 def test_a_turn_ends_with_its_request(portal: TestedPortal):
@@ -149,7 +155,7 @@ def test_a_deep_fingerprint_is_refused_by_the_api(portal: TestedPortal):
 def test_a_form_without_files_is_bounded(portal: TestedPortal):
     visitor = portal.member(ADA)
     visitor.get("/photos")
-    answer = visitor.post("/opt-outs/check", {"uid": "x" * FORM_BYTES})
+    answer = visitor.post("/opt-outs/check", {"uid": "x" * SELECTION_BYTES})
     assert answer.status_code == 413
     assert f"up to {MOST_PICTURES} pictures" in answer.text
     assert "That picture is too large" not in answer.text

@@ -1,4 +1,4 @@
-"""As in production: `gunicorn app:app`, a relay and a worker, each started by itself, and a trainer that pulls the list over HTTP."""
+"""As in production: `python -m front`, a relay and a worker, each started by itself, and a trainer that pulls the list over HTTP."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ def test_web_and_workers_run_separately(tmp_path: Path, database_url: str, broke
     deleted = uids_of("owner3")[1]
     with workshop(tmp_path, database_url, broker) as shop:
         shop.environment |= {"DEMUR_BASE_URL": f"http://{address}", "DEMUR_WEBHOOK_SECRET": SECRET}
-        web = subprocess.Popen([sys.executable, "-m", "gunicorn", "app:app", "--bind", address], cwd=ROOT, env=shop.environment)
+        web = subprocess.Popen([sys.executable, "-m", "front", "--bind", address], cwd=ROOT, env=shop.environment)
         try:
             for part in ("relay", "list-1"):
                 shop.start(part)

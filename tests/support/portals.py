@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
+from requests.adapters import HTTPAdapter
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import Cookie, TestResponse
 
@@ -257,6 +258,22 @@ def serving(app: Flask, port: int) -> Iterator[None]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _From(HTTPAdapter):
+    def __init__(self, address: str) -> None:
+        self._address = address
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options, source_address=(self._address, 0))
+
+
+def at(address: str) -> requests.Session:
+    """A client of its own: its requests come from another address of this machine (127.0.0.2 and so on)."""
+    session = requests.Session()
+    session.mount("http://", _From(address))
+    return session
 
 
 def free_port() -> int:
