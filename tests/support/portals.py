@@ -202,6 +202,7 @@ def portal_for_tests(
         "oidc_client_secret": "a secret of the tests",
         **settings,
     }
+    settings.setdefault("lookups_of_strangers", "10000 per minute")  # all that these tests ask comes from one address
     config = Config(
         data_dir=data_dir,
         database_url=database_url,
