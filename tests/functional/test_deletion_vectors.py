@@ -219,7 +219,8 @@ def test_a_job_killed_between_files_leaves_the_old_vectors_or_the_new_and_is_don
     opt_out(portal, ADA, "ada-1")
     config = portal.config
     variables = {"DEMUR_DATA_DIR": str(config.data_dir), "DEMUR_DATABASE_URL": config.database_url, "PYTHONPATH": str(ROOT)}
-    versions, point = [1], 0
+    first = opened(portal).head.list.version
+    versions, point = [first], 0
     file(portal, ADA, "ada-2")
     while True:
         point += 1
@@ -227,13 +228,13 @@ def test_a_job_killed_between_files_leaves_the_old_vectors_or_the_new_and_is_don
         vectors = opened(portal)
         versions.append(vectors.head.list.version)
         assert deleted(vectors) >= {"ada/ada-1.jpg"}
-        assert ("ada/ada-2.jpg" in deleted(vectors)) == (versions[-1] == 2)
+        assert ("ada/ada-2.jpg" in deleted(vectors)) == (versions[-1] > first)
         if ended.returncode == 0:
             break
         assert ended.returncode == -signal.SIGKILL
         come_due_again(portal)
     assert versions == sorted(versions)
-    assert (versions[1], versions[-1]) == (1, 2)
+    assert versions[1] == first < versions[-1]
     assert point > 3
     opt_out(portal, ADA, "ada-3")
     assert deleted(opened(portal)) == excluded(portal)

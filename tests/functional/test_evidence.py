@@ -65,7 +65,7 @@ def test_a_photos_bundle_verifies_offline_and_holds_every_kind_of_proof(ada: Vis
     bundle = ada.get("/photos/ada-1/evidence.zip")
     assert bundle.mimetype == "application/zip"
     kinds = {name.split("/")[0] for name in names(bundle.data)}
-    assert kinds == {"README.txt", "keys.txt", "receipts", "exclusion-list", "runs"}
+    assert kinds == {"README.txt", "keys.txt", "photos.json", "receipts", "exclusion-list", "runs"}
     findings = verify(tmp_path, portal, bundle.data)
     assert not [finding for finding in findings if finding["answer"] != "holds"]
     proved = " ".join(finding["proves"] for finding in findings)

@@ -10,6 +10,7 @@ from models import Manifest, ManifestState, Outbox
 from rights.catalogues import Catalogues
 from rights.imports import PROPAGATE_MANIFEST, SILENT_AFTER, ManifestNameTaken, import_and_register
 from rights.outbox import UPDATE_VECTORS
+from rights.thumbnails import MAKE_THUMBNAILS
 from tests.factories import NOW, make_manifest
 
 
@@ -30,7 +31,11 @@ def test_an_imported_manifest_is_registered_and_promises_its_propagation_and_vec
         assert (row.state, row.rows, row.digest) == (ManifestState.REGISTERED, 23, report.digest)
         assert row.rejected == {"not_public": 2}
         promised = {row.topic: row.payload for row in session.scalars(select(Outbox))}
-        assert promised == {PROPAGATE_MANIFEST: {"manifest_id": manifest.id}, UPDATE_VECTORS: {}}
+        assert promised == {
+            PROPAGATE_MANIFEST: {"manifest_id": manifest.id},
+            UPDATE_VECTORS: {},
+            MAKE_THUMBNAILS: {"manifest_id": manifest.id, "start": 0},
+        }
 
 
 def test_a_name_is_taken_once(sessions: sessionmaker[Session], tmp_path: Path, photos_dir: Path):
