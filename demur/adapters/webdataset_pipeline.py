@@ -1,7 +1,9 @@
-"""A predicate for `.select(...)` of a `webdataset` pipeline."""
+"""A stage for `.compose(...)`, and a predicate for `.select(...)`, of a `webdataset` pipeline."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress, islice
+from typing import Any, Self
 
 from demur.adapters.judging import tell
 from demur.errors import DemurError
@@ -13,6 +15,8 @@ from demur.manifests.pictures import is_picture
 from demur.manifests.sources.records import BadRecord, Record
 from demur.manifests.sources.webdataset import json_fields
 
+_TOGETHER = 64  # samples, pictures and all
+
 
 class NotASample(DemurError, TypeError):
     """What came down the pipeline is no sample of a tar any more."""
@@ -22,9 +26,9 @@ class NotExcluded:
     """Says whether a sample may be used: by its key, by what its .json member says, by the digest of each
     of its pictures and by how they look.
 
-    It stands right after the tars are read: `WebDataset(urls).select(NotExcluded(exclusions)).decode("pil").to_tuple(…)`. After
-    `decode`, pictures are no bytes any more and cannot be compared with the list's digests and hashes; this is told once. Travels to the
-    workers of a loader. `report` counts what this process has seen.
+    It stands right after the tars are read: `WebDataset(urls).compose(NotExcluded(exclusions).kept).decode("pil").to_tuple(…)`, or, one by
+    one and more slowly, `.select(NotExcluded(exclusions))`. After `decode`, pictures are no bytes any more and cannot be compared with the
+    list's digests and hashes; this is told once. Travels to the workers of a loader. `report` counts what this process has seen.
 
     `allow_unreadable`: how many samples each process may leave out because they cannot be compared with the list.
 
@@ -36,22 +40,44 @@ class NotExcluded:
         self._exclusions = exclusions
 
     def __call__(self, sample: Mapping[str, Any]) -> bool:
-        if not isinstance(sample, Mapping) or "__key__" not in sample:
+        return self._kept([sample])[0]
+
+    def kept(self, samples: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """The samples that may be used, in their order; judged by the batch, which costs a small part of one by one. Raises as above."""
+        coming = iter(samples)
+        while batch := list(islice(coming, _TOGETHER)):
+            yield from compress(batch, self._kept(batch))
+
+    def _kept(self, samples: Sequence[Mapping[str, Any]]) -> list[bool]:
+        if any(not isinstance(sample, Mapping) or "__key__" not in sample for sample in samples):
             raise NotASample("samples can be told apart by the exclusion list only before to_tuple, batched and the like")
         first = self.report.rows == 0
-        keep = bool(self.report.add(self._judge(sample))[0].as_py())
+        keep: list[bool] = self.report.add(self._judge([_Told.of(sample) for sample in samples])).to_pylist()
         self.report.refuse_unreadable(more_to_come=True)
         if first:
-            tell(self.report.not_applied, self._exclusions, "the first sample of the pipeline")
+            tell(self.report.not_applied, self._exclusions, "the first samples of the pipeline")
         return keep
 
-    def _judge(self, sample: Mapping[str, Any]) -> Judgement:
+    def _judge(self, samples: "Sequence[_Told]") -> Judgement:
+        written = judge_told([each.names for each in samples], [each.said for each in samples], self._exclusions, "the samples")
+        pictures = [each.pictures for each in samples]
+        return judge_seen(written, pictures, self._exclusions, self.report) if any(pictures) else written
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a sample is judged by."""
+
+    names: list[Record]
+    said: list[Record]
+    pictures: list[bytes]
+
+    @classmethod
+    def of(cls, sample: Mapping[str, Any]) -> Self:
         key = str(sample["__key__"])
         held = {name: bytes(data) for name, data in sample.items() if isinstance(data, bytes | bytearray | memoryview)}
         pictures = {name: data for name, data in held.items() if is_picture(f".{name}", data)}
-        names = sample_names(key, [f"{key}.{name}" for name in pictures])
-        written = judge_told([names], [_said(key, sample, held)], self._exclusions, "the sample")
-        return judge_seen(written, [list(pictures.values())], self._exclusions, self.report) if pictures else written
+        return cls(sample_names(key, [f"{key}.{name}" for name in pictures]), _said(key, sample, held), list(pictures.values()))
 
 
 def _said(key: str, sample: Mapping[str, Any], held: Mapping[str, bytes]) -> list[Record]:

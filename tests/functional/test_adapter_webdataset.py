@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from demur.adapters.judging import KindsNotApplied
 from demur.adapters.webdataset_pipeline import NotASample, NotExcluded
 from demur.exclusions import ExclusionList, KeyKind
-from demur.filtering import UnreadableManifest
+from demur.filtering import UnreadableManifest, UnreadableRows
 from tests.support.training_sets import BY, KEPT, exclusion_list, tar_samples, write_tar
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
@@ -50,6 +50,23 @@ def test_every_kind_of_key_excludes(tar: Path, exclusions: ExclusionList) -> Non
     assert keys(pipeline(tar).select(keep)) == KEPT
     assert keep.report.dropped == dict.fromkeys(BY.values(), 1)
     assert (keep.report.rows, keep.report.kept, keep.report.not_applied) == (8, 3, [])
+
+
+@pytest.mark.filterwarnings("error::demur.adapters.judging.KindsNotApplied")
+def test_samples_judged_by_the_batch_are_those_judged_one_by_one(tmp_path: Path, exclusions: ExclusionList) -> None:
+    tar = write_tar(tmp_path / "many.tar", {f"{folder}/{key}": members for folder in range(20) for key, members in tar_samples().items()})
+    one_by_one, by_the_batch = NotExcluded(exclusions), NotExcluded(exclusions)
+    expected = keys(pipeline(tar).select(one_by_one))
+    assert keys(pipeline(tar).compose(by_the_batch.kept)) == expected
+    assert by_the_batch.report == one_by_one.report
+
+
+def test_a_sample_that_cannot_be_compared_stops_the_pipeline_unless_it_is_allowed(exclusions: ExclusionList) -> None:
+    samples = [{"__key__": "a", "json": b'{"sha256": "d41d8cd98f00b204e9800998ecf8427e"}'}, {"__key__": "b", "json": b"{}"}]
+    with pytest.raises(UnreadableRows, match="an MD5 digest: 1"):
+        list(NotExcluded(exclusions, allow_unreadable=0).kept(samples))
+    with pytest.warns(KindsNotApplied):
+        assert [sample["__key__"] for sample in NotExcluded(exclusions, allow_unreadable=1).kept(samples)] == ["b"]
 
 
 def test_what_is_kept_goes_on_unchanged(tar: Path, exclusions: ExclusionList) -> None:
