@@ -9,10 +9,11 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.dev import ConsoleRenderer
@@ -30,7 +31,7 @@ def configure() -> None:
         return
     structlog.configure(
         processors=[add_log_level, TimeStamper(fmt="iso", utc=True), _fault, ConsoleRenderer() if sys.stderr.isatty() else JSONRenderer()],
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(cast(TextIO, _Forgiving())),
     )
 
 
@@ -39,6 +40,18 @@ def configure_libraries() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Lines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class _Forgiving:
+    """Standard error, where a line that cannot be written is lost: a full disk must not fail the work that is logged."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def fault_of(error: BaseException) -> list[str]:

@@ -1,8 +1,11 @@
 """A supervised child process: started, started again with growing pauses when it dies, and ended with all it started."""
 
+import os
+import shutil
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +16,7 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 STEADY_AFTER_S = 60.0  # a child that ran this long starts again with the first pause
 GRACE_S = 10.0
+LOG_BYTES = 20_000_000  # of each child, and as much of its log before
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class Child:
 
     def tend(self) -> Death | None:
         """Looks after the child; call it often. Starts it again when its pause is over; tells once of each death."""
+        self._rotate()
         if self._process is None:
             if self._start_at is not None and time.monotonic() >= self._start_at:
                 self.start()
@@ -91,6 +96,14 @@ class Child:
         self._start_at = None
         if self._process is not None:
             self._clear(grace_s)
+
+    def _rotate(self) -> None:
+        """Beyond `LOG_BYTES` the log begins again, and the one before is beside it. The child appends, so it goes on at the beginning."""
+        if self.part.once or not self.log.exists() or self.log.stat().st_size <= LOG_BYTES:
+            return
+        with suppress(OSError):  # a full disk keeps no old log
+            shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+        os.truncate(self.log, 0)
 
     def _bury(self, exit_code: int) -> Death | None:
         steady = time.monotonic() - self._started_at >= STEADY_AFTER_S

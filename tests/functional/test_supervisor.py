@@ -17,7 +17,7 @@ from rights.signing_keys import make_keys
 from supervisor import sessions
 from supervisor.broker import SOCKET_NAME, BrokerSocketTooLong, broker_command
 from supervisor.checks import AlreadyRunning, DataDirUnwritable, PortInUse, hold, require_free
-from supervisor.children import Child, Part
+from supervisor.children import LOG_BYTES, Child, Part
 from supervisor.orphans import OrphanWatch
 from tests.support.waiting import wait_until
 
@@ -69,6 +69,18 @@ def test_a_part_that_runs_once_is_left_alone_when_it_succeeded_and_its_lines_are
     assert child.news() == []
 
 
+def test_a_log_that_grew_large_begins_again_and_the_one_before_is_kept(tmp_path: Path, orphans: OrphanWatch) -> None:
+    child = Child(Part("talker", [sys.executable, "-uc", f"print('x' * {LOG_BYTES}); import time; time.sleep(60)"]), tmp_path, orphans)
+    child.start()
+    try:
+        wait_until("it has said much", lambda: child.log.stat().st_size > LOG_BYTES)
+        child.tend()
+        assert child.log.stat().st_size == 0
+        assert (tmp_path / "talker.log.1").stat().st_size == LOG_BYTES + 1
+    finally:
+        child.end(grace_s=1)
+
+
 def test_ending_a_child_ends_what_it_started_even_if_that_ignores_sigterm(tmp_path: Path, orphans: OrphanWatch) -> None:
     child = Child(Part("worker", python(PARENT)), tmp_path, orphans)
     child.start()
@@ -85,7 +97,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
         import time
         from pathlib import Path
         from supervisor.checks import hold
-        from supervisor.children import Child, Part
+        from supervisor.children import LOG_BYTES, Child, Part
         from supervisor.orphans import OrphanWatch
         lock = hold(Path({str(tmp_path)!r}))
         child = Child(Part("worker", {python("import subprocess, sys, time; subprocess.Popen(['sleep', '600']); time.sleep(600)")!r}),
