@@ -16,7 +16,7 @@ from portal.address import OtherHost
 from portal.auth.going_on import keep_form
 from portal.auth.refusals import ProviderUnreachable, SignInRefused
 from portal.form_tokens import FormTokenRefused
-from portal.limits import CHANGES_TOGETHER, is_stranger, retry_after
+from portal.limits import CHANGES_TOGETHER, WORK_TOGETHER, is_stranger, retry_after
 from portal.receipts import NotYetInTheLog
 from portal.selection import MOST_PICTURES, TooManyChosen
 from portal.sessions import current_session
@@ -108,6 +108,7 @@ BY_ERROR: dict[type[Exception], Problem] = {
     KeyOfAnotherRole: BAD_KEY,
     TooManyChecks: BUSY_READING,
 }
+TOO_MUCH_WORK = Problem(429, "That was a lot of checking", "Please wait a moment before the next one.", again=True)
 TOO_MANY_CHANGES = Problem(
     429,
     "That was a lot of changes",
@@ -149,8 +150,8 @@ def _named(error: Exception) -> ResponseReturnValue:
 
 
 def _rate_limited(error: RateLimitExceeded) -> Response:
-    problem = TOO_MANY_CHANGES if error.limit.scope == CHANGES_TOGETHER else BY_STATUS[429]
-    if is_stranger():
+    problem = {CHANGES_TOGETHER: TOO_MANY_CHANGES, WORK_TOGETHER: TOO_MUCH_WORK}.get(str(error.limit.scope), BY_STATUS[429])
+    if is_stranger() and problem is BY_STATUS[429]:
         problem = replace(problem, text=f"{problem.text} Signed in, you can look up many more.")
     response = show(problem, f"at most {error.limit.limit} from one client")
     response.headers["Retry-After"] = str(retry_after())

@@ -11,6 +11,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from demur.trust import Role
 from portal.auth.member import account
 from portal.database import db
+from portal.limits import heavy_work
 from portal.log import log_reader
 from portal.site import site
 from rights.evidence import Archive, File, gather_evidence, run_sums
@@ -28,6 +29,7 @@ def page() -> str:
 
 @blueprint.get("/evidence/bundle.zip")
 @login_required
+@heavy_work
 def bundle() -> Response:
     """Everything about all photos of the person."""
     return _zipped(gather_evidence(db(), _archive(), account().owners).files(), "evidence.zip")
@@ -35,6 +37,7 @@ def bundle() -> Response:
 
 @blueprint.get("/photos/<uid:uid>/evidence.zip")
 @login_required
+@heavy_work
 def of_photo(uid: str) -> Response:
     return _zipped(gather_evidence(db(), _archive(), account().owners, uid).files(), "photo-evidence.zip")
 

@@ -32,7 +32,16 @@ _PATIENCE = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(No
 IPV6_NETWORK = 64
 LOOKUPS_TOGETHER, CHANGES_TOGETHER = "lookups", "changes"  # what is counted together
 _MARK = "changes_opt_outs"
+WORK_TOGETHER = "work"
+_WORK = "heavy_work"
+WORK_RATE = "30 per minute; 300 per hour"  # files sent to be checked, bundles of evidence made: each takes the processor for a while
 View = TypeVar("View", bound=Callable[..., Any])
+
+
+def heavy_work(view: View) -> View:
+    """Declares that a view works for a while for whoever asks, so their number has a limit for each client."""
+    setattr(view, _WORK, True)
+    return view
 
 
 def changes_opt_outs(view: View) -> View:
@@ -55,10 +64,13 @@ def init_app(app: Flask, config: Config) -> None:
     )
     app.extensions[EXTENSION] = limiter
     app.extensions[_CHARGE] = limiter.shared_limit(_rate, scope=LOOKUPS_TOGETHER, cost=lambda: g.cost)(_charged)
+    working = limiter.shared_limit(WORK_RATE, scope=WORK_TOGETHER)
     changing = limiter.shared_limit(config.changes_of_members, scope=CHANGES_TOGETHER)
     for endpoint, view in list(app.view_functions.items()):
         if getattr(view, _MARK, False):
             app.view_functions[endpoint] = changing(view)  # type: ignore[assignment]  # Flask-Limiter widens the type
+        elif getattr(view, _WORK, False):
+            app.view_functions[endpoint] = working(view)  # type: ignore[assignment]
 
 
 def charge(lookups: int = 1) -> None:

@@ -20,6 +20,7 @@ from demur.signing import BadKey
 from demur.trust import Role, Trust
 from demur.verifying import BundleLimits, Document, Finding, summarise, unpacked, verify_documents
 from portal.bodies import takes
+from portal.limits import heavy_work
 from portal.receipts import find_receipt
 from portal.site import now, site
 
@@ -71,6 +72,7 @@ def page() -> str:
 
 @blueprint.post("/verify")
 @takes(MOST_BYTES)
+@heavy_work
 def check() -> ResponseReturnValue:
     """For browsers that cannot check signatures, or run no scripts."""
     _refuse_other_sites()

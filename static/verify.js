@@ -26,20 +26,21 @@ let turn = 0;
 
 // --- checking ---
 
-async function check() {
+/** `quietly`: where the person goes on typing elsewhere, and must not lose the focus. */
+async function check({ quietly = false } = {}) {
   const mine = ++turn;
   section.hidden = true;
   complain("");
-  if (!documents.length) return complain("Choose a file first.");
+  if (!documents.length) return complain("Choose a file first.", quietly);
   said.textContent = "Checking…";
   try {
     const [trust, own] = [await trustOf(({ value }) => value), await trustOf(({ dataset }) => dataset.own)];
-    if (trust.isEmpty) return complain("Give at least one key that you trust: without one, nothing can be checked.");
+    if (trust.isEmpty) return complain("Give at least one key that you trust: without one, nothing can be checked.", quietly);
     const files = await Promise.all(documents.map(filesOf));
     const findings = await verifyDocuments(files.flat(), trust);
-    if (mine === turn) show(findings, trust.inWords(own));
+    if (mine === turn) show(findings, trust.inWords(own), quietly);
   } catch (error) {
-    if (mine === turn) complain(sentenceOf(error));
+    if (mine === turn) complain(sentenceOf(error), quietly);
     if (!(error instanceof Refused)) throw error;
   }
 }
@@ -100,7 +101,7 @@ async function titleOf(answer) {
 
 // --- telling ---
 
-function show(findings, byWhom) {
+function show(findings, byWhom, quietly) {
   const summary = summarise(findings);
   section.className = `answers checked ${CLASSES[summary.answer]}`;
   heading.textContent = summary.headline;
@@ -110,7 +111,7 @@ function show(findings, byWhom) {
   groups.replaceChildren(...summary.groups.map(groupOf));
   said.textContent = "";
   section.hidden = false;
-  heading.focus();
+  if (!quietly) heading.focus();
 }
 
 function groupOf({ title, findings, good, proofs }) {
@@ -156,11 +157,11 @@ function wrapped(name, inner) {
   return outer;
 }
 
-function complain(sentence) {
+function complain(sentence, quietly = false) {
   problem.hidden = !sentence;
   problem.firstElementChild.textContent = sentence;
   said.textContent = "";
-  if (sentence) problem.focus();
+  if (sentence && !quietly) problem.focus();
 }
 
 function tellWay(way) {
@@ -177,7 +178,7 @@ async function start() {
     check();
   });
   input.addEventListener("change", () => take(input.files));
-  for (const field of keyFields) field.addEventListener("change", () => documents.length && check());
+  for (const field of keyFields) field.addEventListener("change", () => documents.length && check({ quietly: true }));
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
     zone.classList.add("over");

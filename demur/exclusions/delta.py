@@ -50,10 +50,12 @@ class Delta:
         return cls.adding(after.where(~stayed)).merged(cls.removing(before.where(~kept)))
 
     @classmethod
-    def read(cls, file: BinaryIO, most: int | None = None) -> Self:
-        """A delta's Parquet file of at most so many rows. Raises pa.ArrowException (not Parquet, other columns, more rows), UnknownWord,
+    def read(cls, file: BinaryIO, most: int | None = None, most_bytes: int | None = None) -> Self:
+        """A delta's Parquet file of at most so many rows and, where nobody signed it, bytes.
+
+        Raises pa.ArrowException (not Parquet, other columns, more rows), UnknownWord,
         BadEntry, BadOrder."""
-        rows = read_rows(file, DELTA_SCHEMA, most)
+        rows = read_rows(file, DELTA_SCHEMA, most, most_bytes)
         return cls(EntryTable.from_rows(rows), np.frombuffer(rows.ops, dtype=np.int8) == _ADD)
 
     def parquet(self) -> bytes:

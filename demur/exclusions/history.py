@@ -29,8 +29,18 @@ def read_newest(source: Source, key: VerifyKey, reached: ReachedKey | None = Non
     # The head first: a rotation is announced before any head that is signed by its new key, so it is there by then.
     envelope = source.read(HEAD_FILE, _HEAD_LIMIT)
     keys = read_keys(source, key)
+    if reached is not None and reached.key not in keys.keys and _signed_by(reached.key, envelope):
+        raise rules.UnknownKey(f"the key {key.key_id} is not this list's: {reached.key.key_id}, which was reached before, signs its head")
     keys.keep(reached)
     return keys.open_head(envelope), keys
+
+
+def _signed_by(key: VerifyKey, envelope: bytes) -> bool:
+    try:
+        rules.open_head(envelope, [key])
+    except rules.ListRefused:
+        return False
+    return True
 
 
 def read_keys(source: Source, key: VerifyKey) -> Keyring:
@@ -122,9 +132,8 @@ class History:
         limit = max(head.entries.size, _SMALL)
         try:
             with self.source.open(f"versions/{head.version}/{delta_between_file(before.version)}", limit) as file:
-                if file.seek(0, 2) > limit:
-                    return None
-                return rules.open_unsigned_delta(file, before, head)
+                size = file.seek(0, 2)
+                return rules.open_unsigned_delta(file, before, head, size) if size <= limit else None
         except Missing:
             return None
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from demur.exclusions.entries import ChangeOp, Entry, KeyKind, UnknownWord
+from demur.exclusions.pages import BadPages, unpacked_bytes
 
 ENTRY_SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("kind", "key", "pdq")])
 DELTA_SCHEMA = pa.schema([pa.field("op", pa.string(), nullable=False), *ENTRY_SCHEMA])
@@ -37,13 +38,15 @@ class Rows:
         return pa.LargeStringArray.from_buffers(len(self.kinds), pa.py_buffer(self.offsets), pa.py_buffer(self.text))
 
 
-def read_rows(file: BinaryIO, schema: pa.Schema, most: int | None = None) -> Rows:
-    """The rows of a Parquet file of entries or of a delta, `most` at most.
+def read_rows(file: BinaryIO, schema: pa.Schema, most: int | None = None, most_bytes: int | None = None) -> Rows:
+    """The rows of a Parquet file of entries or of a delta, `most` at most; with `most_bytes`, of a file that nobody signed.
+
+    Then nothing is unpacked before its pages were seen to claim no more bytes, and no text of a dictionary is repeated beyond them.
 
     Raises pa.ArrowException (not Parquet, other columns, more rows), UnknownWord, BadEntry.
     """
     rows = Rows()
-    for batch in _batches(file, schema, most):
+    for batch in _batches(file, schema, most, most_bytes):
         if "op" in schema.names:
             rows.ops.frombytes(_codes(batch.column("op"), OPS).tobytes())
         kinds, keys, pdqs = _codes(batch.column("kind"), KINDS), batch.column("key"), batch.column("pdq")
@@ -55,10 +58,14 @@ def read_rows(file: BinaryIO, schema: pa.Schema, most: int | None = None) -> Row
     return rows
 
 
-def _batches(file: BinaryIO, schema: pa.Schema, most: int | None) -> Iterator[pa.RecordBatch]:
+def _batches(file: BinaryIO, schema: pa.Schema, most: int | None, most_bytes: int | None) -> Iterator[pa.RecordBatch]:
     # Without threads: they may still be starting when a short program ends, and then abort it (pyarrow 26, about 1 in 60).
-    parquet = pq.ParquetFile(file)
-    if parquet.schema_arrow.names != schema.names or parquet.schema_arrow.types != schema.types:
+    if most_bytes is not None:
+        _refuse_larger(file, most_bytes)
+    names = pq.ParquetFile(file).schema_arrow.names if most_bytes is not None else []
+    parquet = pq.ParquetFile(file, read_dictionary=names)
+    found = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in parquet.schema_arrow]
+    if parquet.schema_arrow.names != schema.names or found != schema.types:
         raise pa.ArrowInvalid(f"the columns are not {', '.join(schema.names)} as text")
     if most is not None and parquet.metadata.num_rows > most:
         raise pa.ArrowInvalid(f"there are more than {most} rows")
@@ -66,7 +73,28 @@ def _batches(file: BinaryIO, schema: pa.Schema, most: int | None) -> Iterator[pa
         batch.validate(full=True)  # Parquet readers do not look whether text is UTF-8
         if any(column.null_count for column in batch.columns):
             raise pa.ArrowInvalid("the columns have gaps")
-        yield batch
+        yield batch if most_bytes is None else _plain(batch, most_bytes)
+
+
+class TooLarge(pa.ArrowInvalid):
+    """A file that nobody signed would take more memory than a list of its size can need."""
+
+
+def _refuse_larger(file: BinaryIO, most_bytes: int) -> None:
+    try:
+        claimed = unpacked_bytes(file)
+    except BadPages as error:
+        raise pa.ArrowInvalid(str(error)) from error
+    if claimed > most_bytes:
+        raise TooLarge(f"its pages unpack to {claimed} bytes")
+
+
+def _plain(batch: pa.RecordBatch, most_bytes: int) -> pa.RecordBatch:
+    """With texts in place of dictionaries, after adding up how long they become. Raises TooLarge."""
+    length = sum(int(_lengths(column.dictionary.cast(pa.string()))[column.indices.to_numpy()].sum()) for column in batch.columns)
+    if length > most_bytes:
+        raise TooLarge(f"its texts are {length} bytes long")
+    return pa.RecordBatch.from_arrays([column.cast(pa.string()) for column in batch.columns], names=batch.schema.names)
 
 
 def _codes(column: pa.StringArray, words: list[KeyKind] | list[ChangeOp]) -> NDArray[np.int8]:

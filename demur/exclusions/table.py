@@ -48,9 +48,11 @@ class EntryTable(Sequence[Entry]):
         return cls(kinds, keys, _pdqs(bytes.fromhex("".join(entry.pdq for entry in listed))))
 
     @classmethod
-    def read(cls, file: BinaryIO) -> Self:
-        """Entries of a Parquet file. Raises pa.ArrowException (not Parquet, other columns), UnknownWord, BadEntry, BadOrder."""
-        return cls.from_rows(read_rows(file, ENTRY_SCHEMA))
+    def read(cls, file: BinaryIO, most: int | None = None) -> Self:
+        """Entries of a Parquet file of at most so many rows.
+
+        Raises pa.ArrowException (not Parquet, other columns), UnknownWord, BadEntry, BadOrder."""
+        return cls.from_rows(read_rows(file, ENTRY_SCHEMA, most))
 
     @classmethod
     def from_rows(cls, rows: Rows) -> Self:

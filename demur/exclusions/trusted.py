@@ -19,10 +19,12 @@ from demur.errors import Refused
 from demur.exclusions.delta import Delta, Misfit
 from demur.exclusions.entries import BadEntry, FileDigest, UnknownWord
 from demur.exclusions.head import PAYLOAD_TYPE, BadHead, Head, UnknownKind
+from demur.exclusions.parquet import TooLarge
 from demur.exclusions.table import BadOrder, EntryTable
 from demur.fields import rfc3339
 
 _Rows = TypeVar("_Rows")
+_UNPACKED, _UNPACKED_AT_LEAST = 32, 1 << 24  # times the size of a file that nobody signed, and bytes: more than lists take
 
 
 class ListRefused(Refused):
@@ -174,12 +176,21 @@ def open_delta(data: bytes, head: Head) -> Delta:
     return delta
 
 
-def open_unsigned_delta(file: BinaryIO, before: Head, head: Head) -> Delta:
-    """The changes from one version to another. Nobody signed them: what they lead to must stand `check_entries`.
+def open_unsigned_delta(file: BinaryIO, before: Head, head: Head, size: int) -> Delta | None:
+    """The changes from one version to another, in a file of `size` bytes. Nobody signed them: what they lead to must stand `check_entries`,
+    and nothing of them is unpacked that takes more memory than such a file can need; then None.
 
     Raises BadListFormat, UnknownKeyKind.
     """
-    return _parsed(lambda opened: Delta.read(opened, most=before.total + head.total), file)
+    most_bytes = _UNPACKED_AT_LEAST + _UNPACKED * size
+
+    def read(opened: BinaryIO) -> Delta | None:
+        try:
+            return Delta.read(opened, most=before.total + head.total, most_bytes=most_bytes)
+        except TooLarge:
+            return None
+
+    return _parsed(read, file)
 
 
 def join_deltas(earlier: Delta, later: Delta, version: int) -> Delta:

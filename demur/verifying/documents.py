@@ -1,5 +1,6 @@
 """What is to be verified: files, the files that a list directory or an evidence bundle stands for, or bytes in memory."""
 
+import mmap
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -110,17 +111,32 @@ def _is_zip(document: Document) -> bool:
     """By its first bytes, or by its end where other bytes come before it."""
     if document.begins(b"PK\x03\x04", b"PK\x05\x06"):
         return True
+    if not document.name.lower().endswith(".zip") or not isinstance(document.place, Path | bytes):
+        return False
     try:
-        named = document.name.lower().endswith(".zip") and isinstance(document.place, Path | bytes)
-        return named and zipfile.is_zipfile(document.open())
+        with document.open() as opened:
+            return zipfile.is_zipfile(opened)
     except OSError:
         return False
+
+
+class _Mapped(mmap.mmap):
+    """A file that needs no closing, and that the zip module can read."""
+
+    def seekable(self) -> bool:
+        return True
+
+
+def _mapped(path: Path) -> _Mapped:
+    """Raises ValueError for an empty file, OSError."""
+    with path.open("rb") as opened:
+        return _Mapped(opened.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _members(document: Document, limits: BundleLimits) -> list[Document]:
     """Raises BadBundle."""
     try:
-        archive = zipfile.ZipFile(BytesIO(document.place) if isinstance(document.place, bytes) else str(document.place))
+        archive = zipfile.ZipFile(BytesIO(document.place) if isinstance(document.place, bytes) else _mapped(Path(str(document.place))))
     except (*_DAMAGED, OSError) as error:
         raise BadBundle(f"it is not a whole zip file: {error}", _WHOLE) from error
     files = [info for info in archive.infolist() if not info.is_dir() and info.filename not in _TOLD_ONLY]

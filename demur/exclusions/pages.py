@@ -1,0 +1,136 @@
+"""What a Parquet file would unpack to, known from its page headers before anything is unpacked.
+
+A file of a few kilobytes can hold gigabytes: as pages that compress well, as one long text in a dictionary that every row points at, or as
+texts that repeat the one before (DELTA_BYTE_ARRAY). Readers allocate what a page claims, whatever the file's footer says. So the pages are
+walked as a reader would walk them: https://github.com/apache/parquet-format (PageHeader, in Thrift's compact protocol).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import pyarrow.parquet as pq
+
+_LONGEST_HEADER = 1 << 16
+_PLAIN, _PLAIN_DICTIONARY, _RLE_DICTIONARY = 0, 2, 8
+_DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
+_DEEPEST = 8
+_BINARY, _LIST, _STRUCT = 8, 9, 12
+
+
+class BadPages(ValueError):
+    """The pages are not those of a file of entries or of a delta."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page's header. ``values``: rows, or a dictionary's items. ``unpacked``: bytes."""
+
+    column: str
+    dictionary: bool
+    values: int
+    unpacked: int
+
+
+def pages(file: BinaryIO, metadata: Any) -> Iterator[Page]:
+    """The pages of every column, in the order of the file's footer (`pq.ParquetFile.metadata`). Raises BadPages, OSError."""
+    for group in range(metadata.num_row_groups):
+        for number in range(metadata.num_columns):
+            yield from _pages_of(file, metadata.row_group(group).column(number))
+
+
+def unpacked_bytes(file: BinaryIO) -> int:
+    """How many bytes all pages claim, a dictionary's items counted once. Raises BadPages, pa.ArrowException, OSError."""
+    file.seek(0)
+    return sum(page.unpacked for page in pages(file, pq.ParquetFile(file).metadata))
+
+
+def _pages_of(file: BinaryIO, chunk: Any) -> Iterator[Page]:
+    start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
+    at, end = start, start + chunk.total_compressed_size
+    while at < end:
+        file.seek(at)
+        header, length = _Thrift(file.read(_LONGEST_HEADER)).struct()
+        packed, unpacked, kind = _count(header, 3), _count(header, 2), header.get(1)
+        told = header.get({_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}.get(kind, -1))
+        if not isinstance(told, dict):
+            raise BadPages("a page is of a kind that lists do not have")
+        encoding = told.get(4 if kind == _DATA_V2 else 2)
+        if encoding not in (_PLAIN, _PLAIN_DICTIONARY, _RLE_DICTIONARY):
+            raise BadPages("a page is encoded in a way that lists do not have")
+        yield Page(chunk.path_in_schema, kind == _DICTIONARY, _count(told, 1), unpacked)
+        at += length + packed
+
+
+def _count(fields: dict[int, Any], number: int) -> int:
+    value = fields.get(number)
+    if not isinstance(value, int) or value < 0:
+        raise BadPages("a page's header lacks a length")
+    return value
+
+
+class _Thrift:
+    """Reads one struct of Thrift's compact protocol, as field number → whole number or struct. Raises BadPages."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def struct(self, depth: int = 0) -> tuple[dict[int, Any], int]:
+        """The fields, and how many bytes they took."""
+        if depth > _DEEPEST:
+            raise BadPages("a page's header is nested too deep")
+        fields: dict[int, Any] = {}
+        number = 0
+        while byte := self._byte():
+            number = number + (byte >> 4) if byte >> 4 else self._signed()
+            fields[number] = self._value(byte & 15, depth)
+        return fields, self._at
+
+    def _value(self, kind: int, depth: int) -> Any:
+        if kind in (1, 2):
+            return kind == 1
+        if kind == 3:
+            return self._byte()
+        if kind in (4, 5, 6):
+            return self._signed()
+        if kind == 7:
+            return self._skip(8)
+        if kind == _BINARY:
+            return self._skip(self._unsigned())
+        if kind == _STRUCT:
+            return self.struct(depth + 1)[0]
+        if kind == _LIST:
+            return self._list(depth)
+        raise BadPages("a page's header is of another form")
+
+    def _list(self, depth: int) -> None:
+        byte = self._byte()
+        size = byte >> 4 if byte >> 4 < 15 else self._unsigned()
+        if size > _LONGEST_HEADER:
+            raise BadPages("a page's header is of another form")
+        for _ in range(size):
+            self._value(byte & 15, depth + 1)
+
+    def _skip(self, length: int) -> None:
+        self._at += length
+
+    def _byte(self) -> int:
+        if self._at >= len(self._data):
+            raise BadPages("a page's header has no end")
+        self._at += 1
+        return self._data[self._at - 1]
+
+    def _unsigned(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self._byte()
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+            if shift > 63:
+                raise BadPages("a page's header is of another form")
+
+    def _signed(self) -> int:
+        value = self._unsigned()
+        return (value >> 1) ^ -(value & 1)
