@@ -111,7 +111,7 @@ function show(findings, byWhom, quietly) {
   groups.replaceChildren(...summary.groups.map(groupOf));
   said.textContent = "";
   section.hidden = false;
-  if (!quietly) heading.focus();
+  if (!quietly || !isTyping()) heading.focus();
 }
 
 function groupOf({ title, findings, good, proofs }) {
@@ -161,8 +161,10 @@ function complain(sentence, quietly = false) {
   problem.hidden = !sentence;
   problem.firstElementChild.textContent = sentence;
   said.textContent = "";
-  if (sentence && !quietly) problem.focus();
+  if (sentence && !(quietly && isTyping())) problem.focus();
 }
+
+const isTyping = () => keyFields.includes(document.activeElement);
 
 function tellWay(way) {
   for (const note of form.querySelectorAll("[data-way]")) note.hidden = note.dataset.way !== way;
