@@ -8,18 +8,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import structlog
+from flask import Flask, Response
 from flask.testing import FlaskClient
-from flask_login import FlaskLoginClient
 
 from config import Config
 from demur.manifests import Catalogue
 from models import Manifest, ManifestState, make_engine, make_sessions, writing
 from models.migrating import migrate
 from portal import create_app
-from portal.auth.member import Member
+from portal.sessions import Entered, current_session, renew_session
 from rights.accounts import sign_in
 from rights.catalogues import Catalogues
 from rights.indexing import index_catalogue
+
+ISSUER = "https://id.example"
 
 
 @contextmanager
@@ -30,14 +32,24 @@ def signed_in(catalogue: Path, owner: str) -> Iterator[FlaskClient]:
         config.catalogues_dir.mkdir()
         (config.catalogues_dir / "catalogue").symlink_to(catalogue.resolve())
         migrate(config.database)
-        member = _register(config, Catalogue.open(catalogue), owner)
+        account_id = _register(config, Catalogue.open(catalogue), owner)
         app = create_app(config)
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-        app.test_client_class = FlaskLoginClient
-        yield app.test_client(user=member)
+        yield _browser(app, account_id, owner)
 
 
-def _register(config: Config, catalogue: Catalogue, owner: str) -> Member:
+def _browser(app: Flask, account_id: int, owner: str) -> FlaskClient:
+    """One that has just signed in."""
+    browser = app.test_client()
+    with app.test_request_context("/"):
+        renew_session({}, Entered(account_id, ISSUER, owner))
+        app.session_interface.save_session(app, current_session(), response := Response())
+    name, _, value = response.headers["Set-Cookie"].partition(";")[0].partition("=")
+    browser.set_cookie(name, value)
+    return browser
+
+
+def _register(config: Config, catalogue: Catalogue, owner: str) -> int:
     now = datetime.now(UTC)
     index_catalogue(Catalogues(config.catalogues_dir, config.similarity_dir), "catalogue")
     engine = make_engine(config.database)
@@ -54,6 +66,8 @@ def _register(config: Config, catalogue: Catalogue, owner: str) -> Member:
                 updated_at=now,
             )
         )
-        account = sign_in(session, iss="https://id.example", sub=owner, owner=owner, display_name=owner, now=now)
+        account = sign_in(session, iss=ISSUER, sub=owner, owner=owner, display_name=owner, now=now)
+        session.flush()
+        account_id: int = account.id
     engine.dispose()
-    return Member(account)
+    return account_id

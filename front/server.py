@@ -109,6 +109,7 @@ class PatientChannel(HTTPChannel):
     """A connection, and until when what it waits for has to come."""
 
     server: "PatientServer"
+    request: BoundedRequest | None
 
     def __init__(self, server: "PatientServer", sock: Any, addr: Any, adj: Adjustments, map: Any = None) -> None:
         self.client = str(addr[0])
