@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from werkzeug.test import TestResponse
@@ -13,7 +14,7 @@ from demur.exclusions.head import PAYLOAD_TYPE, Head
 from demur.signing import VerifyKey, open_envelope
 from rights import tokens
 from rights.tokens import Scope
-from tests.support.portals import ADA, TestedPortal, free_port, now, serving
+from tests.support.portals import ADA, TestedPortal, now, serving
 
 LIST = "/api/v1/exclusion-list"
 
@@ -104,7 +105,7 @@ def pulled(portal: TestedPortal, server: str, bearer: dict[str, str]) -> Exclusi
 
 
 def test_a_reader_follows_by_one_delta_that_is_made_when_it_is_asked_for(published: TestedPortal, bearer: dict[str, str]):
-    port = free_port()
+    port = urlsplit(published.config.base_url).port or 0
     with serving(published.app, port):
         server = f"http://127.0.0.1:{port}"
         exclusions = pulled(published, server, bearer)
@@ -197,7 +198,7 @@ def test_the_public_pages(published: TestedPortal):
 
 
 def test_trainers_with_the_old_key_follow_a_rotation(published: TestedPortal, bearer: dict[str, str]):
-    client, port = Client(published), free_port()
+    client, port = Client(published), urlsplit(published.config.base_url).port or 0
     assert client.get(f"{LIST}/rotations.json").status_code == 404
     with serving(published.app, port):
         exclusions = pulled(published, f"http://127.0.0.1:{port}", bearer)

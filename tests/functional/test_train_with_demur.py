@@ -11,6 +11,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ from sqlalchemy import select
 from models import RunState, TrainingRun
 from rights.public_keys import SIGNERS_DIR
 from tests.support.databases import SqliteDatabases
-from tests.support.portals import ADA, TestedPortal, free_port, portal_for_tests, serving
+from tests.support.portals import ADA, TestedPortal, portal_for_tests, serving
 from tests.support.training_sets import write_tar
 
 ADDRESS = "https://demur.example"
@@ -76,7 +77,7 @@ def bare() -> dict[str, str]:
 @pytest.fixture
 def engineer(tmp_path: Path, portal: TestedPortal, photos_dir: Path) -> Iterator[Engineer]:
     """With the checkout, the data, and what the operator hands over."""
-    desk, port = tmp_path / "desk", free_port()
+    desk, port = tmp_path / "desk", urlsplit(portal.config.base_url).port or 0
     shutil.copytree("demur", desk / "demur", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build"))
     write_data(desk, photos_dir)
     token = json.loads(portal.run("token", "create", "trainer", "--scope", "list:read", "--scope", "runs:write", "--json").output)["token"]
