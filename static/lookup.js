@@ -32,7 +32,10 @@ const way = () => form.elements.way.value;
 
 form.querySelector("[data-scripted]").hidden = false;
 document.querySelector("[data-plain]").hidden = true;
-form.querySelector("[data-hint]").textContent = "JPEG, PNG, WebP, HEIC, AVIF, GIF or TIFF, up to 100 at once. You can also drop or paste them here.";
+form.querySelector("[data-hint]").replaceChildren(
+  "JPEG, PNG, WebP, HEIC, AVIF, GIF or TIFF, up to 100 at once.",
+  element("span", "dropping", " You can also drop or paste them here."),
+);
 
 // --- choosing ---
 
@@ -295,7 +298,7 @@ function summary() {
   const [found, perhaps] = [having("[data-found='1']"), having("[data-perhaps]")];
   const [unable, unanswered] = [inState("unread").length + inState("refused").length, inState("failed").length];
   const parts = [
-    `${found} of ${told.length} ${found === 1 ? "stands" : "stand"} in a manifest`,
+    `${found} of ${told.length} found in a manifest`,
     perhaps && `${perhaps} perhaps`,
     unable && `${unable} could not be read`,
     unanswered && `${unanswered} not looked up`,

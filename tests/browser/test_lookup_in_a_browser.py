@@ -51,9 +51,9 @@ def test_only_fingerprints_leave_the_device(open_page: Open):
     sent = lookups(page)
     photo = photo_bytes("ada", 0)
     look_up(page, file("one.jpg", photo), file("two.png", png(textured_picture(seed=777))))
-    expect(page.get_by_role("heading", name="1 of 2 stands in a manifest")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="1 of 2 found in a manifest")).to_be_visible(timeout=20_000)
     expect(answer(page, "one.jpg")).to_contain_text("Yes, it stands in a manifest.")
-    expect(answer(page, "two.png")).to_contain_text("No, it stands in no manifest.")
+    expect(answer(page, "two.png")).to_contain_text("We found no match.")
     bodies = [request.post_data_buffer or b"" for request in sent]
     assert len(bodies) == 2
     assert all(b'name="fingerprint"' in body and b'name="picture"' not in body for body in bodies)
@@ -86,10 +86,10 @@ def test_a_picture_that_the_browser_cannot_read_is_uploaded_only_when_asked_for(
     answer(page, "one.tif").get_by_role("button", name="Upload this one").click()
     expect(answer(page, "one.tif")).to_contain_text("Yes, it stands in a manifest.", timeout=SANDBOX_STARTS_MS)
     expect(answer(page, "two.tif")).to_contain_text("It was not sent.")
-    expect(page.get_by_role("heading", name="1 of 1 stands in a manifest, 1 could not be read.")).to_be_visible()
+    expect(page.get_by_role("heading", name="1 of 1 found in a manifest, 1 could not be read.")).to_be_visible()
     assert len(sent) == 1
     answer(page, "two.tif").get_by_role("button", name="Upload this one (two.tif)").click()
-    expect(page.get_by_role("heading", name="1 of 2 stands in a manifest")).to_be_visible()
+    expect(page.get_by_role("heading", name="1 of 2 found in a manifest")).to_be_visible()
 
 
 def test_what_was_found_is_opted_out_in_one_go(portal: TestedPortal, open_page: Open):
@@ -102,7 +102,7 @@ def test_what_was_found_is_opted_out_in_one_go(portal: TestedPortal, open_page: 
         file("also-mine.jpg", photo_bytes("ada", 2)),
         file("of-ben.jpg", photo_bytes("ben", 2)),
     )
-    expect(page.get_by_role("heading", name="3 of 3 stand in a manifest")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="3 of 3 found in a manifest")).to_be_visible(timeout=20_000)
     expect(page.get_by_text("2 ticked")).to_be_visible()
     page.get_by_label("Object to this picture wherever it stands (of-ben.jpg)").check()
     expect(answer(page, "also-mine.jpg").get_by_role("img", name="In the manifest")).to_be_visible()
@@ -135,7 +135,7 @@ def test_stopping_leaves_the_rest_unasked(open_page: Open):
 
     page.unroute("**/lookup")
     page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_role("heading", name="6 of 6 stand in a manifest")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="6 of 6 found in a manifest")).to_be_visible(timeout=20_000)
 
 
 def hold_lookups(page: Page) -> None:
@@ -160,7 +160,7 @@ def test_what_had_no_answer_is_tried_again_at_one_click(open_page: Open):
     expect(page.get_by_role("heading", name="None could be looked up.")).to_be_visible()
     page.unroute("**/lookup")
     page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_role("heading", name="4 of 4 stand in a manifest")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="4 of 4 found in a manifest")).to_be_visible(timeout=20_000)
 
 
 def test_a_busy_server_is_asked_three_times_and_then_quoted(open_page: Open):
@@ -216,7 +216,7 @@ def test_no_more_pictures_are_ticked_than_a_request_takes(open_page: Open):
     page.goto("/lookup")
     page.evaluate("document.querySelector('[data-lookup]').dataset.mostPictures = 1")
     look_up(page, *(file(f"{seed}.png", png(textured_picture(seed=seed))) for seed in (777, 778)))
-    expect(page.get_by_role("heading", name="0 of 2 stand in a manifest")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="0 of 2 found in a manifest")).to_be_visible(timeout=20_000)
     page.get_by_role("button", name="Opt out what is ticked…").click()
     expect(page.get_by_role("alert")).to_have_text("Tick at least one first.")
     page.get_by_label("Object to this picture").first.check()
@@ -269,7 +269,7 @@ def test_pictures_are_looked_up_without_scripts(open_page: Open):
     expect(page.get_by_text("Keep my photos on this device")).to_be_hidden()
     expect(page.get_by_text("up to 10 pictures, 25 MB together")).to_be_visible()
     look_up(page, file("one.jpg", photo_bytes("ada", 0)), file("two.jpg", jpeg(textured_picture(seed=777))))
-    expect(page.get_by_role("heading", name="1 of 2 stands in a manifest.")).to_be_visible(timeout=SANDBOX_STARTS_MS)
+    expect(page.get_by_role("heading", name="1 of 2 found in a manifest.")).to_be_visible(timeout=SANDBOX_STARTS_MS)
 
 
 @pytest.mark.parametrize("portal", [{"lookups_of_strangers": "2 per 3 seconds"}], indirect=True)
@@ -278,4 +278,4 @@ def test_who_asks_too_often_is_told_to_wait_and_then_answered(open_page: Open):
     page.goto("/lookup")
     look_up(page, *(file(f"{number}.jpg", photo_bytes("ada", number)) for number in range(6)))
     expect(page.get_by_text("Many lookups in a short time: going on in")).to_be_visible(timeout=20_000)
-    expect(page.get_by_role("heading", name="6 of 6 stand in a manifest")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="6 of 6 found in a manifest")).to_be_visible(timeout=30_000)

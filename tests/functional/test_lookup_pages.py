@@ -65,10 +65,26 @@ def test_a_stranger_learns_yes_or_no_and_nothing_else(portal: TestedPortal):
     visitor = portal.visitor()
     yes, no = look_up(visitor, photo_bytes("ada", 0)), look_up(visitor, jpeg(textured_picture(seed=777)))
     assert "Yes, it stands in a manifest." in yes.text
-    assert "No, it stands in no manifest." in no.text
+    assert "We found no match." in no.text
     for page in (yes.text, no.text):
         assert "ada" not in main_of(page).lower().replace("manifest", "")
         assert "generated" not in main_of(page)
+
+
+@pytest.mark.parametrize("name", [None, ADA], ids=["a stranger", "a member"])
+def test_a_search_that_finds_nothing_is_told_as_no_match_with_what_cannot_be_found(portal: TestedPortal, name: str | None):
+    visitor = portal.member(name) if name else portal.visitor()
+    page = main_of(look_up(visitor, jpeg(textured_picture(seed=777))).text)
+    assert "We found no match." in page
+    assert "We cannot find larger crops, screenshots or collages: try the whole picture, or crop the screenshot to it." in page
+    assert "No, " not in page
+
+
+def test_titles_carry_no_padding(portal: TestedPortal):
+    visitor = portal.visitor()
+    pages = [look_up(visitor, photo_bytes("ada", 0)).text, look_up(visitor, jpeg(textured_picture(seed=777))).text]
+    titles = [re.search("<title>(.+)</title>", page)[1] for page in pages]
+    assert titles == ["Yes, found: what you looked up – Demur", "None found: what you looked up – Demur"]
 
 
 @pytest.mark.parametrize("fields", [{}, {"part": "1"}], ids=["page", "part"])
@@ -85,7 +101,7 @@ def test_several_answers_have_the_same_length_whatever_they_are(portal: TestedPo
     visitor, listed = portal.visitor(), [photo_bytes("ada", number) for number in range(4)]
     others = [jpeg(textured_picture(seed=700 + number)) for number in range(4)]
     pages = [look_up(visitor, *listed[:found], *others[found:]) for found in range(5)]
-    assert [re.search(r"(\d) of 4 stands? +in a manifest", page.text)[1] for page in pages] == list("01234")
+    assert [re.search(r"(\d) of 4 found in a manifest", page.text)[1] for page in pages] == list("01234")
     assert len({len(page.data) for page in pages}) == 1
 
 
@@ -111,7 +127,7 @@ def test_the_owner_reads_how_a_copy_differs(portal: TestedPortal):
 def test_what_was_found_is_opted_out_in_one_go(portal: TestedPortal):
     visitor = portal.member(ADA)
     page = look_up(visitor, photo_bytes("ada", 1), photo_bytes("ben", 2), jpeg(textured_picture(seed=777)))
-    assert re.search("2 of 3 stand +in a manifest", page.text)
+    assert re.search("2 of 3 found in a manifest", page.text)
     assert boxes(page.text, "uid") == {"ada-1": True}
     tokens = boxes(page.text, "picture")
     assert list(tokens.values()) == [False, False], "whose picture it is, nobody but the person can say"
@@ -165,7 +181,7 @@ def test_a_fingerprint_is_answered_as_its_picture_is(portal: TestedPortal):
     uploaded = look_up(visitor, photo_bytes("ada", 0), part="1")
     assert without_tokens(answer.text) == without_tokens(uploaded.text)
     assert boxes(answer.text, "uid") == {"ada-0": True}
-    assert ask(visitor, fingerprint_of(jpeg(textured_picture(seed=777)))).text.count("No, it stands in no manifest.") == 1
+    assert ask(visitor, fingerprint_of(jpeg(textured_picture(seed=777)))).text.count("We found no match.") == 1
 
 
 def test_a_fingerprint_of_another_version_is_refused_by_name(portal: TestedPortal):
@@ -188,7 +204,7 @@ def test_pictures_that_cannot_be_read_are_not_counted_as_looked_up(portal: Teste
     assert "<title>Problem" in none.text
     assert "in a manifest" not in main_of(none.text)
     some = look_up(portal.visitor(), photo_bytes("ada", 0), jpeg(textured_picture(seed=777)), b"no picture at all")
-    assert "<h1>1 of 2 stands in a manifest, 1 could not be read.</h1>" in some.text
+    assert "<h1>1 of 2 found in a manifest, 1 could not be read.</h1>" in some.text
 
 
 @pytest.mark.parametrize(("data", "words"), [(b"no picture at all", "not a picture"), (photo_bytes("ada", 1)[:2000], "cut short")])
