@@ -125,7 +125,7 @@ function groupOf({ title, findings, good, proofs }) {
 
 /** Many proofs of one kind: the same words once, and what each is about. */
 function inShort(findings) {
-  const note = Object.assign(element("p", `${escaped(findings[0].notProves)} Signed by `), { className: "note" });
+  const note = Object.assign(element("p", `Does not prove: ${escaped(findings[0].notProves)} Signed by `), { className: "note" });
   note.append(element("code", findings[0].signed));
   const names = Object.assign(element("ul"), { className: "names" });
   names.append(...findings.map((finding) => wrapped("li", element("bdi", escaped(labelOf(finding))))));

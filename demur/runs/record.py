@@ -17,6 +17,9 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://demur.example/training-run/v1"
 
 
+MOST_BYTES = 8_000_000  # of a record's envelope: thousands of manifests and settings
+
+
 class BadRunRecord(DemurError, ValueError):
     """The signed payload is not a run record of a known format."""
 
@@ -123,7 +126,9 @@ class RunRecord:
 
     @classmethod
     def parse(cls, envelope: bytes, keys: Collection[VerifyKey]) -> "RunRecord":
-        """Verifies and reads a record. Raises BadEnvelope, UnknownKey, BadSignature (demur.signing), BadRunRecord."""
+        """Verifies and reads a record of at most MOST_BYTES. Raises BadEnvelope, UnknownKey, BadSignature (demur.signing), BadRunRecord."""
+        if len(envelope) > MOST_BYTES:
+            raise BadRunRecord(f"a run record has at most {MOST_BYTES:,} bytes")
         return _read(open_envelope(envelope, PAYLOAD_TYPE, keys).payload)
 
 

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.exceptions import BadRequest
 
 from demur.errors import DemurError
+from demur.runs.record import MOST_BYTES
 from portal.api.tokens import require
 from portal.bodies import takes
 from portal.database import db
@@ -33,7 +34,7 @@ def record_training_run() -> tuple[Response, int]:
         consumed.stream.flush()
         path = Path(consumed.stream.name)  # a named temporary file, see portal.security
         try:
-            run = record_run(db(), site().runs, record.read(), path, keys=site().keys.run_signers(), now=now())
+            run = record_run(db(), site().runs, record.read(MOST_BYTES + 1), path, keys=site().keys.run_signers(), now=now())
         except DemurError as refused:
             logger.warning("run_record_refused", error=type(refused).__name__)
             return jsonify(error=type(refused).__name__, detail=str(refused)), 422

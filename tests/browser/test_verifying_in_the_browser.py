@@ -18,6 +18,8 @@ from demur.digests import canonical_json
 from demur.exclusions import Entry, KeyKind
 from demur.exclusions.entry_proof import EntryProver
 from demur.exclusions.head import PAYLOAD_TYPE as HEAD_TYPE
+from demur.exclusions.rotation import Rotation
+from demur.printing import printable
 from demur.receipts import LogKind, Receipt, Statement, commitment
 from demur.receipts.statement import PAYLOAD_TYPE
 from demur.runs import ConsumedReference, ConsumedTree, ListReference
@@ -31,7 +33,7 @@ from demur.verifying.findings import Fact, FactKind
 from tests.support.databases import SqliteDatabases
 from tests.support.exclusion_lists import build, sign_head, uids
 from tests.support.portals import free_port, portal_for_tests, serving
-from tests.support.receipt_vectors import AT, LEAVES, LIST, LOG, LOG_KEY, RECEIPTS, WITNESSES, cosigned, log
+from tests.support.receipt_vectors import AT, LEAVES, LIST, LOG, LOG_KEY, RECEIPTS, WITNESSES, cosigned, fixed_key, log
 from tests.support.training_runs import record
 
 pytestmark = pytest.mark.browser
@@ -510,3 +512,45 @@ def python_key_id(line: str) -> str | None:
             if type(error).__name__ != "BadKey":
                 raise
     return None
+
+
+def rotated() -> dict[str, bytes]:
+    """A head by each of two keys of a list, and what leads from one to the other."""
+    old, new = fixed_key("list/one"), fixed_key("list/two")
+    first = build(uids("a"))
+    second = build(uids("a", "b"), first)
+    rotation = Rotation(first.head.list_id, 1, old.verifier, new.verifier, 2)
+    return {
+        "rotations.json": canonical_json([json.loads(rotation.envelope(old, new))]),
+        "1.dsse.json": sign_head(first.head, old),
+        "2.dsse.json": sign_head(second.head, new),
+    }
+
+
+@pytest.mark.parametrize("given", ["list/one", "list/two"])
+def test_any_key_of_a_list_leads_to_the_others(offline: Offline, given: str):
+    findings = alike(offline, rotated(), Trust(lists=(fixed_key(given).verifier,)))
+    assert [one.answer for one in findings] == [Answer.HOLDS] * 3
+    assert [one.signed.partition("+")[0] for one in findings[1:]] == ["list list/one", "list list/two"]
+
+
+def test_a_spent_key_signs_nothing_newer_and_strangers_lead_nowhere(offline: Offline):
+    files = rotated()
+    files["2.dsse.json"] = sign_head(build(uids("a", "b"), build(uids("a"))).head, fixed_key("list/one"))
+    findings = alike(offline, files, Trust(lists=(fixed_key("list/two").verifier,)))
+    assert [one.error for one in findings] == ["", "", "SpentKey"]
+    findings = alike(offline, rotated(), Trust(lists=(LOG_KEY.verifier,)))
+    assert [one.error for one in findings] == ["KeyNotGiven"] * 3
+
+
+def test_a_key_is_believed_in_its_role_alone(offline: Offline, run_files: dict[str, bytes]):
+    receipt = {"receipt.json": (RECEIPTS / "good" / "opt_out_filed.json").read_bytes()}
+    for files, keys in ((receipt, Trust(lists=(KEY,), runs=(KEY,))), (run_files, Trust(lists=(KEY,), logs=(KEY,)))):
+        findings = alike(offline, files, keys)
+        assert findings[0].answer is Answer.UNCHECKED
+        assert "which you trust for" in findings[0].reason
+
+
+@pytest.mark.parametrize("name", ["a\nHolds", "\u202egnp.exe", "\u2028", "a" + " " * 9 + "b", "\x1b[2K", "\U000e0001", "plain é 📷"])
+def test_names_are_spelled_alike(offline: Offline, name: str):
+    assert offline.evaluate("escaped", "return it.escaped(argument);", name) == printable(name)

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from demur.cli import main
 from demur.signing import SigningKey, VerifyKey
+from demur.trust import Role
 from rights.public_keys import PublicKeys
 from tests.support.portals import ADA, BEN, TestedPortal, Visitor, import_for_members, portal_for_tests
 
@@ -98,6 +99,19 @@ def test_a_bundle_holds_when_the_lists_key_was_changed_meanwhile(ada: Visitor, p
     findings = verify(tmp_path, portal, bundle)  # by the new key alone
     assert not [finding for finding in findings if finding["answer"] != "holds"]
     assert {finding["file"].split("/")[2] for finding in findings if "excluded-" in finding["file"]} == {"version-1", "version-2"}
+
+
+def test_the_page_follows_a_change_of_the_lists_key_without_scripts(ada: Visitor, portal: TestedPortal):
+    assert portal.run("keys", "rotate").exit_code == 0
+    portal.settle()
+    bundle = ada.get("/photos/ada-1/evidence.zip").data
+    trust = PublicKeys(portal.config.keys_dir, portal.config.list_dir).trust()
+    fields = {f"{role}_keys": "\n".join(map(str, trust.keys(role))) for role in Role}
+    data = {**fields, "file": (io.BytesIO(bundle), "evidence.zip")}
+    page = portal.visitor().client.post("/verify", data=data, content_type="multipart/form-data").text
+    assert f"All {len(names(bundle)) - 3} hold." in page
+    assert "Checked by this website’s own keys alone" in page
+    assert "is excluded by the exclusion list" in page
 
 
 def test_a_changed_bundle_is_refused_wherever_it_was_changed(ada: Visitor, portal: TestedPortal, tmp_path: Path):

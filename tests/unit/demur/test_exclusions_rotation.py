@@ -248,3 +248,12 @@ def test_each_version_has_one_key(starts: list[int], version: int) -> None:
 def test_rubbish_is_refused_by_name(data: bytes) -> None:
     with pytest.raises(ListRefused):
         Keyring.of(VerifyKey.parse(str(FIRST.verifier)), data)
+
+
+def test_another_key_than_the_lists_is_called_that_although_the_state_knows_the_lists(tmp_path: Path) -> None:
+    """Such as the log's key given for the list's: nobody took a key back."""
+    publish(tmp_path / "list", FIRST, uids("a"))
+    state = tmp_path / "state.json"
+    opened(tmp_path / "list", state=state)
+    with pytest.raises(UnknownKey, match="is not this list's"):
+        opened(tmp_path / "list", STRANGER, state=state)
