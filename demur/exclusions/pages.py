@@ -51,7 +51,7 @@ def _pages_of(file: BinaryIO, chunk: Any) -> Iterator[Page]:
     while at < end:
         file.seek(at)
         header, length = _Thrift(file.read(_LONGEST_HEADER)).struct()
-        packed, unpacked, kind = _count(header, 3), _count(header, 2), header.get(1)
+        kind, unpacked, packed = (_count(header, number) for number in (1, 2, 3))
         told = header.get({_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}.get(kind, -1))
         if not isinstance(told, dict):
             raise BadPages("a page is of a kind that lists do not have")

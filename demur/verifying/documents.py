@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
+from typing import IO, cast
 
 from demur.exclusions.rotation import ROTATIONS_FILE
 from demur.exclusions.writer import HEAD_FILE
@@ -127,16 +128,18 @@ class _Mapped(mmap.mmap):
         return True
 
 
-def _mapped(path: Path) -> _Mapped:
+def _seekable(document: Document) -> BytesIO | _Mapped:
     """Raises ValueError for an empty file, OSError."""
-    with path.open("rb") as opened:
+    if isinstance(document.place, bytes):
+        return BytesIO(document.place)
+    with open(str(document.place), "rb") as opened:
         return _Mapped(opened.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _members(document: Document, limits: BundleLimits) -> list[Document]:
     """Raises BadBundle."""
     try:
-        archive = zipfile.ZipFile(BytesIO(document.place) if isinstance(document.place, bytes) else _mapped(Path(str(document.place))))
+        archive = zipfile.ZipFile(cast(IO[bytes], _seekable(document)))
     except (*_DAMAGED, OSError) as error:
         raise BadBundle(f"it is not a whole zip file: {error}", _WHOLE) from error
     files = [info for info in archive.infolist() if not info.is_dir() and info.filename not in _TOLD_ONLY]
