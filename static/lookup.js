@@ -1,5 +1,6 @@
 // Lookup without this script: choose a few pictures and send them. With it: drop, paste or choose many; each is fingerprinted on this
 // device, only its fingerprint is sent, and its answer joins the list as it comes. A picture is uploaded only when its person says so.
+import { cropping } from "./crop.js";
 import { fingerprintFiles } from "./hash/pool.js";
 import { hideFromHistory, keepOverSignIn, takeLookedUp } from "./looked-up.js";
 
@@ -247,8 +248,21 @@ function tell(item, code, html) {
   for (const field of part.querySelectorAll("input[type=hidden]")) field.value = nameOf(item.file);
   for (const words of part.querySelectorAll("span[data-name]")) words.textContent = ` (${nameOf(item.file)})`;
   item.card.querySelector(".told").replaceWith(part);
+  if (part.matches("[data-found='0']:not([data-perhaps])")) offerCrop(item, part);
   next.hidden = !items.some((one) => one.state === "told");
   count();
+}
+
+/** A picture without a match may be a screenshot of one that has. Of what came back after signing in, only the name is left. */
+function offerCrop(item, part) {
+  if (!(item.file instanceof Blob)) return;
+  const offer = cropping(item.file, (file) => {
+    const cropped = { file, film: thumbnail(file), byUpload: false };
+    items.push(cropped);
+    ask([cropped]);
+  });
+  offer.querySelector("button").disabled = !going.hidden;
+  part.append(offer);
 }
 
 /** What the server says on a page about a problem. */
@@ -316,6 +330,7 @@ function setBusy(busy) {
 
 /** Says how many are ticked. A picture carries all its hashes in the form, so only so many fit. */
 function ticked({ target }) {
+  if (target.type !== "checkbox") return; // an edge of a crop
   const most = Number(form.dataset.mostPictures);
   const tooMany = list.querySelectorAll("input[name=picture]:checked").length > most;
   if (tooMany) target.checked = false;

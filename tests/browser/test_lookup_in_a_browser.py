@@ -279,3 +279,19 @@ def test_who_asks_too_often_is_told_to_wait_and_then_answered(open_page: Open):
     look_up(page, *(file(f"{number}.jpg", photo_bytes("ada", number)) for number in range(6)))
     expect(page.get_by_text("Many lookups in a short time: going on in")).to_be_visible(timeout=20_000)
     expect(page.get_by_role("heading", name="6 of 6 found in a manifest")).to_be_visible(timeout=30_000)
+
+
+def test_a_screenshot_is_found_once_it_is_cropped_to_its_picture(open_page: Open):
+    page = open_page(viewport={"width": 390, "height": 844})
+    page.goto("/lookup")
+    sent = lookups(page)
+    screen = textured_picture(seed=777, width=390, height=844)
+    screen.paste(Image.open(io.BytesIO(photo_bytes("ada", 0))).resize((390, 292)), (0, 300))
+    look_up(page, file("screen.png", png(screen)))
+    expect(page.get_by_role("heading", name="We found no match.")).to_be_visible(timeout=20_000)
+    page.get_by_text("Crop it and look again").click()
+    page.get_by_label("Bottom edge").fill("592")
+    page.get_by_label("Top edge").fill("300")
+    page.get_by_role("button", name="Use this part").click()
+    expect(answer(page, "part of screen.png")).to_contain_text("Yes, it stands in a manifest.", timeout=20_000)
+    assert all(b'name="picture"' not in (request.post_data_buffer or b"") for request in sent)
