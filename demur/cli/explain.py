@@ -78,7 +78,7 @@ def explain_command(
         )
     elif entry:
         click.echo(f"Excluded by {version}: {WHY[entry.kind]}.")
-        click.echo(printable(f"  entry: {' '.join(filter(None, (entry.kind.value, entry.key, entry.pdq)))}"))
+        click.echo(f"  entry: {printable(' '.join(filter(None, (entry.kind.value, entry.key, entry.pdq))))}")
     else:
         click.echo(f"Kept: no entry of {version} excludes this row.")
         for kind in not_applied:

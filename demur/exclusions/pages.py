@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import pyarrow.parquet as pq
-
 _LONGEST_HEADER = 1 << 16
 _PLAIN, _PLAIN_DICTIONARY, _RLE_DICTIONARY = 0, 2, 8
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
@@ -26,28 +24,43 @@ class BadPages(ValueError):
 class Page:
     """A page's header. ``values``: rows, or a dictionary's items. ``unpacked``: bytes."""
 
-    column: str
     dictionary: bool
     values: int
     unpacked: int
 
 
-def pages(file: BinaryIO, metadata: Any) -> Iterator[Page]:
-    """The pages of every column, in the order of the file's footer (`pq.ParquetFile.metadata`). Raises BadPages, OSError."""
-    for group in range(metadata.num_row_groups):
-        for number in range(metadata.num_columns):
-            yield from _pages_of(file, metadata.row_group(group).column(number))
-
-
 def unpacked_bytes(file: BinaryIO) -> int:
-    """How many bytes all pages claim, a dictionary's items counted once. Raises BadPages, pa.ArrowException, OSError."""
-    file.seek(0)
-    return sum(page.unpacked for page in pages(file, pq.ParquetFile(file).metadata))
+    """How many bytes all pages claim, a dictionary's items counted once. Raises BadPages, OSError."""
+    return sum(page.unpacked for chunk in _chunks(file) for page in _pages_of(file, chunk))
 
 
-def _pages_of(file: BinaryIO, chunk: Any) -> Iterator[Page]:
-    start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
-    at, end = start, start + chunk.total_compressed_size
+def _chunks(file: BinaryIO) -> Iterator[dict[int, Any]]:
+    """The ColumnMetaData of each column of each row group, from the footer: Arrow aborts the process at some damaged ones."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 8))
+    length = int.from_bytes(file.read(4), "little")
+    if file.read(4) != b"PAR1" or length > size - 8:
+        raise BadPages("the file has no footer")
+    file.seek(size - 8 - length)
+    footer, _ = _Thrift(file.read(length)).struct()
+    for group in _items(footer, 4):
+        for chunk in _items(group, 1):
+            if not isinstance(chunk.get(3), dict):
+                raise BadPages("a column is not described")
+            yield chunk[3]
+
+
+def _items(fields: dict[int, Any], number: int) -> list[dict[int, Any]]:
+    items = fields.get(number)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise BadPages("the footer lacks a list")
+    return items
+
+
+def _pages_of(file: BinaryIO, chunk: dict[int, Any]) -> Iterator[Page]:
+    starts = [_count(chunk, number) for number in (9, 11) if number in chunk]  # data, dictionary
+    at = min(starts, default=0)
+    end = at + _count(chunk, 7)
     while at < end:
         file.seek(at)
         header, length = _Thrift(file.read(_LONGEST_HEADER)).struct()
@@ -58,7 +71,7 @@ def _pages_of(file: BinaryIO, chunk: Any) -> Iterator[Page]:
         encoding = told.get(4 if kind == _DATA_V2 else 2)
         if encoding not in (_PLAIN, _PLAIN_DICTIONARY, _RLE_DICTIONARY):
             raise BadPages("a page is encoded in a way that lists do not have")
-        yield Page(chunk.path_in_schema, kind == _DICTIONARY, _count(told, 1), unpacked)
+        yield Page(kind == _DICTIONARY, _count(told, 1), unpacked)
         at += length + packed
 
 
@@ -70,7 +83,7 @@ def _count(fields: dict[int, Any], number: int) -> int:
 
 
 class _Thrift:
-    """Reads one struct of Thrift's compact protocol, as field number → whole number or struct. Raises BadPages."""
+    """Reads one struct of Thrift's compact protocol, as field number → whole number, struct or list. Raises BadPages."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
@@ -103,13 +116,12 @@ class _Thrift:
             return self._list(depth)
         raise BadPages("a page's header is of another form")
 
-    def _list(self, depth: int) -> None:
+    def _list(self, depth: int) -> list[Any]:
         byte = self._byte()
         size = byte >> 4 if byte >> 4 < 15 else self._unsigned()
         if size > _LONGEST_HEADER:
             raise BadPages("a page's header is of another form")
-        for _ in range(size):
-            self._value(byte & 15, depth + 1)
+        return [self._value(byte & 15, depth + 1) for _ in range(size)]
 
     def _skip(self, length: int) -> None:
         self._at += length

@@ -137,7 +137,7 @@ def test_unsigned_bytes_never_break_the_reader(directory: Path) -> None:
     refused = 0
     for damaged in bits_of((directory / "versions/4/delta-from-2.parquet").read_bytes()):
         try:
-            errors.open_unsigned_delta(io.BytesIO(damaged), before, head)
+            errors.open_unsigned_delta(io.BytesIO(damaged), before, head, len(damaged))
         except ListRefused:
             refused += 1
     assert refused > 2000
