@@ -55,11 +55,12 @@ def _is_webp(file: bytes, side: int) -> bool:
 
 def shrunk(data: bytes) -> bytes:
     """What a process does: three lengths, and as many WebP files; of length 0 where the one before shows as much. Raises PictureError."""
-    whole, _ = ending(data) or (data, b"")
     try:
-        flat = _flat(whole)
+        flat, *again = map(_flat, ending(data) or (data,))
     except DECODER_ERRORS as error:
         raise PictureTruncated(DAMAGED) from error
+    if any(other.tobytes() != flat.tobytes() for other in again):  # pixels are missing, not the end mark alone
+        raise PictureTruncated(DAMAGED)
     needed = 1 + sum(max(flat.size) > side for side in SIDES[:-1])
     files = [b""] * len(SIDES)
     for number in reversed(range(needed)):

@@ -29,8 +29,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """A search that was promised to an owner is promised again to each of their opt-outs; one of a manifest begins anew."""
     promised = """
-        INSERT INTO outbox (topic, payload, created_at, available_at, attempts, last_error)
-        SELECT 'propagate_opt_outs', {payload}, waiting.created_at, waiting.available_at, 0, ''
+        INSERT INTO outbox (topic, payload, created_at, available_at, attempts, last_error, turn)
+        SELECT 'propagate_opt_outs', {payload}, waiting.created_at, waiting.available_at, 0, '', ''
         FROM outbox AS waiting JOIN opt_out ON opt_out.owner = waiting.turn
         WHERE waiting.topic = 'search_copies' AND waiting.done_at IS NULL
         AND opt_out.propagated_at IS NULL AND opt_out.withdrawn_at IS NULL

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from models import OptOut
 from portal.limits import network
 from tests.support.brokers import Broker
 from tests.support.databases import SqliteDatabases
 from tests.support.lookups import fingerprint_of
 from tests.support.pictures import photo_bytes
-from tests.support.portals import ADA, TestedPortal, Visitor, portal_for_tests
+from tests.support.portals import ADA, BEN, TestedPortal, Visitor, portal_for_tests
 
 SENT = fingerprint_of(photo_bytes("ada", 0))
 Open = Callable[..., TestedPortal]
@@ -120,3 +122,21 @@ def test_a_member_is_not_told_to_sign_in(open_portal: Open):
 )
 def test_what_counts_as_one_client(one: str, other: str | None, same: bool):
     assert (network(one) == network(other)) is same
+
+
+def test_a_member_files_and_withdraws_so_often_and_what_is_refused_changes_nothing(open_portal: Open):
+    portal = open_portal(changes_of_members="2 per minute")
+    ada, ben = portal.member(ADA), portal.member(BEN)
+    ada.get("/photos")
+    filed = ada.post("/opt-outs", {"uid": "ada-1", "regime": "gdpr"}).location
+    assert ada.post("/opt-outs", {"uid": "ada-2", "regime": "gdpr"}).status_code == 303
+    for address, fields in (("/opt-outs", {"uid": "ada-3"}), (f"{filed}/withdraw", {}), ("/photos/ada-1/put-back", {})):
+        ada.get("/photos")
+        refused = ada.post(address, fields)
+        assert (refused.status_code, "That was a lot of changes" in refused.text) == (429, True)
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    with portal.workplace.reading() as session:
+        rows = session.execute(select(OptOut.subject, OptOut.withdrawn_at).order_by(OptOut.id)).all()
+    assert rows == [("ada-1", None), ("ada-2", None)]
+    ben.get("/photos")
+    assert ben.post("/opt-outs", {"uid": "ben-exact", "regime": "gdpr"}).status_code == 303, "another member is another client"

@@ -177,3 +177,69 @@ def test_sessions_without_a_sign_in_end_and_addresses_that_are_read_as_others_ar
         assert connection.scalars(text("SELECT email FROM account ORDER BY id")).all() == ["ada@lantern.example", "", "", "", "", ""]
         assert connection.scalars(text("SELECT digest FROM web_session")).all() == []
     engine.dispose()
+
+
+FILED = """INSERT INTO opt_out (id, public_id, origin, scope, owner, subject, note, filed_at, held, propagated_at, withdrawn_at)
+VALUES (:id, :subject, 'member', 'photo', :owner, :subject, '', '2026-11-21 14:02:00', :held, :propagated, :withdrawn)"""
+PROMISED = """INSERT INTO outbox (id, topic, payload, created_at, available_at, attempts, last_error, turn)
+VALUES (:id, 'search_copies', '{}', '2026-11-21 14:02:00', '2026-11-21 14:03:00', 3, 'OSError', :turn)"""
+
+
+def test_what_was_searched_is_named_and_a_turn_that_waits_is_promised_to_each_opt_out_again(alembic, database_url):
+    then = "2026-11-21 14:05:00"
+    command.downgrade(alembic, "0007")
+    engine = make_engine(database_url)
+    with engine.begin() as connection:
+        for number, (owner, propagated, withdrawn) in enumerate(
+            [("ada", then, None), ("ada", None, None), ("ada", None, then), ("ben", None, None), ("ada", None, None)], 1
+        ):
+            row = {"id": number, "subject": f"photo-{number}", "owner": owner, "held": False}
+            connection.execute(text(FILED), row | {"propagated": propagated, "withdrawn": withdrawn})
+    command.upgrade(alembic, "0008")
+    with engine.begin() as connection:
+        named = connection.execute(text("SELECT id FROM opt_out WHERE named_at = propagated_at ORDER BY id")).scalars().all()
+        unnamed = connection.execute(text("SELECT id FROM opt_out WHERE named_at IS NULL ORDER BY id")).scalars().all()
+        connection.execute(text(PROMISED), {"id": 1, "turn": "ada"})
+    assert (named, unnamed) == ([1], [2, 3, 4, 5])
+    command.downgrade(alembic, "0007")
+    with engine.connect() as connection:
+        payload = column("payload", JSON())
+        rows = connection.execute(select(column("topic"), payload, column("attempts"), column("last_error")).select_from(text("outbox")))
+        promised = sorted((topic, payload["opt_out_id"], attempts, error) for topic, payload, attempts, error in rows)
+    assert promised == [("propagate_opt_outs", 2, 0, ""), ("propagate_opt_outs", 5, 0, "")]
+    command.upgrade(alembic, "head")
+    engine.dispose()
+
+
+RUN = """INSERT INTO training_run (id, public_id, name, state, tier, directory, failure, queued_at, dropped, metrics)
+VALUES (:id, :name, :name, :state, 'tests', '', :failure, '2026-11-21 14:02:00', '{}', '{}')"""
+EVENT = """INSERT INTO audit_event (id, at, actor, action, subject, detail)
+VALUES (:id, '2026-11-21 14:02:00', 'worker', :action, 'run', :detail)"""
+BROKEN = """INSERT INTO outbox (id, topic, payload, created_at, available_at, attempts, last_error, turn)
+VALUES (1, 'publish_list', '{}', '2026-11-21 14:02:00', '2026-11-21 14:03:00', 3, :error, '')"""
+
+
+def test_what_programs_said_of_failures_is_forgotten_and_the_reason_is_kept(alembic, database_url):
+    said = "no such file: /home/ada/passport.jpg"
+    command.downgrade(alembic, "0008")
+    engine = make_engine(database_url)
+    with engine.begin() as connection:
+        for number, (state, failure) in enumerate([("failed", said), ("recorded", "")], 1):
+            connection.execute(text(RUN), {"id": number, "name": f"run-{number}", "state": state, "failure": failure})
+        for number, action in enumerate(["run.failed", "run.recorded"], 1):
+            connection.execute(text(EVENT), {"id": number, "action": action, "detail": json.dumps({"detail": said})})
+        connection.execute(text(BROKEN), {"error": said})
+    command.upgrade(alembic, "0009")
+    with engine.connect() as connection:
+        reasons = connection.execute(text("SELECT state, failure_reason FROM training_run ORDER BY id")).all()
+        details = connection.execute(select(column("detail", JSON())).select_from(text("audit_event")).order_by(text("id"))).scalars().all()
+        errors = connection.execute(text("SELECT last_error FROM outbox")).scalars().all()
+    assert reasons == [("failed", "failed"), ("recorded", None)]
+    assert details == [{}, {"detail": said}]
+    assert errors == [""]
+    command.downgrade(alembic, "0008")
+    with engine.connect() as connection:
+        failures = connection.execute(text("SELECT failure FROM training_run ORDER BY id")).scalars().all()
+    assert failures == ["The run failed.", ""]
+    command.upgrade(alembic, "head")
+    engine.dispose()

@@ -5,16 +5,23 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click import Command, Option
+from flask import Flask
 from sqlalchemy import event, select, text
 from structlog.testing import capture_logs
 from werkzeug.routing import Map, Rule
 
 from models import Account, Outbox
+from portal.address import _ANY_HOST
+from portal.bodies import Body, body_of
 from portal.database import READING_POSTS, WRITING_GETS, db
 from portal.uids import UidConverter
 from tests.support.portals import ADA, MANIFEST, TestedPortal, now
+
+GROUPS = {"db", "index", "keys", "list", "log", "manifest", "oidc", "opt-outs", "proposals", "runs", "token", "vectors"}
 
 
 @contextmanager
@@ -87,8 +94,65 @@ def test_a_fault_is_a_page_and_undoes_what_was_written(portal: TestedPortal):
         assert session.scalars(select(Account)).all() == []
 
 
-def test_the_exceptions_from_reading_and_writing_are_endpoints_that_exist(portal: TestedPortal):
-    assert portal.app.view_functions.keys() >= READING_POSTS | WRITING_GETS
+def methods(app: Flask) -> dict[str, set[str]]:
+    """Endpoint → the methods that it takes."""
+    taken: dict[str, set[str]] = {}
+    for rule in app.url_map.iter_rules():
+        taken.setdefault(rule.endpoint, set()).update(rule.methods or ())
+    return taken
+
+
+def test_every_endpoint_that_a_table_or_a_declaration_names_exists_and_takes_that_method(portal: TestedPortal):
+    taken = methods(portal.app)
+    goes_on_at = {view.goes_on_at for view in portal.app.view_functions.values() if hasattr(view, "goes_on_at")}
+    assert {"opt_outs.check", "photos.tick_photos"} <= goes_on_at
+    for method, endpoints in (("POST", READING_POSTS | goes_on_at), ("GET", WRITING_GETS | _ANY_HOST)):
+        assert [name for name in endpoints if method not in taken.get(name, ())] == []
+
+
+def declared(view: Any) -> Body | None:
+    """What is declared anywhere below the wrappers of a view."""
+    while view is not None:
+        if "body" in vars(view):
+            return vars(view)["body"]
+        view = getattr(view, "__wrapped__", None)
+    return None
+
+
+def test_what_a_view_declares_of_its_body_is_what_the_portal_reads_whatever_wraps_the_view(portal: TestedPortal):
+    posts = {name for name, taken in methods(portal.app).items() if taken & {"POST", "PUT", "PATCH"}}
+    bodies = {name: declared(portal.app.view_functions[name]) for name in posts}
+    assert {name: body_of(portal.app, name) for name in posts} == {name: body or Body() for name, body in bodies.items()}
+    assert {name for name, body in bodies.items() if body} == {
+        "api.look_up",
+        "api.record_training_run",
+        "api_v2.query_urls",
+        "log.cosign",
+        "lookup.search",
+        "opt_outs.check",
+        "opt_outs.file",
+        "photos.put_back_ticked",
+        "photos.tick_photos",
+        "verify.check",
+    }
+
+
+def test_a_declared_body_is_one_that_arrives_by_a_method_with_a_body(portal: TestedPortal):
+    taken = methods(portal.app)
+    views = portal.app.view_functions
+    assert [name for name, view in views.items() if declared(view) and not taken[name] & {"POST", "PUT"}] == []
+
+
+def test_whatever_files_withdraws_or_decides_is_counted_together(portal: TestedPortal):
+    counted = {name for name, view in portal.app.view_functions.items() if getattr(view, "changes_opt_outs", False)}
+    assert counted == {
+        "opt_outs.file",
+        "photos.contest",
+        "photos.decide",
+        "photos.put_back_one",
+        "photos.put_back_ticked",
+        "requests.withdraw",
+    }
 
 
 @pytest.mark.parametrize("uid", ["plain-7", "with/slash", "https://example.org/a?b=c#d", "ü", "..", "~tilde", "a b", "x/thumbnail"])
@@ -123,9 +187,15 @@ def test_publishing_by_command(portal: TestedPortal):
 
 
 def test_every_command_has_help(portal: TestedPortal):
-    for group in ("manifest", "list", "proposals", "runs", "token", "db"):
-        for name, command in portal.app.cli.commands[group].commands.items():
-            assert command.help, f"{group} {name}"
+    groups = {name: group for name, group in portal.app.cli.commands.items() if (group.callback or group).__module__.startswith("portal.")}
+    assert set(groups) == GROUPS
+    told = [text for group in groups.values() for command in (group, *group.commands.values()) for text in texts(command)]
+    assert [text for text in told if len(text.split()) < 2] == []
+
+
+def texts(command: Command) -> list[str]:
+    """What --help says of a command and of each of its options."""
+    return [command.help or "", *(option.help or "" for option in command.params if isinstance(option, Option))]
 
 
 def test_a_rebuilt_manifest_answers_as_before(portal: TestedPortal, member_catalogues: Path):
@@ -166,7 +236,8 @@ def test_a_member_reads_a_calm_page_when_the_database_fails(portal: TestedPortal
     # A table that is gone is "operational" to SQLite, and a fault of the program to PostgreSQL.
     status, title = (503, "We are busy for a moment") if engine.dialect.name == "sqlite" else (500, "Something broke on our side")
     assert (answer.status_code, f"<h1>{title}</h1>" in answer.text) == (status, True)
-    assert "Nothing" in answer.text
+    says = "The database does not answer. Nothing was changed." if status == 503 else "Nothing you sent was saved, so nothing is half done."
+    assert says in answer.text
 
 
 def test_an_error_page_asks_nobody_who_is_signed_in(portal: TestedPortal):

@@ -33,7 +33,11 @@ def test_a_member_of_the_demonstration_starts_the_next_run(demonstration: Tested
 def test_strangers_sign_in_first(demonstration: TestedPortal):
     stranger = demonstration.visitor()
     stranger.get("/runs")
-    assert stranger.post("/runs").location.startswith("/auth/sign-in")
+    asked = stranger.post("/runs")
+    assert asked.status_code == 401
+    assert "<h1>Please sign in first</h1>" in asked.text
+    assert 'href="/auth/sign-in?next=' in asked.text
+    assert stranger.get("/photos").location.endswith("/auth/sign-in?next=/photos")
     assert queued(demonstration) == []
 
 

@@ -29,6 +29,8 @@ def test_another_layout_is_refused():
         unpack(b"\x02" + pack([Variant("", 0, 1, bytes(32), 90)])[1:])
 
 
-def test_a_photo_with_forty_edits_in_eight_orientations_takes_under_sixteen_kilobytes():
-    variants = [Variant(f"edit-{edit}", dihedral, 1, bytes(32), 90) for edit in range(40) for dihedral in range(8)]
-    assert len(pack(variants)) < 16_000
+def test_the_layout_is_the_one_that_databases_hold():
+    variants = [Variant("", 0, 0x0123456789ABCDEF, bytes(range(32)), 90), Variant("frame", 7, 1, bytes(32), 100)]
+    first = bytes([0, 0, 90]) + bytes.fromhex("0123456789abcdef") + bytes(range(32))
+    second = bytes([1, 7, 100]) + bytes([0, 0, 0, 0, 0, 0, 0, 1]) + bytes(32)
+    assert pack(variants) == b"\x01\x02" + b"\x00" + b"\x05frame" + first + second
