@@ -3,17 +3,16 @@
 They are read by the import's readers, so a row that the import rejects is counted here as unreadable.
 """
 
-import gzip
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 from demur.exclusions.reader import ExclusionList
 from demur.filtering.keys import NO_NAMES, Names, key_columns, record_table
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
+from demur.filtering.writing import opened_like
 from demur.manifests.errors import TruncatedSource
 from demur.manifests.sources.delimited import CsvReader, CsvRecord, text_stream
 from demur.manifests.sources.text import json_lines
@@ -96,7 +95,7 @@ def _filter(
 ) -> None:
     done, size = 0, source.stat().st_size
     try:
-        with _opened_for_writing(target, compressed=source.suffix == ".gz") as out:
+        with opened_like(source, target) as out:
             stream = rows(out)
             while batch := list(islice(stream, _BATCH)):
                 _copy_kept(batch, out, exclusions, report, source, given)
@@ -115,13 +114,3 @@ def _copy_kept(batch: Sequence[_Row], out: IO[bytes], exclusions: ExclusionList,
     if readable:
         mask = report.add(exclusions.judge(record_table([row.fields for row in readable], str(source), given)))
         out.writelines(row.spelled for row, keep in zip(readable, mask.to_pylist(), strict=True) if keep)
-
-
-@contextmanager
-def _opened_for_writing(target: Path, *, compressed: bool) -> Iterator[IO[bytes]]:
-    with target.open("wb") as file:
-        if compressed:
-            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
-                yield cast(IO[bytes], packed)
-        else:
-            yield file

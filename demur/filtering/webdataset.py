@@ -4,12 +4,10 @@ A sample may be told by several names: its key, that of each of its pictures, an
 and so are samples of one key that lie apart in a tar.
 """
 
-import gzip
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from demur.exclusions.reader import ExclusionList
 from demur.filtering.keys import record_table
 from demur.filtering.pictures import judge_seen
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
+from demur.filtering.writing import opened_like
 from demur.manifests.errors import TruncatedSource
 from demur.manifests.sources.records import BadRecord, Record
 from demur.manifests.sources.tar import BLOCK, RECORD, TarReader, opened_tar, padded
@@ -31,7 +30,7 @@ SEVERAL = "samples with several pictures"
 
 def filter_webdataset(source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> None:
     """Compressed as `source` is. Raises UnreadableManifest, BadKeyColumn, OSError."""
-    with _opened_for_writing(target, compressed=source.suffix.lower() == ".gz") as out:
+    with opened_like(source, target) as out:
         for sample, keep in _judged(source, exclusions, report, progress, out):
             if keep:
                 for member in sample.members:
@@ -174,13 +173,3 @@ def _judge(batch: Sequence[TarSample], exclusions: ExclusionList, report: Filter
     written = judge_told(names, [_fields(sample) for sample in batch], exclusions, str(source))
     pictures = [[member.content for member in sample.pictures] for sample in batch]
     return judge_seen(written, pictures, exclusions, report) if any(pictures) else written
-
-
-@contextmanager
-def _opened_for_writing(target: Path, *, compressed: bool) -> Iterator[IO[bytes]]:
-    with target.open("wb") as file:
-        if compressed:
-            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
-                yield cast(IO[bytes], packed)
-        else:
-            yield file
