@@ -13,6 +13,7 @@ from portal import (
     api,
     auth,
     cli,
+    converters,
     database,
     errors,
     evidence,
@@ -41,7 +42,6 @@ from portal.form_tokens import FormTokens
 from portal.logs import PortalLogging, log_requests
 from portal.sessions import SqlSessionInterface
 from portal.site import EXTENSION, Site
-from portal.uids import UidConverter
 
 ROOT = Path(__file__).parent.parent
 SESSION_PATIENCE_S = 2  # for the database, to save a session
@@ -69,7 +69,7 @@ def create_app(config: Config) -> Flask:
         MAX_FORM_PARTS=security.FORM_PARTS,
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
-    app.url_map.converters["uid"] = UidConverter
+    converters.init_app(app)
     app.extensions[EXTENSION] = held = Site.open(config)
     app.session_interface = SqlSessionInterface(
         held.reading, make_sessions(writing(held.engine, SESSION_PATIENCE_S)), held.idle, held.address

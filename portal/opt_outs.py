@@ -8,7 +8,9 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import BadRequest
 
+from demur.text_rules import text_fault
 from models import Regime, RequestKind
 from portal.auth.going_on import goes_on_at
 from portal.auth.member import account
@@ -147,7 +149,10 @@ def _mistakes(chosen: Chosen) -> list[Mistake]:
 
 def _comment() -> str:
     """As it was typed: a form sends each line end as two letters."""
-    return request.form.get("comment", "").replace("\r\n", "\n").strip()
+    comment = request.form.get("comment", "").replace("\r\n", "\n").strip()
+    if text_fault(comment[:COMMENT_LENGTH]):
+        raise BadRequest("the comment holds characters that cannot be kept")
+    return comment
 
 
 def _untick(chosen: Chosen) -> None:

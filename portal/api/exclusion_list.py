@@ -47,11 +47,14 @@ EXPORTS: dict[str, Callable[[Iterable[Entry], TextIO], None]] = {
 }
 
 
+VERSION = f"int(max={2**31 - 1})"  # what the database holds
+
+
 def add_routes(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/exclusion-list/", "list_root", index)
     blueprint.add_url_rule("/exclusion-list/head.dsse.json", "list_head", head)
-    blueprint.add_url_rule("/exclusion-list/versions/<int:version>/<name>", "list_file", file)
-    blueprint.add_url_rule("/exclusion-list/versions/<int:version>/delta-from-<int:before>.parquet", "list_delta", delta)
+    blueprint.add_url_rule(f"/exclusion-list/versions/<{VERSION}:version>/<name>", "list_file", file)
+    blueprint.add_url_rule(f"/exclusion-list/versions/<{VERSION}:version>/delta-from-<{VERSION}:before>.parquet", "list_delta", delta)
     blueprint.add_url_rule("/exclusion-list/rotations.json", "list_rotations", rotations)
     blueprint.add_url_rule("/exclusion-list/key", "list_key", key)
 

@@ -17,8 +17,8 @@ from werkzeug.routing import Map, Rule
 from models import Account, Outbox
 from portal.address import _ANY_HOST
 from portal.bodies import Body, body_of
+from portal.converters import UidConverter
 from portal.database import READING_POSTS, WRITING_GETS, db
-from portal.uids import UidConverter
 from tests.support.portals import ADA, MANIFEST, TestedPortal, now
 
 GROUPS = {"db", "index", "keys", "list", "log", "manifest", "oidc", "opt-outs", "proposals", "runs", "token", "vectors"}
