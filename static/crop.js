@@ -39,7 +39,7 @@ async function open(details, file, use) {
       said.textContent = "These edges hold no part of the picture.";
       return;
     }
-    use(new File([await cut(picture, { x, y, width, height })], `part of ${file.name || "the picture"}.png`, { type: "image/png" }));
+    use(new File([await cut(picture, { x, y, width, height })], `part of ${(file.name || "the picture").replace(/\.\w+$/, "")}.png`, { type: "image/png" }));
   });
   put([0, 0, picture.width, picture.height]);
 }
