@@ -23,7 +23,7 @@ def test_a_killed_mail_worker_loses_no_receipt_and_no_log_tells_to_whom(tmp_path
         shop.environment |= {"DEMUR_SMTP_URL": inbox.url, "DEMUR_MAIL_FROM": "Lantern <privacy@lantern.example>"}
         file_one(shop)
         inbox.busy = True
-        for part in ("relay", "propagate-1", "notices-1"):
+        for part in ("relay", "list-1", "notices-1"):
             shop.start(part)
         wait_until("the mail server has the first mail", lambda: inbox.mails)
         shop.kill("notices-1")
@@ -32,7 +32,7 @@ def test_a_killed_mail_worker_loses_no_receipt_and_no_log_tells_to_whom(tmp_path
         wait_until("both receipts are noted as mailed", lambda: mailed(shop) == 2)
         ids = Counter(mail["Message-ID"] for mail in inbox.mails)
         assert (len(ids), max(ids.values())) == (2, 2), "the receipts of filing and of the list, the interrupted one twice under one id"
-        assert [shop.stop(part) for part in ("relay", "propagate-1", "notices-2")] == [0, 0, 0], shop.logs()
+        assert [shop.stop(part) for part in ("relay", "list-1", "notices-2")] == [0, 0, 0], shop.logs()
         assert not [log.name for log in tmp_path.glob("*.log") if ADDRESS in log.read_text()]
         with shop.workplace.reading() as session:
             assert all(session.scalars(select(Outbox.done_at).where(Outbox.topic == MAIL_RECEIPT)))

@@ -39,7 +39,8 @@ from tests.support.workshop import OWNERS, Workshop, uids_of, workshop
 
 PHOTOS_A_REQUEST = 2
 REQUESTS = OWNERS * 2
-WORKERS = ("list-1", "search-1")
+WORKERS = ("list-1", "search-1", "vectors-1")  # each is killed twice
+OTHERS = ("relay", "thumbnails-1")
 PATIENCE_S = 180  # on a quiet machine a tenth of it suffices
 DONE_OR_NOT = (Outbox.done_at.is_not(None), Outbox.done_at.is_(None))
 
@@ -48,13 +49,13 @@ DONE_OR_NOT = (Outbox.done_at.is_not(None), Outbox.done_at.is_(None))
 def test_kills_lose_nothing_and_double_nothing(tmp_path: Path, database_url: str, own_broker: Broker):
     rng = random.Random(11)
     with workshop(tmp_path, database_url, own_broker) as shop:
-        for name in ("relay", *WORKERS):
+        for name in (*OTHERS, *WORKERS):
             shop.start(name)
         for round_number in range(6):
             file_requests(shop, range(round_number * REQUESTS // 6, (round_number + 1) * REQUESTS // 6))
             wait_until_working(shop)
             time.sleep(rng.uniform(0, 0.1))
-            victim = WORKERS[round_number % 2]
+            victim = WORKERS[round_number % len(WORKERS)]
             shop.kill(victim)
             if round_number in (1, 4):
                 own_broker.kill()
@@ -68,7 +69,7 @@ def test_kills_lose_nothing_and_double_nothing(tmp_path: Path, database_url: str
         wait_until_done(shop)
         check(shop)
         check_log(shop)
-        assert [shop.stop(name) for name in ("relay", *WORKERS)] == [0, 0, 0], shop.logs()
+        assert [shop.stop(name) for name in (*OTHERS, *WORKERS)] == [0] * 5, shop.logs()
 
 
 def file_requests(shop: Workshop, numbers: range) -> None:
