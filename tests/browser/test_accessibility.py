@@ -69,7 +69,7 @@ def look_up(page: Page) -> None:
 
 def check_receipts(page: Page) -> None:
     good = (RECEIPTS / "good" / "opt_out_filed.json").read_bytes()
-    page.get_by_label("Keys that you trust").fill((RECEIPTS / "log.vkey").read_text())
+    page.get_by_label("Keys of the log").fill((RECEIPTS / "log.vkey").read_text())
     chosen = {"good.json": good, "changed.json": good.replace(b'"leaf_index":0', b'"leaf_index":1')}
     page.locator("#file").set_input_files([{"name": name, "mimeType": "", "buffer": data} for name, data in chosen.items()])
     expect(page.get_by_role("heading", name="1 of 2 does not hold.")).to_be_visible()

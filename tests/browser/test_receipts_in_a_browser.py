@@ -36,8 +36,9 @@ def opt_out(page: Page, photos: int = 1) -> None:
 
 
 def public_id(portal: TestedPortal, kind: str) -> str:
+    """Of the newest statement of a kind."""
     with portal.workplace.reading() as session:
-        return session.scalars(select(LogEntry.public_id).where(LogEntry.kind == kind).order_by(LogEntry.id)).one()
+        return session.scalars(select(LogEntry.public_id).where(LogEntry.kind == kind).order_by(LogEntry.id.desc()).limit(1)).one()
 
 
 def ready(page: Page) -> None:
