@@ -20,7 +20,7 @@ def test_the_description_is_openapi():
 
 def test_it_names_every_endpoint_and_no_other(portal: TestedPortal):
     rules = [rule for rule in portal.app.url_map.iter_rules() if rule.endpoint.startswith(("api.", "api_v2."))]
-    paths = [(re.sub(r"<(?:int:)?(\w+)>", r"{\1}", rule.rule), rule.methods or set()) for rule in rules]
+    paths = [(re.sub(r"<(?:int(?:\(.*?\))?:)?(\w+)>", r"{\1}", rule.rule), rule.methods or set()) for rule in rules]
     served = {(path, method.lower()) for path, methods in paths for method in methods - {"HEAD", "OPTIONS"}}
     described = {
         (item.get("servers", DOCUMENT["servers"])[0]["url"] + path, method)
