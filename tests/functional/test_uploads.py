@@ -57,11 +57,19 @@ def upload(address: str, picture: bytes, client: str = "127.0.0.1") -> int:
         return session.post(address + LOOKUPS, files={"picture": ("picture.jpg", picture)}, timeout=30).status_code
 
 
+def hold_turn(address: str, client: str = "127.0.0.1") -> socket.socket:
+    """A large upload that has its client's turn: it is not answered at once."""
+    caller = begin_upload(address, client)
+    caller.settimeout(1)
+    with pytest.raises(TimeoutError):
+        caller.recv(1)
+    return caller
+
+
 def test_a_client_brings_one_picture_at_a_time_and_others_theirs(served: str):
     small = photo_bytes("ada", 0)
-    assert upload(served, small) == 200
-    with begin_upload(served):
-        wait_until("its turn is taken", lambda: upload(served, small) == 503)
+    with hold_turn(served):
+        assert upload(served, small) == 503
         assert upload(served, LARGE) == 503
         assert upload(served, small, "127.0.0.2") == 200
         assert requests.post(served + LOOKUPS, json=fingerprint_of(small), timeout=30).json() == {"found": True}
@@ -73,8 +81,8 @@ def test_strangers_leave_the_last_turn_to_members(served: str, portal: TestedPor
     small = photo_bytes("ada", 0)
     with ExitStack() as slow:
         for number in range(STRANGERS_TURNS):
-            slow.enter_context(begin_upload(served, f"127.0.0.{number + 2}"))
-        wait_until("strangers' turns are taken", lambda: upload(served, small, "127.0.0.9") == 503)
+            slow.enter_context(hold_turn(served, f"127.0.0.{number + 2}"))
+        assert upload(served, small, "127.0.0.9") == 503
         assert look_up(portal.member(ADA), small, part="1").status_code == 200
 
 
