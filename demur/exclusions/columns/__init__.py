@@ -4,11 +4,12 @@ One `KeyColumn` for each is read by import, filter, deletion vectors, Spark and 
 """
 
 from demur.exclusions.columns.column import KeyColumn
-from demur.exclusions.columns.identifiers import all_spellings, fold, folded, hyphenated, trimmed
+from demur.exclusions.columns.identifiers import all_spellings, fold, folded, hyphenated
 from demur.exclusions.columns.kinds import KEY_COLUMNS, PATHS, PERCEPTUAL_COLUMNS, TEXT_KINDS
 from demur.exclusions.columns.names import NO_NAMES, Found, Names, aliased, key_columns, plain_name, refuse_doubled
 from demur.exclusions.columns.reading import BadKeyColumn, Fault, Misspelled, NoKeyColumn, Reading
 from demur.exclusions.columns.rows import KeyedRows
+from demur.exclusions.columns.scanning import trimmed
 from demur.exclusions.columns.spellings import BLANKS
 
 __all__ = [

@@ -5,44 +5,28 @@ what is left of a whole number after a float column, is 1001. Everything else is
 """
 
 import re
-from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from demur.exclusions.columns.scanning import TextArray
 from demur.exclusions.columns.spellings import BLANKS
 from demur.exclusions.texts import Texts, byte_at, texts, word_at
 from demur.similarity.kernels import compiled
 
-TextArray: TypeAlias = pa.StringArray | pa.LargeStringArray
-
 _UUID_KEY = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SEVERAL = re.compile(r"-?[0-9]+(\.0+)?|(urn:uuid:|\{)?[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
 _NUMBER_KEY = re.compile("-?(0|[1-9][0-9]*)")
-EMPTY, BLANK_ENDS, OTHER_FORM = 1, 2, 4
 _UUID, _BARE = 36, 32  # characters with hyphens, and without
 _WRAPPED, _URN = 38, 45  # {…} and urn:uuid:…
 _CASE = np.uint64(0x4040404040404040)
-_BLANK_BYTES = np.zeros(256, dtype=np.bool_)
-_BLANK_BYTES[[*b" \t\n\v\f\r\x1c\x1d\x1e\x1f", *range(0x80, 0x100)]] = True  # of what is not ASCII, the slow way decides
-
-
-def trimmed(column: TextArray) -> TextArray:
-    """The texts without blank ends; null where nothing is left."""
-    found = _marks(texts(column), False, _BLANK_BYTES, False)
-    if found & BLANK_ENDS:
-        column = pc.utf8_trim(column, characters=BLANKS)
-    if found & (BLANK_ENDS | EMPTY):
-        empty = pc.equal(pc.binary_length(column), 0)
-        column = pc.if_else(empty, pa.scalar(None, column.type), column) if pc.any(empty).as_py() else column
-    return column
 
 
 def hyphenated(column: TextArray) -> bool:
     """Whether UUIDs among these keys are better compared with hyphens: none of them lacks these."""
-    return not _marks(texts(column), True, _BLANK_BYTES, True) & OTHER_FORM
+    return not _has_other_form(texts(column), True)
 
 
 def folded(column: TextArray, *, hyphens: bool) -> TextArray:
@@ -51,7 +35,7 @@ def folded(column: TextArray, *, hyphens: bool) -> TextArray:
     hyphens: whether UUIDs get them, or lose them.
     """
     asked = texts(column)
-    if not _marks(asked, True, _BLANK_BYTES, hyphens) & OTHER_FORM:
+    if not _has_other_form(asked, hyphens):
         return column
     size = int(asked.offsets[-1] - asked.offsets[0]) + (_UUID - _BARE) * len(column)
     offsets, data = np.zeros(len(column) + 1, dtype=np.int64), np.empty(max(size, 1), dtype=np.uint8)
@@ -133,30 +117,21 @@ def _whole_length(start: np.uint64, length: int) -> int:
 
 
 @compiled
-def _marks(asked: Texts, forms: bool, blank: NDArray[np.bool_], hyphens: bool) -> int:
-    """What is to be done with any of the texts: EMPTY, BLANK_ENDS, and, if `forms` are asked for, OTHER_FORM."""
+def _has_other_form(asked: Texts, hyphens: bool) -> bool:
+    """Whether any of the texts is compared in another form than its own."""
     offsets, base = asked
-    found = 0
     for text in range(len(offsets) - 1):
         length = offsets[text + 1] - offsets[text]
-        if length == 0:
-            found |= EMPTY
-            continue
         start = base + np.uint64(offsets[text])
-        last = byte_at(start + np.uint64(length - 1))
-        if not forms:
-            if blank[byte_at(start)] or blank[last]:
-                found |= BLANK_ENDS
-            continue
         if length in (_BARE, _UUID):
             if (hyphens == (length == _BARE) or _has_upper(start, length)) and _uuid_start(start, length) >= 0:
-                return found | OTHER_FORM
+                return True
         elif length in (_WRAPPED, _URN):
             if _uuid_start(start, length) >= 0:
-                return found | OTHER_FORM
-        elif last == 48 and _whole_length(start, length) != length:
-            return found | OTHER_FORM
-    return found
+                return True
+        elif length and byte_at(start + np.uint64(length - 1)) == 48 and _whole_length(start, length) != length:
+            return True
+    return False
 
 
 @compiled

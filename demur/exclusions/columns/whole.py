@@ -9,14 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from demur.exclusions.columns.identifiers import trimmed
-from demur.exclusions.texts import texts
+from demur.exclusions.columns.scanning import all_hex, seen_in, trimmed
 from demur.text_rules import LONGEST_BYTES
 
 _EXACT = 2**53  # up to that a float holds every whole number
 _DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
-_IS_HEX = np.zeros(256, dtype=np.bool_)
-_IS_HEX[_DIGITS] = True
 
 
 def identifiers(kind: str, column: pa.Array) -> pa.Array | None:
@@ -28,20 +25,17 @@ def identifiers(kind: str, column: pa.Array) -> pa.Array | None:
 
 def addresses(kind: str, column: pa.Array) -> pa.Array | None:
     """Whole numbers stay numbers."""
-    read = _text_or_numbers(column)
-    return None if read is not None and _is_text(read.type) and _breaks_rule(read, LONGEST_BYTES[kind]) else read
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        if pc.any(pc.equal(pc.binary_length(column), 16)).as_py():  # which may be UUIDs
+            return None
+        column = column.view(pa.large_string() if pa.types.is_large_binary(column.type) else pa.string())
+    return _text(kind, column) if _is_text(column.type) else _whole_numbers(column)
 
 
 def sha256(column: pa.Array) -> pa.Array | None:
     if column.type == pa.binary(32):
         return _hex(column, 32)
-    if not _is_text(column.type) or not _is_valid(column):
-        return None
-    offsets, _ = texts(column)
-    expected = 64 if column.null_count == 0 else np.where(column.is_valid().to_numpy(zero_copy_only=False), 64, 0)
-    data = column.buffers()[2]
-    spelled = np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]] if data is not None else _DIGITS[:0]
-    return column if np.all(np.diff(offsets) == expected) and np.all(_IS_HEX[spelled]) else None
+    return column if _is_text(column.type) and all_hex(column, 64) else None
 
 
 def phash(column: pa.Array) -> pa.Array | None:
@@ -78,7 +72,7 @@ def quality(column: pa.Array) -> pa.Array | None:
 
 def _numbers_in(column: pa.Array) -> pa.Array:
     """Text as whole numbers from 0 to 100, or as floats; as it is where it is neither."""
-    text = trimmed(column) if _is_valid(column) else column
+    text = trimmed(column, seen) if (seen := seen_in(column)) else column
     for kind in (pa.uint8(), pa.float64()):
         try:
             numbers = text.cast(kind)
@@ -107,33 +101,16 @@ def _percent(column: pa.Array) -> pa.Array | None:
         return None
 
 
-def _text_or_numbers(column: pa.Array) -> pa.Array | None:
-    kind = column.type
-    if pa.types.is_integer(kind):
-        return column
-    if pa.types.is_floating(kind):
-        return _whole_numbers(column)
-    if pa.types.is_decimal(kind):
-        return column.cast(pa.string()) if kind.scale == 0 else None
-    if _is_text(kind) and _is_valid(column):
-        return trimmed(column)
-    if (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)) and not pc.any(pc.equal(pc.binary_length(column), 16)).as_py():
-        text = column.view(pa.large_string() if pa.types.is_large_binary(kind) else pa.string())
-        return trimmed(text) if _is_valid(text) else None
-    return None
-
-
-def _breaks_rule(column: pa.Array, longest: int) -> bool:
-    """Whether any text is too long, or holds NUL (demur.text_rules)."""
-    offsets, _ = texts(column)
-    data = column.buffers()[2]
-    if data is None or not len(column):
-        return False
-    octets = np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]]
-    return bool(octets.min(initial=1) == 0 or (len(octets) > longest and np.diff(offsets).max() > longest))
+def _text(kind: str, column: pa.Array) -> pa.Array | None:
+    seen = seen_in(column)
+    return None if seen is None or seen.nul or seen.longest > LONGEST_BYTES[kind] else trimmed(column, seen)
 
 
 def _whole_numbers(column: pa.Array) -> pa.Array | None:
+    if pa.types.is_decimal(column.type):
+        return column.cast(pa.string()) if column.type.scale == 0 else None
+    if not pa.types.is_floating(column.type):
+        return column if pa.types.is_integer(column.type) else None
     numbers = column.cast(pa.float64())
     numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
     bounds = pc.min_max(numbers)
@@ -147,15 +124,6 @@ def _whole_numbers(column: pa.Array) -> pa.Array | None:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _is_valid(column: pa.Array) -> bool:
-    """Whether text is UTF-8: Parquet promises it, and its readers do not check it."""
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
 
 
 def _octets(column: pa.Array, size: int) -> NDArray[np.uint8]:
