@@ -26,7 +26,7 @@ class Seen(NamedTuple):
     empty: bool
     blank_ends: bool  # or ends that are not ASCII, which may be blank
     nul: bool
-    longest: int  # bytes of the longest
+    longest: int | np.int64  # bytes of the longest
 
 
 def seen_in(column: TextArray) -> Seen | None:
@@ -87,7 +87,7 @@ def _are_hex(asked: Texts, digits: int, null: NDArray[np.bool_]) -> bool:
 
 
 @compiled
-def _scan(asked: Texts, blank: NDArray[np.bool_]) -> tuple[int, int]:
+def _scan(asked: Texts, blank: NDArray[np.bool_]) -> tuple[int, np.int64]:
     """What is found in any of the texts, and the bytes of the longest."""
     offsets, base = asked
     word, found, longest = np.uint64(8), 0, np.int64(0)
