@@ -169,7 +169,7 @@ class Journey:
             visitor.visit("/lookup")
             with (DemoDirectory.of(self._config).photos / photo.path).open("rb") as picture:
                 answer = visitor.send("/lookup", {}, files={"picture": ("picture.jpg", picture)})
-            _require("Yes, it stands in a manifest" in answer, "looking a picture up finds it")
+            _require("Yes, it is in a training list" in answer, "looking a picture up finds it")
             _require((uid in answer) is (visitor is member), "only the owner sees which photo it is")
         self._say("looked one of them up by upload: its owner sees the photo, a stranger learns yes")
 

@@ -67,7 +67,7 @@ BY_STATUS = {
 }
 BY_ERROR: dict[type[Exception], Problem] = {
     PhotoNotFound: Problem(
-        404, "We know no such photo of yours", "It stands in none of the manifests that were registered here under your account."
+        404, "We know no such photo of yours", "It is in none of the training lists that are registered here, under your account."
     ),
     FormTokenRefused: Problem(
         400,

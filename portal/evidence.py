@@ -14,7 +14,7 @@ from portal.database import db
 from portal.limits import heavy_work
 from portal.log import log_reader
 from portal.site import site
-from rights.evidence import Archive, File, gather_evidence, run_sums
+from rights.evidence import Archive, File, gather_evidence, sum_evidence
 from rights.used import RunWord
 
 blueprint = Blueprint("evidence", __name__)
@@ -23,8 +23,8 @@ blueprint = Blueprint("evidence", __name__)
 @blueprint.get("/evidence")
 @login_required
 def page() -> str:
-    sums = run_sums(db(), site().catalogues, site().runs, account().owners)
-    return render_template("evidence/page.html", sums=sums, words=RunWord, keys=_keys())
+    told = sum_evidence(db(), site().catalogues, site().runs, account().owners)
+    return render_template("evidence/page.html", told=told, words=RunWord, keys=_keys())
 
 
 @blueprint.get("/evidence/bundle.zip")

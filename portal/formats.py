@@ -1,11 +1,13 @@
 """How values read on a page: plain, exact, and the same everywhere."""
 
+import re
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from flask import Flask
 from markupsafe import Markup, escape
 
+from demur.fields import parse_rfc3339
 from demur.printing import printable
 from demur.verifying.summary import label
 from models import FailureReason
@@ -14,6 +16,8 @@ from portal.site import site
 from rights.runs import FAILURES
 from rights.used import had_to_leave_out
 
+# A time as signed files spell it, where a sentence says when: never a name or an id that is spelled like one.
+_WHEN = re.compile(r"\b(?:on|at|until|published) ([1-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ\b)", re.ASCII)
 REASONS = {  # why a row of a manifest was not taken over, or a sample not trained on
     "unreadable_picture": "the picture could not be read",
     "missing_picture": "the picture was missing",
@@ -41,6 +45,7 @@ def init_app(app: Flask) -> None:
         had_to_leave_out=had_to_leave_out,
         reason=reason,
         short=short,
+        timed=timed,
         counted=counted,
         provider=provider,
         absolute=absolute,
@@ -57,6 +62,22 @@ def day(at: datetime | None) -> Markup:
 def minute(at: datetime | None) -> Markup:
     """``3 May 2024, 14:02 UTC`` as a time element."""
     return _time(at, f"{at.day} {at:%B %Y}, {at:%H:%M} UTC", Markup(" data-hour")) if at else Markup("")
+
+
+def timed(sentence: str) -> Markup:
+    """A sentence of a receipt or a proof, with the times of its files as pages write times; static/verify/times.js says the same."""
+    parts, end = [], 0
+    for found in _WHEN.finditer(sentence):
+        parts += [escape(sentence[end : found.start(1)]), _stamped(found[1])]
+        end = found.end(1)
+    return Markup("").join([*parts, escape(sentence[end:])])
+
+
+def _stamped(stamp: str) -> Markup | str:
+    try:
+        return minute(parse_rfc3339(stamp))
+    except ValueError:  # a day that no calendar has: as it was written
+        return stamp
 
 
 def _time(at: datetime, text: str, more: str = "") -> Markup:

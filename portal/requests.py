@@ -85,7 +85,7 @@ def withdraw(public_id: str) -> ResponseReturnValue:
     try:
         withdraw_request(db(), account(), _own(public_id), now())
     except NothingToWithdraw:
-        flash("Nothing of this request stands any more.", "problem")
+        flash("Nothing of this request is in force any more.", "problem")
     else:
         flash("Withdrawn. From its next version on, the exclusion list names nothing because of this request.", "done")
     return redirect(url_for("requests.one", public_id=public_id), 303)

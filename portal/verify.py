@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 from werkzeug.exceptions import Forbidden, RequestEntityTooLarge
 
 from config import MEGABYTE
@@ -20,9 +21,11 @@ from demur.signing import BadKey
 from demur.trust import Role, Trust
 from demur.verifying import BundleLimits, Document, Finding, summarise, unpacked, verify_documents
 from portal.bodies import takes
+from portal.database import db
 from portal.limits import heavy_work
 from portal.receipts import find_receipt
 from portal.site import now, site
+from rights.owned import owned_photos
 
 MOST_BYTES = 4 * MEGABYTE  # an opt-out of some 40,000 photos; a browser and the demur command check larger ones
 MOST_FILES = 50
@@ -38,6 +41,7 @@ ROLES = {
 }
 _TURNS = BoundedSemaphore(2)  # of one process: checking takes the processor, and others want pages meanwhile
 _PATIENCE_S = 5
+MOST_CAPTIONS = 1000  # some 60 kB of a page
 blueprint = Blueprint("verify", __name__)
 
 
@@ -131,12 +135,21 @@ def _a_turn() -> Iterator[None]:
         _TURNS.release()
 
 
+def _captions() -> dict[str, str]:
+    """By uid, of the newest photos of the member who reads the page: they know a photo by its caption. Nobody else is given any."""
+    if not current_user.is_authenticated:
+        return {}
+    own = owned_photos(db(), site().catalogues, current_user.account.owners)
+    return {photo.uid: photo.caption for photo in own[:MOST_CAPTIONS] if photo.caption}
+
+
 def _page(keys: KeysGiven, *, receipt: str = "", findings: Sequence[Finding] = (), problem: str = "", by: str = "") -> str:
     return render_template(
         "verify/page.html",
         keys=keys.texts,
         own=KeysGiven.of(site().keys.trust()).texts,
         roles=ROLES,
+        captions=_captions(),
         receipt=receipt,
         summary=summarise(findings) if findings else None,
         by=by,

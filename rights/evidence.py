@@ -60,18 +60,40 @@ class RunSum:
     run: TrainingRun
     words: dict[RunWord, int]
 
+    @property
+    def used(self) -> int:
+        return self.words[RunWord.CONTAINS]
 
-def run_sums(session: Session, catalogues: Catalogues, runs: RunArtefacts, owners: Sequence[str]) -> list[RunSum]:
-    """For each recorded run, newest first."""
+
+@dataclass(frozen=True)
+class EvidenceSum:
+    """What is true of all of a person's photos together.
+
+    ``excluded`` of the ``photos`` are in the exclusion list: the first since version ``first``, the last since version ``last`` (both None
+    when none is). ``runs``: each recorded run, newest first.
+    """
+
+    photos: int
+    excluded: int
+    first: int | None
+    last: int | None
+    runs: tuple[RunSum, ...]
+
+
+def sum_evidence(session: Session, catalogues: Catalogues, runs: RunArtefacts, owners: Sequence[str]) -> EvidenceSum:
     photos = owned_photos(session, catalogues, owners)
     standing, uids = standing_opt_outs(session, owners), [photo.uid for photo in photos]
-    sums = []
-    for run in reversed(recorded_runs(session)):
-        words = dict.fromkeys(RunWord, 0)
-        for photo, used in zip(photos, runs.consumed(run, uids).tolist(), strict=True):
-            words[used_or_absent(run, standing.listed_since(photo.owner, photo.uid), used)] += 1
-        sums.append(RunSum(run, words))
-    return sums
+    since = [standing.listed_since(photo.owner, photo.uid) for photo in photos]
+    sums = (_run_sum(run, since, runs.consumed(run, uids).tolist()) for run in reversed(recorded_runs(session)))
+    listed = [version for version in since if version is not None]
+    return EvidenceSum(len(photos), len(listed), min(listed, default=None), max(listed, default=None), tuple(sums))
+
+
+def _run_sum(run: TrainingRun, since: Sequence[int | None], consumed: Sequence[bool]) -> RunSum:
+    words = dict.fromkeys(RunWord, 0)
+    for version, used in zip(since, consumed, strict=True):
+        words[used_or_absent(run, version, used)] += 1
+    return RunSum(run, words)
 
 
 @dataclass(frozen=True)

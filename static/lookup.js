@@ -276,7 +276,10 @@ function fail(item, sentence, state = "failed") {
 }
 
 function offerUpload(item, error) {
-  if (error.reason === "too-large") return fail(item, error.message, "refused"); // as the server would
+  if (error.reason === "too-large") { // for the server, too; a part of it is not
+    fail(item, error.message, "refused");
+    return offerCrop(item, item.card.querySelector(".told"));
+  }
   const button = element("button", "btn quiet slim", "Upload this one", element("span", "aside", ` (${nameOf(item.file)})`));
   button.type = "button";
   button.disabled = true; // until nothing is under way
@@ -312,7 +315,7 @@ function summary() {
   const [found, perhaps] = [having("[data-found='1']"), having("[data-perhaps]")];
   const [unable, unanswered] = [inState("unread").length + inState("refused").length, inState("failed").length];
   const parts = [
-    `${found} of ${told.length} found in a manifest`,
+    `${found} of ${told.length} found in a training list`,
     perhaps && `${perhaps} perhaps`,
     unable && `${unable} could not be read`,
     unanswered && `${unanswered} not looked up`,

@@ -5,6 +5,7 @@ import { Refused } from "./verify/refused.js";
 import { canVerify } from "./verify/signing.js";
 import { escaped } from "./verify/escaped.js";
 import { labelOf, summarise } from "./verify/summary.js";
+import { timed } from "./verify/times.js";
 import { ROLES, Trust } from "./verify/trust.js";
 import { isZip, unpack } from "./verify/zip.js";
 
@@ -56,6 +57,14 @@ const filesOf = (document) => (isZip(document) ? unpack(document) : [document]);
 function trustOf(textOf) {
   const ofField = (field) => textOf(field).split("\n").map((line) => line.trim()).filter(Boolean).map((line) => named(field.dataset.keys, line));
   return Trust.parse(keyFields.flatMap(ofField).join("\n"));
+}
+
+/** By uid, where the reader is signed in: the captions of their own photos. */
+const captions = new Map(Object.entries(JSON.parse(document.querySelector("[data-captions]")?.textContent ?? "{}")));
+
+function called({ fact }) {
+  const caption = ["excluded", "absent", "used"].includes(fact?.kind) && fact.detail !== "owner" && captions.get(fact.subject);
+  return caption ? [" ", Object.assign(element("span", `“${escaped(caption.length > 120 ? `${caption.slice(0, 120)}…` : caption)}”`), { className: "soft" })] : [];
 }
 
 const named = (role, line) => (ROLES.some((one) => one === role && line.startsWith(`${one} `)) ? line : `${role} ${line}`);
@@ -128,7 +137,7 @@ function inShort(findings) {
   const note = Object.assign(element("p", `Does not prove: ${escaped(findings[0].notProves)} Signed by `), { className: "note" });
   note.append(element("code", findings[0].signed));
   const names = Object.assign(element("ul"), { className: "names" });
-  names.append(...findings.map((finding) => wrapped("li", element("bdi", escaped(labelOf(finding))))));
+  names.append(...findings.map((finding) => wrapped("li", element("bdi", escaped(labelOf(finding))), ...called(finding))));
   return [note, names];
 }
 
@@ -143,17 +152,18 @@ function filled(finding, open) {
   const { file, kind, proves, notProves, signed, error, reason, remedy } = finding;
   const told = { label: labelOf(finding), file, kind, proves, "not-proves": notProves, signed, error, reason, remedy };
   for (const [place, words] of Object.entries(told)) {
-    item.querySelectorAll(`[data-${place}]`).forEach((one) => (one.textContent = escaped(words)));
+    item.querySelectorAll(`[data-${place}]`).forEach((one) => one.replaceChildren(...timed(escaped(words))));
   }
+  item.querySelector("[data-called]").replaceChildren(...called(finding));
   item.querySelector("details").open = open;
   return item;
 }
 
 const element = (name, text = "") => Object.assign(document.createElement(name), { textContent: text });
 
-function wrapped(name, inner) {
+function wrapped(name, ...inner) {
   const outer = element(name);
-  outer.append(inner);
+  outer.append(...inner);
   return outer;
 }
 

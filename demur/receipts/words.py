@@ -6,8 +6,8 @@ from demur.receipts.statement import LogKind, Statement
 _NOT = {
     LogKind.OPT_OUT_FILED: "That a training run obeyed it: the list's receipt and a run's evidence show that.",
     LogKind.OPT_OUT_LISTED: "That a training run obeyed the list: a run's evidence shows that. Nor that it was not withdrawn since.",
-    LogKind.OPT_OUT_WITHDRAWN: "That no other opt-out of the same photos stands.",
-    LogKind.OPT_OUT_DENIED: "That it was right to end it, nor that no other opt-out of the same photos stands.",
+    LogKind.OPT_OUT_WITHDRAWN: "That no other opt-out of the same photos is in force.",
+    LogKind.OPT_OUT_DENIED: "That it was right to end it, nor that no other opt-out of the same photos is in force.",
     LogKind.LIST_PUBLISHED: "That everyone's opt-out is in it, or that anybody trained by it.",
     LogKind.RUN_RECORDED: "That the run's record is true: only training it again could show that.",
 }

@@ -5,8 +5,8 @@ import { hex } from "./bytes.js";
 const NOT = {
   opt_out_filed: "That a training run obeyed it: the list's receipt and a run's evidence show that.",
   opt_out_listed: "That a training run obeyed the list: a run's evidence shows that. Nor that it was not withdrawn since.",
-  opt_out_withdrawn: "That no other opt-out of the same photos stands.",
-  opt_out_denied: "That it was right to end it, nor that no other opt-out of the same photos stands.",
+  opt_out_withdrawn: "That no other opt-out of the same photos is in force.",
+  opt_out_denied: "That it was right to end it, nor that no other opt-out of the same photos is in force.",
   list_published: "That everyone's opt-out is in it, or that anybody trained by it.",
   run_recorded: "That the run's record is true: only training it again could show that.",
 };

@@ -64,7 +64,7 @@ def look_up(page: Page) -> None:
     files = [{"name": name, "mimeType": "", "buffer": data} for name, data in chosen.items()]
     page.get_by_label("Choose pictures").set_input_files(files)
     page.get_by_role("button", name="Look up 3 pictures").click()
-    expect(page.get_by_role("heading", name="1 of 2 found in a manifest")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="1 of 2 found in a training list")).to_be_visible(timeout=20_000)
 
 
 def check_receipts(page: Page) -> None:

@@ -1,14 +1,16 @@
 """Looking pictures up in a real browser: on the device by default, uploaded only when asked for, many at once, and without scripts."""
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.browser.conftest import Open, sign_in
+from tests.browser.test_accessibility import check
 from tests.support.pictures import jpeg, photo_bytes, png, textured_picture
 from tests.support.portals import TestedPortal
 
@@ -51,8 +53,8 @@ def test_only_fingerprints_leave_the_device(open_page: Open):
     sent = lookups(page)
     photo = photo_bytes("ada", 0)
     look_up(page, file("one.jpg", photo), file("two.png", png(textured_picture(seed=777))))
-    expect(page.get_by_role("heading", name="1 of 2 found in a manifest")).to_be_visible(timeout=20_000)
-    expect(answer(page, "one.jpg")).to_contain_text("Yes, it stands in a manifest.")
+    expect(page.get_by_role("heading", name="1 of 2 found in a training list")).to_be_visible(timeout=20_000)
+    expect(answer(page, "one.jpg")).to_contain_text("Yes, it is in a training list.")
     expect(answer(page, "two.png")).to_contain_text("We found no match.")
     bodies = [request.post_data_buffer or b"" for request in sent]
     assert len(bodies) == 2
@@ -84,12 +86,12 @@ def test_a_picture_that_the_browser_cannot_read_is_uploaded_only_when_asked_for(
     expect(page.locator("[data-status]")).to_have_text("Done. None could be looked up.")
     assert sent == []
     answer(page, "one.tif").get_by_role("button", name="Upload this one").click()
-    expect(answer(page, "one.tif")).to_contain_text("Yes, it stands in a manifest.", timeout=SANDBOX_STARTS_MS)
+    expect(answer(page, "one.tif")).to_contain_text("Yes, it is in a training list.", timeout=SANDBOX_STARTS_MS)
     expect(answer(page, "two.tif")).to_contain_text("It was not sent.")
-    expect(page.get_by_role("heading", name="1 of 1 found in a manifest, 1 could not be read.")).to_be_visible()
+    expect(page.get_by_role("heading", name="1 of 1 found in a training list, 1 could not be read.")).to_be_visible()
     assert len(sent) == 1
     answer(page, "two.tif").get_by_role("button", name="Upload this one (two.tif)").click()
-    expect(page.get_by_role("heading", name="1 of 2 found in a manifest")).to_be_visible()
+    expect(page.get_by_role("heading", name="1 of 2 found in a training list")).to_be_visible()
 
 
 def test_what_was_found_is_opted_out_in_one_go(portal: TestedPortal, open_page: Open):
@@ -102,10 +104,10 @@ def test_what_was_found_is_opted_out_in_one_go(portal: TestedPortal, open_page: 
         file("also-mine.jpg", photo_bytes("ada", 2)),
         file("of-ben.jpg", photo_bytes("ben", 2)),
     )
-    expect(page.get_by_role("heading", name="3 of 3 found in a manifest")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="3 of 3 found in a training list")).to_be_visible(timeout=20_000)
     expect(page.get_by_text("2 ticked")).to_be_visible()
-    page.get_by_label("Object to this picture wherever it stands (of-ben.jpg)").check()
-    expect(answer(page, "also-mine.jpg").get_by_role("img", name="In the manifest")).to_be_visible()
+    page.get_by_label("Object to this picture wherever it turns up (of-ben.jpg)").check()
+    expect(answer(page, "also-mine.jpg").get_by_role("img", name="In the training list")).to_be_visible()
     page.get_by_role("button", name="Opt out what is ticked…").click()
     expect(page.get_by_role("heading", name="Check your opt-out")).to_be_visible()
     expect(page.get_by_text("2 photos of yours")).to_be_visible()
@@ -135,7 +137,7 @@ def test_stopping_leaves_the_rest_unasked(open_page: Open):
 
     page.unroute("**/lookup")
     page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_role("heading", name="6 of 6 found in a manifest")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="6 of 6 found in a training list")).to_be_visible(timeout=20_000)
 
 
 def hold_lookups(page: Page) -> None:
@@ -160,7 +162,7 @@ def test_what_had_no_answer_is_tried_again_at_one_click(open_page: Open):
     expect(page.get_by_role("heading", name="None could be looked up.")).to_be_visible()
     page.unroute("**/lookup")
     page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_role("heading", name="4 of 4 found in a manifest")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="4 of 4 found in a training list")).to_be_visible(timeout=20_000)
 
 
 def test_a_busy_server_is_asked_three_times_and_then_quoted(open_page: Open):
@@ -193,7 +195,7 @@ def test_what_was_chosen_is_removed_and_what_is_no_picture_is_named(open_page: O
     expect(page.get_by_role("button", name="Remove two.jpg")).to_be_focused()
     expect(page.get_by_text("one.jpg was removed. Ready: two.jpg")).to_be_visible()
     page.get_by_role("button", name="Look it up").click()
-    expect(page.get_by_role("heading", name="Yes, it stands in a manifest.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Yes, it is in a training list.")).to_be_visible(timeout=20_000)
     assert page.locator("ol.found > li").count() == 1
 
 
@@ -216,7 +218,7 @@ def test_no_more_pictures_are_ticked_than_a_request_takes(open_page: Open):
     page.goto("/lookup")
     page.evaluate("document.querySelector('[data-lookup]').dataset.mostPictures = 1")
     look_up(page, *(file(f"{seed}.png", png(textured_picture(seed=seed))) for seed in (777, 778)))
-    expect(page.get_by_role("heading", name="0 of 2 found in a manifest")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="0 of 2 found in a training list")).to_be_visible(timeout=20_000)
     page.get_by_role("button", name="Opt out what is ticked…").click()
     expect(page.get_by_role("alert")).to_have_text("Tick at least one first.")
     page.get_by_label("Object to this picture").first.check()
@@ -245,7 +247,7 @@ def test_pictures_are_dropped_and_pasted(open_page: Open, way: str):
     bring(page, way, photo_bytes("ada", 0))
     expect(page.get_by_alt_text("brought.jpg")).to_be_visible()
     page.get_by_role("button", name="Look it up").click()
-    expect(page.get_by_role("heading", name="Yes, it stands in a manifest.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Yes, it is in a training list.")).to_be_visible(timeout=20_000)
 
 
 def bring(page: Page, way: str, data: bytes) -> None:
@@ -269,7 +271,7 @@ def test_pictures_are_looked_up_without_scripts(open_page: Open):
     expect(page.get_by_text("Keep my photos on this device")).to_be_hidden()
     expect(page.get_by_text("up to 10 pictures, 25 MB together")).to_be_visible()
     look_up(page, file("one.jpg", photo_bytes("ada", 0)), file("two.jpg", jpeg(textured_picture(seed=777))))
-    expect(page.get_by_role("heading", name="1 of 2 found in a manifest.")).to_be_visible(timeout=SANDBOX_STARTS_MS)
+    expect(page.get_by_role("heading", name="1 of 2 found in a training list.")).to_be_visible(timeout=SANDBOX_STARTS_MS)
 
 
 @pytest.mark.parametrize("portal", [{"lookups_of_strangers": "2 per 3 seconds"}], indirect=True)
@@ -278,7 +280,7 @@ def test_who_asks_too_often_is_told_to_wait_and_then_answered(open_page: Open):
     page.goto("/lookup")
     look_up(page, *(file(f"{number}.jpg", photo_bytes("ada", number)) for number in range(6)))
     expect(page.get_by_text("Many lookups in a short time: going on in")).to_be_visible(timeout=20_000)
-    expect(page.get_by_role("heading", name="6 of 6 found in a manifest")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="6 of 6 found in a training list")).to_be_visible(timeout=30_000)
 
 
 def test_a_screenshot_is_found_once_it_is_cropped_to_its_picture(open_page: Open):
@@ -293,5 +295,248 @@ def test_a_screenshot_is_found_once_it_is_cropped_to_its_picture(open_page: Open
     page.get_by_label("Bottom edge").fill("592")
     page.get_by_label("Top edge").fill("300")
     page.get_by_role("button", name="Use this part").click()
-    expect(answer(page, "part of screen.png")).to_contain_text("Yes, it stands in a manifest.", timeout=20_000)
+    expect(answer(page, "part of screen.png")).to_contain_text("Yes, it is in a training list.", timeout=20_000)
     assert all(b'name="picture"' not in (request.post_data_buffer or b"") for request in sent)
+
+
+# --- the crop tool ---
+
+
+def screenshot_of(picture: bytes, size: tuple[int, int], box: tuple[int, int, int, int]) -> bytes:
+    """A screen of this size, otherwise unlike anything, that shows the picture at left, top, right, bottom."""
+    screen = textured_picture(seed=777, width=size[0], height=size[1])
+    left, top, right, bottom = box
+    screen.paste(Image.open(io.BytesIO(picture)).resize((right - left, bottom - top)), (left, top))
+    return png(screen)
+
+
+PLACE = (0, 300, 390, 592)
+
+
+def crop_tool(page: Page, data: bytes, name: str = "screen.png") -> Locator:
+    """Looks a picture up that is not found, and opens the tool."""
+    look_up(page, file(name, data))
+    tool = answer(page, name).locator("details.crop")
+    tool.get_by_text("Crop it and look again").click(timeout=20_000)
+    expect(tool.locator("[data-size]")).to_contain_text("pixels")
+    return tool
+
+
+def on_screen(tool: Locator, x: float, y: float) -> tuple[float, float]:
+    """Where a pixel of the picture is in the window."""
+    box, (width, height) = tool.locator("img").bounding_box(), natural_size(tool)
+    assert box
+    return box["x"] + x / width * box["width"], box["y"] + y / height * box["height"]
+
+
+def natural_size(tool: Locator) -> tuple[int, int]:
+    return tuple(tool.locator("img").evaluate("image => [image.naturalWidth, image.naturalHeight]"))
+
+
+def edges(tool: Locator) -> list[int]:
+    return [int(tool.get_by_label(f"{edge} edge").input_value()) for edge in ("Left", "Top", "Right", "Bottom")]
+
+
+def looked_up_again(page: Page, tool: Locator) -> None:
+    tool.get_by_role("button", name="Use this part").click()
+    expect(answer(page, "part of screen.png")).to_contain_text("in a training list.", timeout=20_000)
+
+
+@pytest.mark.parametrize("who", ["a stranger", "a member"])
+def test_a_screenshot_is_cropped_by_mouse(open_page: Open, who: str):
+    page = open_page()
+    if who == "a member":
+        sign_in(page)
+    page.goto("/lookup")
+    tool = crop_tool(page, screenshot_of(photo_bytes("ada", 0), (390, 844), PLACE))
+    tool.locator(".stage").scroll_into_view_if_needed()
+    page.mouse.move(*on_screen(tool, *PLACE[:2]))
+    page.mouse.down()
+    page.mouse.move(*on_screen(tool, 200, 400))
+    page.mouse.move(*on_screen(tool, *PLACE[2:]))
+    page.mouse.up()
+    assert edges(tool) == pytest.approx(PLACE, abs=2)
+    looked_up_again(page, tool)
+    words = "Yes, it is your photo in a training list." if who == "a member" else "Yes, it is in a training list."
+    expect(answer(page, "part of screen.png")).to_contain_text(words)
+
+
+def test_a_corner_is_dragged_by_a_finger(open_page: Open):
+    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.goto("/lookup")
+    tool = crop_tool(page, screenshot_of(photo_bytes("ada", 0), (390, 844), PLACE))
+    tool.locator(".stage").scroll_into_view_if_needed()
+    for corner, (x, y) in ((0, PLACE[:2]), (3, PLACE[2:])):
+        box = tool.locator(f"[data-corner='{corner}']").bounding_box()
+        finger(page, (box["x"] + 20, box["y"] + 20), on_screen(tool, x, y))
+    assert edges(tool) == pytest.approx(PLACE, abs=2)
+    looked_up_again(page, tool)
+
+
+def test_a_finger_elsewhere_scrolls_and_a_tap_names_a_corner(open_page: Open):
+    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.goto("/lookup")
+    tool = crop_tool(page, screenshot_of(photo_bytes("ada", 0), (390, 844), PLACE))
+    tool.locator(".stage").scroll_into_view_if_needed()
+    whole, before = edges(tool), page.evaluate("scrollY")
+    finger(page, on_screen(tool, 200, 500), on_screen(tool, 200, 300))
+    assert edges(tool) == whole
+    assert page.evaluate("scrollY") > before
+    page.touchscreen.tap(*on_screen(tool, 380, 585))
+    expect(tool.get_by_text("Now point at the opposite corner.")).to_be_visible()
+    page.touchscreen.tap(*on_screen(tool, 10, 307))
+    assert edges(tool) == pytest.approx((10, 307, 380, 585), abs=4)  # a browser moves a tap a little
+    looked_up_again(page, tool)
+
+
+def finger(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Touches, moves in steps, and lets go, as Chromium's own input."""
+    touch = page.context.new_cdp_session(page)
+    steps = [tuple(a + (b - a) * step / 10 for a, b in zip(start, end, strict=True)) for step in range(1, 11)]
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": start[0], "y": start[1]}]})
+    for x, y in steps:
+        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y}]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(300)  # a page goes on scrolling for a moment
+
+
+def test_a_screenshot_is_cropped_by_keyboard_alone(open_page: Open):
+    page = open_page()
+    page.goto("/lookup")
+    look_up(page, file("screen.png", screenshot_of(photo_bytes("ada", 0), (400, 800), (0, 280, 400, 580))))
+    summary = answer(page, "screen.png").locator("details.crop > summary")
+    summary.focus(timeout=20_000)
+    page.keyboard.press("Enter")
+    tool = answer(page, "screen.png").locator("details.crop")
+    expect(tool.locator("[data-size]")).to_contain_text("pixels")
+    walk = ["Tab", "Tab", "Tab", *["PageUp"] * 7, "Tab", "Tab", *["PageDown"] * 5, *["ArrowDown"] * 20]
+    for key in walk:  # over the picture to the left edge and the top one, and over the right one to the bottom
+        page.keyboard.press(key)
+    assert edges(tool) == [0, 280, 400, 580]
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(answer(page, "part of screen.png")).to_contain_text("Yes, it is in a training list.", timeout=20_000)
+
+
+def test_a_very_tall_screenshot_keeps_its_shape_and_scrolls(open_page: Open):
+    place = (40, 6000, 1040, 6750)
+    page = open_page(viewport={"width": 390, "height": 844})
+    page.goto("/lookup")
+    tool = crop_tool(page, screenshot_of(photo_bytes("ada", 0), (1080, 12000), place))
+    shown, stage = tool.locator("img").bounding_box(), tool.locator(".stage")
+    assert shown["height"] / shown["width"] == pytest.approx(12000 / 1080, rel=0.01)
+    assert shown["width"] >= 240
+    assert stage.bounding_box()["height"] <= 0.7 * 844 + 1
+    stage.evaluate("stage => stage.scrollTop = stage.scrollHeight / 2 - 100")
+    stage.scroll_into_view_if_needed()
+    page.mouse.click(*on_screen(tool, *place[:2]))
+    page.mouse.click(*on_screen(tool, *place[2:]))
+    assert edges(tool) == pytest.approx(place, abs=4)
+    looked_up_again(page, tool)
+
+
+def test_dragging_at_the_rim_scrolls_a_tall_screenshot(open_page: Open):
+    page = open_page(viewport={"width": 390, "height": 844})
+    page.goto("/lookup")
+    tool = crop_tool(page, screenshot_of(photo_bytes("ada", 0), (1080, 12000), (40, 6000, 1040, 6750)))
+    stage = tool.locator(".stage")
+    stage.scroll_into_view_if_needed()
+    box, rim = tool.locator("[data-corner='0']").bounding_box(), stage.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 30, rim["y"] + rim["height"] - 5, steps=5)
+    expect(tool.get_by_label("Top edge")).not_to_have_value(re.compile(r"^.{1,3}$"), timeout=10_000)
+    wait_for(page, lambda: edges(tool)[1] > 4000)
+    page.mouse.up()
+
+
+def test_a_wide_picture_and_a_turned_one_are_cut_where_they_are_framed(open_page: Open):
+    """The edges are those of the picture as it is shown, whatever EXIF says of how it is stored."""
+    page = open_page()
+    page.goto("/lookup")
+    wide = crop_tool(page, screenshot_of(photo_bytes("ada", 0), (4000, 400), (2000, 25, 2400, 325)), "wide.png")
+    shown = wide.locator("img").bounding_box()
+    assert shown["width"] / shown["height"] == pytest.approx(10, rel=0.01)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    upright = Image.open(io.BytesIO(screenshot_of(photo_bytes("ada", 0), (390, 844), PLACE)))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = io.BytesIO()
+    upright.transpose(Image.Transpose.ROTATE_90).convert("RGB").save(data, "JPEG", quality=95, exif=exif)
+    page.goto("/lookup")
+    tool = crop_tool(page, data.getvalue(), "screen.jpg")
+    assert natural_size(tool) == (390, 844)
+    for edge, value in zip(("Bottom", "Top"), (592, 300), strict=True):
+        tool.get_by_label(f"{edge} edge").fill(str(value))
+    looked_up_again(page, tool)
+
+
+def test_a_picture_of_a_hundred_million_pixels_is_cropped_within_bounds(open_page: Open):
+    """It has too many pixels to be looked up whole; of its part no more are made than lookups gain from."""
+    place = (2000, 4000, 8000, 8500)
+    large = Image.new("RGB", (10_000, 10_000), "white")
+    large.paste(Image.open(io.BytesIO(photo_bytes("ada", 0))).convert("RGB").resize((place[2] - place[0], place[3] - place[1])), place[:2])
+    page = open_page()
+    page.add_init_script(
+        """window.canvases = [];
+        const make = HTMLCanvasElement.prototype.getContext;
+        HTMLCanvasElement.prototype.getContext = function (...asked) { canvases.push(this); return make.apply(this, asked); };"""
+    )
+    page.goto("/lookup")
+    data = jpeg(large, quality=60)
+    look_up(page, file("screen.jpg", data))
+    expect(answer(page, "screen.jpg")).to_contain_text("has more than 89 million pixels", timeout=60_000)
+    tool = answer(page, "screen.jpg").locator("details.crop")
+    tool.get_by_text("Crop it and look again").click()
+    expect(tool.locator("[data-size]")).to_have_text("10,000 × 10,000 pixels", timeout=60_000)
+    for edge, value in zip(("Right", "Bottom", "Left", "Top"), (8000, 8500, 2000, 4000), strict=True):
+        tool.get_by_label(f"{edge} edge").fill(str(value))
+    tool.get_by_role("button", name="Use this part").click()
+    expect(answer(page, "part of screen.png")).to_contain_text("Yes, it is in a training list.", timeout=60_000)
+    made = page.evaluate("canvases.map(({ width, height }) => width * height)")
+    assert made
+    assert max(made) <= 8_010_000
+
+
+def test_a_picture_that_no_browser_should_show_is_not_opened_to_be_cropped(open_page: Open):
+    """400 million pixels of one colour: 50 kB as a file, 1.6 GB as a picture."""
+    page = open_page()
+    page.goto("/lookup")
+    look_up(page, file("bomb.png", png(Image.new("1", (20_000, 20_000)))))
+    expect(answer(page, "bomb.png")).to_contain_text("has more than 89 million pixels", timeout=60_000)
+    answer(page, "bomb.png").get_by_text("Crop it and look again").click()
+    expect(answer(page, "bomb.png")).to_contain_text("This picture is too large to be cropped here. Crop it with another program")
+    expect(answer(page, "bomb.png").locator("img[alt='What you looked up']")).to_have_count(0)
+
+
+def test_edges_that_hold_nothing_are_refused_in_words(open_page: Open):
+    page = open_page()
+    page.goto("/lookup")
+    sent = lookups(page)
+    tool = crop_tool(page, screenshot_of(photo_bytes("ada", 0), (390, 844), PLACE))
+    before = len(sent)
+    for value in ("600", "", "-1", "9999"):
+        tool.get_by_label("Bottom edge").fill("500")
+        tool.get_by_label("Top edge").fill(value)
+        tool.get_by_role("button", name="Use this part").click()
+        expect(tool.get_by_text("These edges hold no part of the picture.")).to_be_visible()
+    assert len(sent) == before
+
+
+def test_without_scripts_the_page_says_how_to_crop(open_page: Open):
+    page = open_page(java_script_enabled=False)
+    page.goto("/lookup")
+    look_up(page, file("one.jpg", jpeg(textured_picture(seed=777))))
+    expect(page.get_by_role("heading", name="We found no match.")).to_be_visible(timeout=SANDBOX_STARTS_MS)
+    expect(page.get_by_text("To crop a screenshot: open it on your device, choose Edit and then Crop")).to_be_visible()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_the_open_crop_tool_breaks_no_rule(open_page: Open, scheme: str, width: int):
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    for member in (False, True):
+        if member:
+            sign_in(page)
+        page.goto("/lookup")
+        crop_tool(page, screenshot_of(photo_bytes("ada", 0), (390, 844), PLACE))
+        check(page, "the crop tool")

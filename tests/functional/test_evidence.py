@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,6 +147,52 @@ def test_evidence_is_its_owners_alone(ada: Visitor, portal: TestedPortal):
 
 def test_the_page_sums_up_each_run_and_names_the_keys(ada: Visitor, portal: TestedPortal):
     page = ada.get("/evidence").text
-    assert page.index("Run 2") < page.index("Run 1"), "the newest first"
+    rows = page.split("<tbody>")[1]
+    assert rows.index("Run 2") < rows.index("Run 1"), "the newest first"
     assert str(VerifyKey.load(portal.config.keys_dir / "log.vkey")) in page
     assert "/evidence/bundle.zip" in page
+
+
+def main_of(page: str) -> str:
+    return " ".join(page.split('<main id="main"')[1].split("</main>")[0].split())
+
+
+def test_the_page_begins_with_what_the_evidence_says_together(ada: Visitor):
+    page = ada.get("/evidence").text
+    assert "1 of your 6 photos is in the exclusion list since version 1; Run 1 used 2, Run 2 used 1." in main_of(page)
+    assert '<a href="/evidence" aria-current="page">Evidence</a>' in page
+
+
+def test_of_many_runs_the_newest_is_told(ada: Visitor, portal: TestedPortal):
+    for number in (3, 4):
+        portal.record_run(f"Run {number}", ["ada-2", "ada-3", "ada-4"])
+    assert "since version 1; of 4 training runs, the newest, Run 4, used 3." in main_of(ada.get("/evidence").text)
+
+
+def test_before_any_run_the_page_says_what_is_excluded_and_gives_the_receipts(portal: TestedPortal, tmp_path: Path):
+    ada = portal.member(ADA)
+    assert "None of your 6 photos is in the exclusion list. No training run is recorded yet." in main_of(ada.get("/evidence").text)
+    ada.get("/photos")
+    ada.post("/opt-outs", {"uid": ["ada-1", "ada-2"]})
+    portal.settle()
+    ada.post("/opt-outs", {"uid": ["ada-3"]})
+    portal.settle()
+    page = main_of(ada.get("/evidence").text)
+    assert "3 of your 6 photos are in the exclusion list since version 1, the last of them since version" in page
+    assert "No training run is recorded yet." in page
+    assert not [finding for finding in verify(tmp_path, portal, ada.get("/evidence/bundle.zip").data) if finding["answer"] != "holds"]
+    for visitor, words in (
+        (portal.member(BEN), "photos is in the exclusion list"),
+        (portal.member("grace.nakamura"), "None of your photos is in a"),
+    ):
+        assert words in main_of(visitor.get("/evidence").text)
+
+
+def test_the_check_names_a_members_own_photos_by_their_captions_and_nobody_elses(ada: Visitor, portal: TestedPortal):
+    bundle, caption = ada.get("/photos/ada-1/evidence.zip").data, re.search("<h1[^>]*>(.+?)</h1>", ada.get("/photos/ada-1").text)[1]
+    trust = PublicKeys(portal.config.keys_dir, portal.config.list_dir).trust()
+    fields = {f"{role}_keys": "\n".join(map(str, trust.keys(role))) for role in Role}
+    for visitor, named in ((ada, True), (portal.member(BEN), False), (portal.visitor(), False)):
+        page = visitor.client.post("/verify", data={**fields, "file": (io.BytesIO(bundle), "evidence.zip")}).text
+        assert "It holds." in page or "hold." in page
+        assert (caption in page) is named

@@ -64,7 +64,7 @@ def headers_of(answer: TestResponse) -> dict[str, str]:
 def test_a_stranger_learns_yes_or_no_and_nothing_else(portal: TestedPortal):
     visitor = portal.visitor()
     yes, no = look_up(visitor, photo_bytes("ada", 0)), look_up(visitor, jpeg(textured_picture(seed=777)))
-    assert "Yes, it stands in a manifest." in yes.text
+    assert "Yes, it is in a training list." in yes.text
     assert "We found no match." in no.text
     for page in (yes.text, no.text):
         assert "ada" not in main_of(page).lower().replace("manifest", "")
@@ -101,13 +101,13 @@ def test_several_answers_have_the_same_length_whatever_they_are(portal: TestedPo
     visitor, listed = portal.visitor(), [photo_bytes("ada", number) for number in range(4)]
     others = [jpeg(textured_picture(seed=700 + number)) for number in range(4)]
     pages = [look_up(visitor, *listed[:found], *others[found:]) for found in range(5)]
-    assert [re.search(r"(\d) of 4 found in a manifest", page.text)[1] for page in pages] == list("01234")
+    assert [re.search(r"(\d) of 4 found in a training list", page.text)[1] for page in pages] == list("01234")
     assert len({len(page.data) for page in pages}) == 1
 
 
 def test_an_edited_copy_is_found(portal: TestedPortal):
     small = jpeg(textured_picture(seed=0).resize((200, 150)), quality=70)
-    assert "Yes, it stands" in look_up(portal.visitor(), small).text
+    assert "Yes, it is in a training list" in look_up(portal.visitor(), small).text
 
 
 def test_the_owner_sees_their_rows(portal: TestedPortal):
@@ -115,7 +115,7 @@ def test_the_owner_sees_their_rows(portal: TestedPortal):
     assert "<b>The same file</b> · in generated" in page
     assert "/photos/ada-0/thumbnail" in page
     assert boxes(page, "uid") == {"ada-0": True}
-    assert "also stands there under another account" in page
+    assert "is also there under another account" in page
     assert "ben-exact" not in page
 
 
@@ -127,7 +127,7 @@ def test_the_owner_reads_how_a_copy_differs(portal: TestedPortal):
 def test_what_was_found_is_opted_out_in_one_go(portal: TestedPortal):
     visitor = portal.member(ADA)
     page = look_up(visitor, photo_bytes("ada", 1), photo_bytes("ben", 2), jpeg(textured_picture(seed=777)))
-    assert re.search("2 of 3 found in a manifest", page.text)
+    assert re.search("2 of 3 found in a training list", page.text)
     assert boxes(page.text, "uid") == {"ada-1": True}
     tokens = boxes(page.text, "picture")
     assert list(tokens.values()) == [False, False], "whose picture it is, nobody but the person can say"
@@ -193,7 +193,7 @@ def test_a_fingerprint_of_another_version_is_refused_by_name(portal: TestedPorta
 def test_one_bad_file_among_several_is_told_beside_the_others(portal: TestedPortal):
     page = look_up(portal.visitor(), photo_bytes("ada", 0), b"no picture at all")
     assert page.status_code == 200
-    assert "Yes, it stands in a manifest." in page.text
+    assert "Yes, it is in a training list." in page.text
     assert "not a picture" in page.text
 
 
@@ -204,7 +204,7 @@ def test_pictures_that_cannot_be_read_are_not_counted_as_looked_up(portal: Teste
     assert "<title>Problem" in none.text
     assert "in a manifest" not in main_of(none.text)
     some = look_up(portal.visitor(), photo_bytes("ada", 0), jpeg(textured_picture(seed=777)), b"no picture at all")
-    assert "<h1>1 of 2 found in a manifest, 1 could not be read.</h1>" in some.text
+    assert "<h1>1 of 2 found in a training list, 1 could not be read.</h1>" in some.text
 
 
 @pytest.mark.parametrize(("data", "words"), [(b"no picture at all", "not a picture"), (photo_bytes("ada", 1)[:2000], "cut short")])

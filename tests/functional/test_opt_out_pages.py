@@ -116,7 +116,7 @@ def test_withdrawing_is_one_click(ada: Visitor, portal: TestedPortal):
     page = follow(ada, ada.post(f"{address}/withdraw"))
     assert "Withdrawn by you" in page
     assert "Withdraw this opt-out" not in page
-    assert "Nothing of this request stands any more" in follow(ada, ada.post(f"{address}/withdraw"))
+    assert "Nothing of this request is in force any more" in follow(ada, ada.post(f"{address}/withdraw"))
 
 
 def test_requests_of_others_are_not_there(ada: Visitor, portal: TestedPortal):

@@ -47,7 +47,7 @@ def test_a_photo_that_a_run_is_training_on_says_so(ada: Visitor, portal: TestedP
 def test_who_files_during_a_run_is_told_which_one_began_before(ada: Visitor, portal: TestedPortal):
     begin(portal)
     check = ada.post("/opt-outs/check", {"uid": "ada-1"}).text
-    assert "Run 2 is in training now and began before.</b> It will contain what is in its manifests, this photo too." in check
+    assert "Run 2 is in training now and began before.</b> It will contain what is in its training lists, this photo too." in check
     ada.post("/opt-outs", {"uid": "ada-1"})
     address = ada.get("/requests").text.split('class="mono" href="')[1].split('"')[0]
     for _ in range(2):

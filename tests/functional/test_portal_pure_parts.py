@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from portal.charts import POINTS, loss_curves
-from portal.formats import counted, duration, minute
+from portal.formats import counted, duration, minute, timed
 from rights.artefacts import LossPoint
 
 
@@ -36,3 +36,17 @@ def test_values_read_as_people_write_them():
     assert (duration(0.2), duration(100), duration(9000)) == ("about 1 second", "about 2 minutes", "about 2 hours")
     at = datetime(2026, 11, 21, 14, 2, 59, tzinfo=UTC)
     assert minute(at) == '<time datetime="2026-11-21T14:02:59+00:00" data-hour>21 November 2026, 14:02 UTC</time>'
+
+
+def test_times_inside_a_sentence_are_the_pages_own_and_exact_for_machines():
+    said = timed(
+        "The operator stated on 2026-11-29T02:48:22Z that it is <new>, published 2026-11-29T02:48:22Z, good until 2026-12-29T00:00:00Z."
+    )
+    at = '<time datetime="2026-11-29T02:48:22+00:00" data-hour>29 November 2026, 02:48 UTC</time>'
+    until = '<time datetime="2026-12-29T00:00:00+00:00" data-hour>29 December 2026, 00:00 UTC</time>'
+    assert said == f"The operator stated on {at} that it is &lt;new&gt;, published {at}, good until {until}."
+
+
+@pytest.mark.parametrize("sentence", ["the photo 2026-11-29T02:48:22Z", "stated on 2026-02-31T02:48:22Z", "on 2026-11-29", ""])
+def test_a_name_like_a_time_and_a_day_that_is_none_stay_as_they_are(sentence: str):
+    assert timed(sentence) == sentence
