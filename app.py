@@ -9,6 +9,7 @@ from threading import Event
 from typing import IO, Any
 
 from config import Config
+from logs import configure_libraries, log_what_nobody_catches
 from supervisor.checks import CannotStart, address_of, hold
 from supervisor.children import Part
 from supervisor.private import keep_private
@@ -38,6 +39,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     config = Config.from_env()
+    configure_libraries()
+    log_what_nobody_catches()
     keep_private(config.data_dir)
     try:
         with hold(config.data_dir) as lock:

@@ -7,7 +7,9 @@ passed through, without its words and without local variables. Other people's lo
 import json
 import logging
 import sys
+import threading
 import traceback
+import warnings
 from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -36,10 +38,27 @@ def configure() -> None:
 
 
 def configure_libraries() -> None:
-    """The same for Python's own ``logging``, by which jobs and the libraries that they use log."""
+    """The same for Python's own ``logging``, by which jobs and libraries log, and for warnings."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Lines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    warnings.showwarning = _warned
+
+
+def _warned(_: Warning | str, category: type[Warning], filename: str, lineno: int, *__: object) -> None:
+    logging.getLogger("warnings").warning(f"{category.__name__} at {_place(filename)}:{lineno}")
+
+
+def log_what_nobody_catches() -> None:
+    """From now on, what ends this process or one of its threads is logged as any fault. Call it once the settings are read: what is wrong
+    with those is said in words."""
+    sys.excepthook = lambda _, error, __: _uncaught(error)
+    threading.excepthook = lambda told: _uncaught(told.exc_value)
+    sys.unraisablehook = lambda told: _uncaught(told.exc_value)
+
+
+def _uncaught(error: BaseException | None) -> None:
+    logging.getLogger("uncaught").critical("uncaught", exc_info=error)
 
 
 class _Forgiving:
@@ -74,9 +93,12 @@ def _name(error: BaseException) -> str:
 
 def _frames(trace: TracebackType | None) -> Iterator[str]:
     for frame in traceback.extract_tb(trace):
-        path = Path(frame.filename)
-        name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
-        yield f"  {name}:{frame.lineno} {frame.name}"
+        yield f"  {_place(frame.filename)}:{frame.lineno} {frame.name}"
+
+
+def _place(filename: str) -> str:
+    path = Path(filename)
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
 
 
 def _fault(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

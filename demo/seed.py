@@ -14,6 +14,7 @@ from config import Config
 from demo.pictures import PACKAGE, NoPictures, own, stamps
 from demo.platform_photos import write_platform
 from demo.settings import DemoDirectory
+from logs import configure_libraries, log_what_nobody_catches
 from models import Manifest, ManifestState, TrainingRun, make_engine, make_sessions, writing
 from rights.catalogues import Catalogues
 from rights.imports import import_and_register
@@ -33,6 +34,8 @@ def main() -> None:
     # An import that is told to stop takes its traces with it, so that the next start can begin it anew.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before the demonstration was ready"))
     config = Config.from_env()
+    configure_libraries()
+    log_what_nobody_catches()
     keep_private(config.data_dir)
     try:
         make_photos(DemoDirectory.of(config), photos)

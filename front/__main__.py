@@ -8,6 +8,7 @@ from typing import Any
 
 from front.admission import Bounds
 from front.server import Discreet, PatientServer
+from logs import configure_libraries, log_what_nobody_catches
 
 THREADS = 32  # most of a stranger's lookup is a wait that tells nothing (portal.even_answers)
 
@@ -18,11 +19,13 @@ def main() -> None:
     arguments.add_argument("--threads", type=int, default=THREADS)
     given = arguments.parse_args()
     host, _, port = given.bind.rpartition(":")
+    configure_libraries()
     _log_discreetly()
     signal.signal(signal.SIGTERM, _end)
     from app import app
     from portal.bounds import allowance
 
+    log_what_nobody_catches()
     config = app.extensions["demur"].config
     bounds = Bounds().of_proxies() if config.trusted_proxies else Bounds()
     PatientServer(app, allowance(app, config), bounds, host=host, port=int(port), threads=given.threads).run()

@@ -10,7 +10,7 @@ from jobs.relay import LEASE_S, Relay
 from jobs.topics import QUEUES
 from jobs.worker import work
 from jobs.workplace import Workplace
-from logs import configure_libraries
+from logs import configure_libraries, log_what_nobody_catches
 from supervisor.private import keep_private
 
 
@@ -21,6 +21,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     config = Config.from_env()
+    log_what_nobody_catches()
     keep_private(config.data_dir)
     workplace, broker = Workplace.open(config), connect(config.broker)
     if options.part == "relay":

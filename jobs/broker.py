@@ -4,6 +4,7 @@ A job is the id of an outbox row and nothing else. RQ would import and call what
 not prevent ``enqueue("os.system", …)``; so our job class calls one thing only, whatever the queue says.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,9 +19,15 @@ SILENCE_S = 30  # a broker that answers nothing for so long is away; longer than
 NAME = "outbox"
 UNLIMITED = -1
 
+logger = logging.getLogger(__name__)
+
 
 class NotAnOutboxJob(Exception):
     """The queue holds something that the relay did not put there."""
+
+
+class HandingFailed(Exception):
+    """A handing could not even be noted as failed. Says the error's class: the queue keeps its words, which may be personal."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +49,19 @@ class OutboxJob(Job):
     carry_out: ClassVar[Callable[[Handing], None]]
 
     def perform(self) -> None:
-        """Raises NotAnOutboxJob."""
+        """Raises NotAnOutboxJob, HandingFailed."""
         match self.args:
             case [int(outbox_id), int(attempt), int() | float() as lease_s]:
-                type(self).carry_out(Handing(outbox_id, attempt, lease_s))
+                self._carry_out(Handing(outbox_id, attempt, lease_s))
             case _:
                 raise NotAnOutboxJob(self.id)
+
+    def _carry_out(self, handing: Handing) -> None:
+        try:
+            type(self).carry_out(handing)
+        except Exception as error:
+            logger.exception("%s: could not be carried out", handing.job_id)
+            raise HandingFailed(type(error).__name__) from None
 
     @property
     def success_callback(self) -> None:

@@ -17,16 +17,15 @@ import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from demur.errors import DemurError
 from demur.exclusions import ExclusionList
 from demur.filtering import FilterReport
 from demur.manifests import Catalogue, PictureChanged, PictureFileTooLarge, PictureMissing
-from demur.similarity.decoding import DECODER_ERRORS, open_picture
 from demur.similarity.formats import PictureError
 from rhea.config import Settings
+from rhea.pictures import Shrinking
 
 COLUMNS = ("uid", "owner", "url", "caption", "sha256", "phash", "pdq", "pdq_quality")
 
@@ -103,13 +102,13 @@ def load_samples(
         progress: called with pictures read and pictures to read.
 
     Raises:
-        NothingToTrainOn, ColumnsMissing, UnreadableRows
+        NothingToTrainOn, ColumnsMissing, UnreadableRows, SandboxCannotStart
     """
     dropped: Counter[str] = Counter()
     rows = [row for catalogue in catalogues for row in _kept(catalogue, exclusions, dropped)]
     found: dict[Sample, NDArray[np.uint8]] = {}
-    with ThreadPoolExecutor(settings.threads) as pool:
-        for done, read in enumerate(pool.map(lambda row: _read(row, settings.picture_px), rows), start=1):
+    with Shrinking(settings.picture_px, settings.threads) as shrinking, ThreadPoolExecutor(settings.threads) as pool:
+        for done, read in enumerate(pool.map(lambda row: _read(row, shrinking), rows), start=1):
             if isinstance(read, str):
                 dropped[read] += 1
             elif read[0] in found:
@@ -148,28 +147,18 @@ def _judged(table: pa.Table, exclusions: ExclusionList | None, dropped: Counter[
     return np.asarray(judgement.keep.to_numpy(zero_copy_only=False))
 
 
-def _read(row: _Row, px: int) -> tuple[Sample, NDArray[np.uint8]] | str:
+def _read(row: _Row, shrinking: Shrinking) -> tuple[Sample, NDArray[np.uint8]] | str:
     """The sample and its pixels (3, px, px), or the reason why it cannot be used."""
     try:
         data = row.catalogue.picture(row.position)
-        pixels = shrunk(data, px)
+        pixels = shrinking.pixels(data)
     except PictureMissing:
         return "missing_picture"
     except PictureChanged:  # its fingerprints are those of another picture, so the list could not be applied to it
         return "changed_picture"
-    except (PictureFileTooLarge, PictureError, *DECODER_ERRORS):
+    except (PictureFileTooLarge, PictureError):
         return "unreadable_picture"
     return Sample(hashlib.sha256(data).hexdigest(), row.uid, row.caption), pixels
-
-
-def shrunk(data: bytes, px: int) -> NDArray[np.uint8]:
-    """A picture file as (3, px, px) RGB, whole, centred on white."""
-    with open_picture(data) as image:
-        image.draft("RGB", (2 * px, 2 * px))
-        upright = ImageOps.exif_transpose(image).convert("RGBA")
-    white = Image.new("RGBA", upright.size, "white")
-    picture = Image.alpha_composite(white, upright).convert("RGB")
-    return np.asarray(ImageOps.pad(picture, (px, px), Image.Resampling.LANCZOS, color="white")).transpose(2, 0, 1).copy()
 
 
 def to_unit(pixels: Tensor) -> Tensor:

@@ -1,10 +1,9 @@
 """`demur hash`: the fingerprints of pictures."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +11,7 @@ from demur.cli.output import FILE, note, print_json
 from demur.printing import printable
 
 if TYPE_CHECKING:
-    from demur.similarity.query import Query
-
-T = TypeVar("T")
+    from demur.similarity.sandbox import Picture
 
 
 @click.command("hash")
@@ -30,14 +27,14 @@ def hash_command(ctx: click.Context, files: tuple[Path, ...], queries: Path | No
     if queries and lookup:
         raise click.UsageError("--queries and --lookup are two forms of the same; choose one.")
     files = tuple(dict.fromkeys(files))
-    done = _write_queries(files, queries) if queries else _print_each(files, _lookup if lookup else _fields)
+    done = _write_queries(files, queries) if queries else _print_each(files, _lookup if lookup else _fields, under_edits=lookup)
     ctx.exit(0 if done == len(files) else 1)
 
 
-def _print_each(files: tuple[Path, ...], work: Callable[[Path], dict[str, Any]]) -> int:
+def _print_each(files: tuple[Path, ...], fields: "Callable[[Path, Picture], dict[str, Any]]", *, under_edits: bool) -> int:
     done = 0
-    for _, fields in _of_each(files, work):
-        print_json(fields)
+    for file, picture in _of_each(files, under_edits=under_edits):
+        print_json(fields(file, picture))
         done += 1
     return done
 
@@ -45,27 +42,27 @@ def _print_each(files: tuple[Path, ...], work: Callable[[Path], dict[str, Any]])
 def _write_queries(files: tuple[Path, ...], target: Path) -> int:
     from demur.similarity.query_table import write_queries
 
-    asked = {printable(str(file)): query for file, query in _of_each(files, _query)}
+    asked = {printable(str(file)): picture.query for file, picture in _of_each(files, under_edits=True)}
     write_queries(target, asked)
     return len(asked)
 
 
-def _of_each(files: tuple[Path, ...], work: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
-    """What `work` gives for each file that has a fingerprint; of the others, the reason on stderr."""
-    from demur.similarity.fingerprint import PictureError
+def _of_each(files: tuple[Path, ...], *, under_edits: bool) -> "Iterator[tuple[Path, Picture]]":
+    """Each file that has a fingerprint, with its picture; of the others, the reason on stderr."""
+    from demur.cli.pictures import read_pictures
+    from demur.similarity.formats import PictureError
 
-    for file in files:
-        try:
-            yield file, work(file)
-        except PictureError as error:
-            note(f"{file}: {error}")
+    for file, found in read_pictures(files, under_edits=under_edits):
+        if isinstance(found, PictureError):
+            note(f"{file}: {found}")
+        else:
+            yield file, found
 
 
-def _fields(file: Path) -> dict[str, Any]:
-    """Raises PictureError, OSError."""
-    from demur.similarity.fingerprint import FINGERPRINT_VERSION, fingerprint
+def _fields(file: Path, picture: "Picture") -> dict[str, Any]:
+    from demur.similarity.fingerprint import FINGERPRINT_VERSION
 
-    found = fingerprint(file.read_bytes())
+    found = picture.fingerprint
     return asdict(found) | {
         "file": str(file),
         "version": FINGERPRINT_VERSION,
@@ -76,26 +73,15 @@ def _fields(file: Path) -> dict[str, Any]:
     }
 
 
-def _lookup(file: Path) -> dict[str, Any]:
-    """Raises PictureError, OSError."""
+def _lookup(_: Path, picture: "Picture") -> dict[str, Any]:
     from demur.similarity.fingerprint import FINGERPRINT_VERSION
 
-    query, (width, height) = _asked(file)
-    variants = [asdict(variant) | {"phash": f"{variant.phash:016x}", "pdq": variant.pdq.hex()} for variant in query.variants]
-    return {"version": FINGERPRINT_VERSION, "sha256": query.sha256, "width": width, "height": height, "variants": variants}
-
-
-def _query(file: Path) -> "Query":
-    """Raises PictureError, OSError."""
-    return _asked(file)[0]
-
-
-def _asked(file: Path) -> "tuple[Query, tuple[int, int]]":
-    """What a search for the picture asks, and its upright (width, height). Raises PictureError, OSError."""
-    from demur.similarity.edits import variants
-    from demur.similarity.fingerprint import decode
-    from demur.similarity.query import Query
-
-    data = file.read_bytes()
-    luma, size = decode(data)
-    return Query(hashlib.sha256(data).hexdigest(), variants(luma)), size
+    found = picture.fingerprint
+    variants = [asdict(variant) | {"phash": f"{variant.phash:016x}", "pdq": variant.pdq.hex()} for variant in picture.variants]
+    return {
+        "version": FINGERPRINT_VERSION,
+        "sha256": found.sha256,
+        "width": found.width,
+        "height": found.height,
+        "variants": variants,
+    }

@@ -146,7 +146,7 @@ def query(path: Path, pictures: tuple[Path, ...], phashes: tuple[int, ...], radi
     if bool(pictures) == bool(phashes):
         raise click.UsageError("give pictures, or hashes by --phash")
     index = Shards(tuple(SimilarityIndex.open(one) for one in (path, *shards)))
-    asked = [_variants(picture) for picture in pictures] + [[(phash, "", 0)] for phash in phashes]
+    asked = [*_variants(pictures)] + [[(phash, "", 0)] for phash in phashes]
     names = [*map(str, pictures), *(f"{phash:016x}" for phash in phashes)]
     for name, variants in zip(names, asked, strict=True):
         rows = _closest(index, variants, radius)
@@ -159,11 +159,15 @@ def query(path: Path, pictures: tuple[Path, ...], phashes: tuple[int, ...], radi
 Asked = tuple[int, str, int]  # phash, edit, orientation
 
 
-def _variants(picture: Path) -> Sequence[Asked]:
-    from demur.similarity.edits import variants
-    from demur.similarity.fingerprint import decode
+def _variants(pictures: Sequence[Path]) -> Iterator[Sequence[Asked]]:
+    """Raises PictureError, with the file's name; OSError, SandboxCannotStart."""
+    from demur.cli.pictures import read_pictures
+    from demur.similarity.formats import PictureError
 
-    return [(variant.phash, variant.edit, variant.dihedral) for variant in variants(decode(picture.read_bytes())[0])]
+    for file, found in read_pictures(pictures, under_edits=True) if pictures else ():
+        if isinstance(found, PictureError):
+            raise type(found)(f"{file}: {found}") from found
+        yield [(variant.phash, variant.edit, variant.dihedral) for variant in found.variants]
 
 
 def _closest(index: Any, asked: Sequence[Asked], radius: int) -> list[dict[str, Any]]:

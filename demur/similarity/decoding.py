@@ -1,6 +1,6 @@
 """Opens and decodes pictures of strangers: one decoder by the first bytes, bounds before it begins, and 8 bits a channel after it.
 
-Fingerprints and thumbnails both begin here; what comes after is docs/formats/fingerprint.md and `demur.similarity.thumbnails`.
+Fingerprints and thumbnails both begin here; what comes after is docs/formats/fingerprint.md and `demur.similarity.showing`.
 """
 
 import io

@@ -1,5 +1,7 @@
 """Which kind of picture a file is, by its first bytes alone, wherever else in the file another format may begin."""
 
+import re
+
 from demur.errors import DemurError
 
 
@@ -33,6 +35,7 @@ _REFUSED = {
     b"BM": "BMP pictures",
     b"8BPS": "Photoshop files",
     b"\0\0\1\0": "icons",
+    b"icns": "icons",
     b"%PDF": "PDF documents",
     b"%!PS": "PostScript files",
     b"\xc5\xd0\xd3\xc6": "PostScript files",
@@ -53,11 +56,35 @@ _REFUSED = {
     b"II\xbc\x01": "JPEG XR pictures",
     b"qoif": "QOI pictures",
     b"DDS ": "DDS pictures",
-    b"P3\n": "Netpbm pictures",
-    b"P5\n": "Netpbm pictures",
-    b"P6\n": "Netpbm pictures",
+    b"\x01\xda\0": "SGI pictures",
+    b"\x01\xda\1": "SGI pictures",
+    b"\x59\xa6\x6a\x95": "Sun raster pictures",
+    b"gimp xcf": "GIMP files",
+    b"#?RADIANCE": "Radiance pictures",
+    b"#?RGBE": "Radiance pictures",
+    b"#define ": "XBM pictures",
+    b"/* XPM": "XPM pictures",
+    b"SIMPLE  =": "FITS pictures",
+    b"BPG\xfb": "BPG pictures",
+    b"FLIF": "FLIF pictures",
+    b"AT&TFORM": "DjVu documents",
+    b"BLP1": "BLP pictures",
+    b"BLP2": "BLP pictures",
+    b"\xd7\xcd\xc6\x9a": "Windows metafiles",
+    b"\x01\0\0\0\x6c\0\0\0": "Windows metafiles",
 }
 """First bytes → what such files are called in a refusal."""
+_TGA = re.compile(
+    rb".(?:\x00[\x02\x03\x0a\x0b]\x00{5}|\x01[\x01\x09].{4}[\x0f\x10\x18\x20]).{8}[\x08\x0f\x10\x18\x20][\x00-\x3f]", re.DOTALL
+)
+"""Length of a note; no table of colours, or one; which kind; where the picture lies, and how large; bits of a pixel, and its corner."""
+_REFUSED_BY_HEADER = (
+    (re.compile(rb"P[1-7]\s+[\d#W]"), "Netpbm pictures"),
+    (re.compile(rb"\x00\x00\x02\x00[^\x00]\x00", re.DOTALL), "icons"),  # cursors
+    (re.compile(rb"\x0a[\x00\x02-\x05][\x00\x01][\x01\x02\x04\x08]"), "PCX pictures"),  # maker, version, packing, bits of a pixel
+    (_TGA, "TGA pictures"),
+)
+"""The first bytes of kinds that have no fixed signature → what they are called. The last says least of itself."""
 _REFUSED_BRANDS = {b"crx ": "camera raw files", b"jxl ": "JPEG XL pictures", b"jp2 ": "JPEG 2000 pictures"}
 
 
@@ -72,6 +99,9 @@ def format_of(data: bytes) -> str:
         return _of_brands(data[8 : int.from_bytes(data[:4], "big")])
     for signature, name in _REFUSED.items():
         if data.startswith(signature):
+            raise refused(name)
+    for header, name in _REFUSED_BY_HEADER:
+        if header.match(data):
             raise refused(name)
     raise NotAPicture("This file is not a picture.")
 

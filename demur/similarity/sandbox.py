@@ -118,7 +118,8 @@ def _nobody(_seconds: float) -> None:
 class Sandbox:
     """At most `processes` at once, started when first needed and kept. Usable by many threads, and after a fork.
 
-    `work` is "module:function" of the function that runs inside, from the picture file's bytes to the answer's.
+    `work` is "module:function" of the function that runs inside, from the picture file's bytes to the answer's; or
+    "module:function:64" of one that takes a whole number besides.
     """
 
     def __init__(
@@ -394,8 +395,7 @@ _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from demur.sim
 
 def serve(work: str, memory: str, seconds: str, descriptor: str) -> None:
     """What a process runs: pictures come by the socket `descriptor`, until the parent closes it or is gone."""
-    module, _, name = work.partition(":")
-    function = getattr(import_module(module), name)
+    function = _function(work)
     prepare(function)
     confine(int(memory))
     with Connection(int(descriptor)) as channel:
@@ -407,6 +407,12 @@ def serve(work: str, memory: str, seconds: str, descriptor: str) -> None:
                 return
             _limit_cpu(int(seconds))
             channel.send_bytes(_answer(function, data))
+
+
+def _function(work: str) -> Callable[[bytes], bytes]:
+    module, name, *numbers = work.split(":")
+    function = getattr(import_module(module), name)
+    return lambda data: function(data, *map(int, numbers))
 
 
 def _limit_cpu(seconds: int) -> None:

@@ -1,7 +1,4 @@
-"""Thumbnails of a picture, as a sandbox makes them: WebP on white, upright, in sRGB, without the camera's notes.
-
-The picture is reduced by whole boxes before it gets colours or alpha of its own, so that the largest costs little more than its decoding.
-"""
+"""Thumbnails of a picture, as a sandbox makes them: WebP on white, upright, in sRGB, without the camera's notes."""
 
 import struct
 from collections.abc import Iterator, Mapping
@@ -9,8 +6,8 @@ from io import BytesIO
 
 from PIL import Image
 
-from demur.similarity.decoding import DAMAGED, DECODER_ERRORS, PictureTruncated, ending, open_picture, plain, reduced, srgb, upward
 from demur.similarity.sandbox import DecoderCrashed, Sandbox
+from demur.similarity.showing import shown
 
 SIDES = (320, 640, 1280)
 """Longer sides in pixels, ascending. A picture that is no longer than one of them has no larger thumbnail."""
@@ -55,36 +52,13 @@ def _is_webp(file: bytes, side: int) -> bool:
 
 def shrunk(data: bytes) -> bytes:
     """What a process does: three lengths, and as many WebP files; of length 0 where the one before shows as much. Raises PictureError."""
-    try:
-        flat, *again = map(_flat, ending(data) or (data,))
-    except DECODER_ERRORS as error:
-        raise PictureTruncated(DAMAGED) from error
-    if any(other.tobytes() != flat.tobytes() for other in again):  # pixels are missing, not the end mark alone
-        raise PictureTruncated(DAMAGED)
+    flat = shown(data, SIDES[-1])
     needed = 1 + sum(max(flat.size) > side for side in SIDES[:-1])
     files = [b""] * len(SIDES)
     for number in reversed(range(needed)):
         flat.thumbnail((SIDES[number], SIDES[number]), Image.Resampling.LANCZOS)
         files[number] = _encoded(flat)
     return _LENGTHS.pack(*map(len, files)) + b"".join(files)
-
-
-def _flat(data: bytes) -> Image.Image:
-    """At least as large as the largest thumbnail, or as the picture."""
-    opened = open_picture(data)
-    opened.draft(None, (SIDES[-1], SIDES[-1]))
-    opened.load()
-    turn = upward(opened)
-    small = _shown(reduced(plain(opened), max(max(opened.size) // (2 * SIDES[-1]), 1)), opened.info.get("icc_profile"))
-    return small if turn is None else small.transpose(turn)
-
-
-def _shown(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    """In sRGB and on white."""
-    if not picture.mode.endswith("A"):
-        return srgb(picture, profile).convert("RGB")
-    colours = srgb(picture.convert(picture.mode[:-1]), profile).convert("RGB")
-    return Image.composite(colours, Image.new("RGB", colours.size, "white"), picture.getchannel("A"))
 
 
 def _encoded(flat: Image.Image) -> bytes:

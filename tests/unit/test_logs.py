@@ -2,9 +2,10 @@
 
 import json
 import logging
+import subprocess
 import sys
 
-from logs import _Lines, fault_of
+from logs import ROOT, _Lines, fault_of
 
 UID = "ph-secret-uid"
 
@@ -55,3 +56,35 @@ def test_jobs_own_lines_are_logged_whole_and_their_faults_without_words():
     assert told["event"] == "outbox-1-1: search_copies failed"
     assert UID not in json.dumps(told)
     assert sys.exc_info() == (None, None, None)
+
+
+UNCAUGHT = f"""
+import threading, warnings
+from logs import configure_libraries, log_what_nobody_catches
+configure_libraries()
+log_what_nobody_catches()
+
+class Ends:
+    def __del__(self):
+        raise ValueError("{UID}")
+
+def fail():
+    raise KeyError("{UID}")
+
+warnings.warn("{UID}")
+Ends()
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+fail()
+"""
+
+
+def test_what_ends_a_process_or_a_thread_is_logged_without_words():
+    ended = subprocess.run([sys.executable, "-c", UNCAUGHT], cwd=ROOT, capture_output=True, text=True, check=False)
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert ended.returncode == 1
+    assert UID not in ended.stderr
+    assert lines[0]["event"].startswith("UserWarning at ")
+    assert [line["fault"][0] for line in lines[1:]] == ["builtins.ValueError", "builtins.KeyError", "builtins.KeyError"]
+    assert any(place.endswith(" fail") for place in lines[-1]["fault"])

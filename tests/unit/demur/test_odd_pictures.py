@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from demur.similarity.edits import variants
-from demur.similarity.fingerprint import PictureTruncated, UnsupportedFormat, decode, fingerprint
+from demur.similarity.fingerprint import NotAPicture, PictureTruncated, UnsupportedFormat, decode, fingerprint
 from demur.similarity.tidying import tidied_png, without_lead
 from tests.support.odd_pictures import JPEG, ODD, PHOTO, chunk, encoded, with_chunks
 from tests.support.pictures import png
@@ -104,6 +104,19 @@ NAMED = {
     "JPEG 2000 pictures, bare": lambda: encoded(PHOTO, "JPEG2000", no_jp2=True),
     "Icons": lambda: encoded(PHOTO.resize((64, 64)), "ICO"),
     "Netpbm pictures": lambda: encoded(PHOTO, "PPM"),
+    "Netpbm pictures, of black and white": lambda: encoded(PHOTO.convert("1"), "PPM"),
+    "TGA pictures": lambda: encoded(PHOTO, "TGA"),
+    "TGA pictures, grey": lambda: encoded(PHOTO.convert("L"), "TGA"),
+    "TGA pictures, of a palette": lambda: encoded(PHOTO.quantize(16), "TGA"),
+    "TGA pictures, packed": lambda: encoded(PHOTO.convert("RGBA"), "TGA", compression="tga_rle"),
+    "PCX pictures": lambda: encoded(PHOTO, "PCX"),
+    "PCX pictures, of black and white": lambda: encoded(PHOTO.convert("1"), "PCX"),
+    "SGI pictures": lambda: encoded(PHOTO, "SGI"),
+    "SGI pictures, packed": lambda: b"\x01\xda\x01\x01" + bytes(508),
+    "XBM pictures": lambda: encoded(PHOTO.convert("1"), "XBM"),
+    "Icons, of a Mac": lambda: encoded(PHOTO.resize((64, 64)), "ICNS"),
+    "Icons, that are cursors": lambda: b"\0\0\2\0\1\0" + bytes(100),
+    "GIMP files": lambda: b"gimp xcf v011" + bytes(100),
     "DDS pictures": lambda: encoded(PHOTO, "DDS"),
     "Camera raw files": lambda: b"FUJIFILMCCD-RAW 0201" + bytes(100),
     "Camera raw files, Canon's newest": lambda: b"\0\0\0\x18ftypcrx \0\0\0\x01" + bytes(100),
@@ -117,6 +130,14 @@ NAMED = {
 def test_a_picture_of_another_kind_is_refused_by_name_and_never_called_no_picture(name: str) -> None:
     with pytest.raises(UnsupportedFormat, match=f"^{name.partition(',')[0]} are not supported; please send JPEG"):
         fingerprint(NAMED[name]())
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 100, b"\n\n\nA note.", b"uid,caption\n1,x\n", b"P7 is a number", b"#!/bin/sh\n", b"\x7fELF" + bytes(100)]
+)
+def test_what_is_no_picture_is_called_no_picture(data: bytes) -> None:
+    with pytest.raises(NotAPicture):
+        fingerprint(data)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 5), (3, 3), (4, 4), (65_500, 2), (2, 65_500), (65_535, 1)])

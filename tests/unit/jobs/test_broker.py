@@ -56,3 +56,21 @@ def test_a_job_with_callbacks_is_carried_out_without_them(broker: Broker, carrie
         queue = Queue("search", connection=connection, serializer=JSONSerializer)
         queue.enqueue("os.system", 7, 1, 20.0, on_success=Callback("no.such.module"))
     assert carried_out() == [Handing(7, 1, 20.0)]
+
+
+def test_a_handing_that_cannot_be_carried_out_leaves_no_words_in_the_queue(broker: Broker, caplog):
+    def fail(_: Handing) -> None:
+        raise KeyError("ph-secret-uid")
+
+    job_class = type("TestJob", (OutboxJob,), {"carry_out": staticmethod(fail)})
+    with connect(broker.url) as connection:
+        queue = open_queue("search", connection)
+        hand_over(queue, [Handing(1, 1, 20.0)])
+        SimpleWorker([queue], connection=connection, job_class=job_class, serializer=JSONSerializer).work(
+            burst=True, logging_level="CRITICAL"
+        )
+        kept = [connection.dump(key) for key in connection.scan_iter()]
+        [result] = Job.fetch("outbox-1-1", connection=connection, serializer=JSONSerializer).results()
+    assert "HandingFailed: KeyError" in str(result.exc_string)
+    assert "ph-secret-uid" not in f"{kept} {result.exc_string}"
+    assert [record.getMessage() for record in caplog.records if record.name == "jobs.broker"] == ["outbox-1-1: could not be carried out"]

@@ -1,6 +1,7 @@
 import io
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,19 @@ from demur.manifests.pictures import MAX_BYTES
 from demur.signing import SigningKey
 from demur.similarity.fingerprint import decode
 from rhea.config import TIERS
-from rhea.data import NothingToTrainOn, Samples, load_samples, shrunk, to_bytes, to_unit
+from rhea.data import NothingToTrainOn, Samples, load_samples, to_bytes, to_unit
+from rhea.pictures import Shrinking
 from tests.support.exclusion_lists import build_version_for_today, publish_version, uids
+from tests.support.odd_pictures import ODD
 from tests.support.pictures import PHOTOS_PER_OWNER, jpeg, png, textured_picture, write_photo_folder
 
 SETTINGS = TIERS["tests"]
+
+
+@pytest.fixture(scope="module")
+def shrinking() -> Iterator[Shrinking]:
+    with Shrinking(64, 1) as made:
+        yield made
 
 
 def load(catalogues: list[Catalogue], exclusions: ExclusionList | None = None) -> Samples:
@@ -89,39 +98,46 @@ def test_nothing_left_is_refused(tmp_path: Path) -> None:
         load([Catalogue.open(tmp_path / "catalogue")])
 
 
-def test_pictures_are_shown_whole_on_white() -> None:
+def test_pictures_are_shown_whole_on_white(shrinking: Shrinking) -> None:
     half_clear = Image.new("RGBA", (100, 50), (255, 0, 0, 255))
     half_clear.paste((0, 0, 0, 0), (50, 0, 100, 50))
-    pixels = shrunk(png(half_clear), 64)
+    pixels = shrinking.pixels(png(half_clear))
     assert pixels.shape == (3, 64, 64)
     assert pixels[:, 2, 32].tolist() == [255, 255, 255]  # above the picture, which is wider than high
     assert pixels[:, 32, 10].tolist() == [255, 0, 0]
     assert pixels[:, 32, 54].tolist() == [255, 255, 255]  # clear
 
 
-def test_a_turned_photo_is_shown_upright() -> None:
+def test_a_turned_photo_is_shown_upright(shrinking: Shrinking) -> None:
     picture = Image.fromarray(np.repeat(np.array([[[255, 0, 0]], [[0, 0, 255]]], np.uint8), 64, axis=0).repeat(128, axis=1))
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
     path_bytes = _encoded(picture, "JPEG", exif=exif)
-    pixels = shrunk(path_bytes, 64)
+    pixels = shrinking.pixels(path_bytes)
     assert pixels[2, 5, 32] > 200
     assert pixels[0, 58, 32] > 200
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF", "GIF", "TIFF"])
-def test_a_photo_looks_the_same_from_every_kind_of_file(kind: str) -> None:
+def test_a_photo_looks_the_same_from_every_kind_of_file(shrinking: Shrinking, kind: str) -> None:
     picture = textured_picture(5)
-    difference = shrunk(_encoded(picture, kind), 64).astype(int) - shrunk(png(picture), 64)
+    difference = shrinking.pixels(_encoded(picture, kind)).astype(int) - shrinking.pixels(png(picture))
     assert np.abs(difference).mean() < 12  # of 255: a GIF has 256 colours
 
 
-def test_a_photo_of_a_phone_is_trained_on_as_it_is_fingerprinted() -> None:
+def test_a_photo_of_a_phone_is_trained_on_as_it_is_fingerprinted(shrinking: Shrinking) -> None:
     data = (Path(__file__).parents[2] / "data" / "pug.heic").read_bytes()
     luma, size = decode(data)
     assert size == (64, 64)
-    grey = Image.fromarray(shrunk(data, 64).transpose(1, 2, 0)).convert("L")
+    grey = Image.fromarray(shrinking.pixels(data).transpose(1, 2, 0)).convert("L")
     assert np.abs(np.asarray(grey, int) - np.asarray(luma)).max() <= 2
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("name", ODD)
+def test_what_browsers_show_is_trained_on(shrinking: Shrinking, name: str) -> None:
+    odd, whole = (shrinking.pixels(data).astype(int) for data in ODD[name])
+    assert np.abs(odd - whole).mean() < 2
 
 
 def _encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
