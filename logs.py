@@ -45,7 +45,7 @@ def configure_libraries() -> None:
     warnings.showwarning = _warned
 
 
-def _warned(_: Warning | str, category: type[Warning], filename: str, lineno: int, *__: object) -> None:
+def _warned(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
     logging.getLogger("warnings").warning(f"{category.__name__} at {_place(filename)}:{lineno}")
 
 

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from demur.manifests.pictures import MAX_BYTES
+from demur.similarity.decoding import PictureTooLarge
 from demur.similarity.formats import PictureError
-from demur.similarity.sandbox import DESCRIBED, FINGERPRINTED, Picture, PictureTooLarge, Sandbox
+from demur.similarity.sandbox import DESCRIBED, FINGERPRINTED, Picture, Sandbox
 
 PICTURES = 5000
 """A process is replaced after so many."""
