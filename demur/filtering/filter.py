@@ -80,10 +80,10 @@ def _filter_file(source: Path, target: Path, exclusions: ExclusionList, report: 
 def _filter_directory(
     source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress, skip_empty: bool
 ) -> None:
-    shards = [path for path in shards_of(source) if suffix(path.name) in _FILTERS and not (skip_empty and path.stat().st_size == 0)]
+    shards = _shards(source, skip_empty)
     if not shards:
         raise EmptySource(f"{source} holds no manifest: no file in it ends in any of {', '.join(_FILTERS)}")
-    _refuse(shards, source)
+    _refuse_keys_of_folders(shards, source)
     with atomic_directory(target) as scratch:
         for done, shard in enumerate(shards):
             within = shard.relative_to(source)
@@ -94,12 +94,18 @@ def _filter_directory(
         report.refuse_unreadable()
 
 
-def _refuse(shards: Sequence[Path], source: Path) -> None:
-    """Raises UnreadableManifest for a shard of 0 bytes; BadKeyColumn where the names of folders are keys, which no shard holds."""
+def _shards(source: Path, skip_empty: bool) -> list[Path]:
+    """Raises UnreadableManifest: one has 0 bytes, or is no plain file."""
     try:
+        shards = [path for path in shards_of(source) if suffix(path.name) in _FILTERS and not (skip_empty and path.stat().st_size == 0)]
         refuse_empty(shards)
     except TruncatedSource as error:
         raise UnreadableManifest(str(error).rstrip(".")) from error
+    return shards
+
+
+def _refuse_keys_of_folders(shards: Sequence[Path], source: Path) -> None:
+    """Raises BadKeyColumn where the names of folders are keys, which no shard holds."""
     for name in {name for shard in shards for name in partitions(source, shard)}:
         if any(name.lower() in column.aliases for column in KEY_COLUMNS.values()):
             raise BadKeyColumn(f"{source} names the {name} of its rows by its folders, {name}=…, which no entry can be compared with")

@@ -85,6 +85,14 @@ def is_regular(path: Path) -> bool:
         return False
 
 
+def is_directory(path: Path) -> bool:
+    """Whether there is a directory, or a link to one; not a loop of links."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def read_picture(root: Path, shard: str, row: int) -> bytes:
     """The encoded picture of one row. Raises PictureMissing, PictureFileTooLarge."""
     missing = f"The picture {shard} is not in {root}."

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from demur.manifests.errors import EmptySource, TruncatedSource, UnknownFormat
-from demur.manifests.pictures import is_regular, suffix
+from demur.manifests.pictures import is_directory, is_regular, suffix
 from demur.manifests.sources.folder import find_pictures, find_tables, folder_source, table_source
 from demur.manifests.sources.parquet import parquet_source
 from demur.manifests.sources.source import Source
@@ -51,9 +51,16 @@ def open_source(path: Path, *, skip_empty: bool = False) -> Source:
 
 
 def shards_of(root: Path) -> list[Path]:
-    """The files of a directory that are not hidden, and those of its Hive folders (`part=0`), in a fixed order. Links lead nowhere new."""
-    files = sorted(file for file in root.iterdir() if is_regular(file) and not file.name.startswith("."))
-    folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.is_symlink() and _PARTITION.match(folder.name))
+    """The files of a directory that are not hidden, and those of its Hive folders (`part=0`), in a fixed order. Links lead nowhere new.
+
+    Raises TruncatedSource: what is named like a shard is a pipe, a device, or a link that leads nowhere.
+    """
+    entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
+    for entry in entries:
+        if suffix(entry.name) in _READERS and not is_regular(entry) and not is_directory(entry):
+            raise TruncatedSource(f"{entry} is no plain file: it is a pipe, a device, or a link that leads nowhere.")
+    files = [entry for entry in entries if is_regular(entry)]
+    folders = [entry for entry in entries if is_directory(entry) and not entry.is_symlink() and _PARTITION.match(entry.name)]
     return files + [file for folder in folders for file in shards_of(folder)]
 
 

@@ -95,6 +95,22 @@ def test_shards_whose_uids_are_of_other_types_are_one_manifest(tmp_path: Path, e
     assert filter_manifest(root, tmp_path / "out", exclusions).kept == 3
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl", "tar"])
+@pytest.mark.parametrize("kind", ["a pipe", "a loop of links", "a link that leads nowhere"])
+def test_a_shard_that_is_no_plain_file_is_named(tmp_path: Path, exclusions: ExclusionList, ending: str, kind: str) -> None:
+    root = tmp_path / "m"
+    shards(root, a={"uid": ["a"]})
+    odd = root / f"b.{ending}"
+    if kind == "a pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to(odd if kind == "a loop of links" else tmp_path / "gone")
+    with pytest.raises(TruncatedSource, match=rf"b\.{ending} is no plain file"):
+        imported(root)
+    with pytest.raises(UnreadableManifest, match=rf"b\.{ending} is no plain file"):
+        filter_manifest(root, tmp_path / "out", exclusions)
+
+
 PATHS = {
     "as it is": "straße/é 1.jpg",
     "url-encoded": "stra%C3%9Fe/%C3%A9%201.jpg",
