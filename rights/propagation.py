@@ -21,7 +21,7 @@ from rights.batches import batched
 from rights.hashes import Hashes
 from rights.locks import lock_entries_shared
 from rights.naming import promise_search
-from rights.propagation_plan import FoundRow, Place, Plan, Subject, plan_propagation
+from rights.propagation_plan import FoundRow, Place, Plan, Subject, can_be_kept, plan_propagation
 from rights.reach import Finding, exempted
 from rights.reach_limits import Hold, Limits, PhotoOf, held_together
 from rights.reached import reached_by_members
@@ -183,7 +183,7 @@ class _Written:
 
     def add(self, opt_out_id: int, plan: Plan) -> None:
         for row in plan.rows:
-            if row.place not in self.rows[opt_out_id]:
+            if row.place not in self.rows[opt_out_id] and can_be_kept(row.uid + row.owner):
                 self.new_rows.append({"opt_out_id": opt_out_id, **_columns(row)})
         for entry in plan.entries:
             if entry not in self.entries[opt_out_id]:

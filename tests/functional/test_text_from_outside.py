@@ -1,9 +1,18 @@
 """Addresses and fields that no database could hold are refused at the door, on both databases: never a fault of ours (L1)."""
 
 import base64
+import json
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import select
 
+from demur.digests import sha256_file
+from demur.manifests import import_manifest, rebuild_tables
+from models import ExclusionEntry, Outbox
 from tests.support.portals import ADA, TestedPortal
 
 NUL = base64.urlsafe_b64encode(b"a\0b").decode().rstrip("=")
@@ -53,3 +62,37 @@ def test_what_an_address_asks_for_besides_may_be_anything(portal: TestedPortal):
     asked = f"q=%00&manifest=%00&run=%FF&status=%00&year={BIG}&page={BIG}"
     for page in ("/photos", "/requests", "/runs", "/lookup", "/verify", "/opt-outs/check"):
         assert portal.member(ADA).get(f"{page}?{asked}&receipt=%00&uid=%00").status_code < 500
+
+
+def catalogue_with_a_nul(directory: Path) -> Path:
+    """As an older import took it: one of a member's uids, and its caption, hold NUL."""
+    source, target = directory / "m.parquet", directory / "old"
+    pq.write_table(pa.table({"uid": ["a-b", "plain"], "owner": [ADA, ADA], "caption": ["a-b", "fine"]}), source)
+    import_manifest(source, target, name="old", workers=0)
+    rows = pq.read_table(target / "rows.parquet")
+    for name in ("uid", "caption"):
+        column = pc.replace_substring(rows[name], "a-b", "a\0b")
+        rows = rows.set_column(rows.schema.get_field_index(name), name, column)
+    pq.write_table(rows, target / "rows.parquet")
+    described = json.loads((target / "catalogue.json").read_text())
+    described["report"]["digest"] = sha256_file(target / "rows.parquet")
+    (target / "catalogue.json").write_text(json.dumps(described))
+    rebuild_tables(target)
+    return target
+
+
+def test_a_member_one_of_whose_uids_holds_nul_can_opt_out_everything(portal: TestedPortal, tmp_path: Path):
+    portal.add_manifest(catalogue_with_a_nul(tmp_path))
+    ada = portal.member(ADA)
+    for page in ("/photos", "/opt-outs/everything", "/evidence"):
+        assert ada.get(page).status_code == 200
+    ada.get("/opt-outs/everything")
+    filed = ada.post("/opt-outs", {"everything": "1"})
+    assert (filed.status_code, filed.location.startswith("/requests/")) == (303, True)
+    portal.settle()
+    with portal.workplace.reading() as session:
+        assert session.scalars(select(Outbox.last_error).where(Outbox.last_error != "")).all() == []
+        listed = {entry.key for entry in session.scalars(select(ExclusionEntry))}
+    assert {ADA, "plain"} <= listed
+    assert "a\0b" not in listed
+    assert [ada.get(page).status_code for page in ("/photos", filed.location, "/evidence")] == [200, 200, 200]

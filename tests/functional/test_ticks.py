@@ -231,6 +231,17 @@ def test_a_form_of_thousands_of_check_boxes_is_read(ada: Visitor, encoded: Calla
     assert f"<b>{MANY} photos</b> of yours" in ada.get(answer.location).text
 
 
+@pytest.mark.parametrize("encoded", [as_multipart, as_urlencoded])
+@pytest.mark.parametrize("count", [1001, 5000])
+def test_thousands_of_check_boxes_are_checked_and_filed(ada: Visitor, encoded: Callable, count: int):
+    token = ada.hidden_fields()["csrf_token"][0]
+    body, kind = encoded([("csrf_token", token), *(("uid", f"many-{number}") for number in range(count))])
+    checked = ada.post("/opt-outs/check", data=body, content_type=kind)
+    assert (checked.status_code, f"<b>{MANY} photos</b> of yours" in checked.text) == (200, True)
+    filed = ada.post("/opt-outs", data=body, content_type=kind)
+    assert (filed.status_code, filed.location.startswith("/requests/")) == (303, True)
+
+
 def test_a_form_of_more_parts_than_any_page_has_is_refused(ada: Visitor):
     body, kind = as_multipart([("uid", str(number)) for number in range(FORM_PARTS + 1)])
     assert ada.post("/selection", data=body, content_type=kind).status_code == 413
