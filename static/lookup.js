@@ -156,7 +156,7 @@ async function compareOne(doing, item, signal) {
 async function upload(doing, signal) {
   doing.hashed = doing.asked.length;
   for (const item of doing.asked.filter((item) => item.byUpload)) { // one at a time: a client has one turn
-    if (item.file.size > megabytes * 1e6) fail(item, `This file is too large to upload: at most ${megabytes} MB.`, "refused");
+    if (item.file.size > megabytes * 1e6) fail(item, tooLargeToUpload(), "refused");
     else await question(item, { picture: item.file }, signal);
     progress(doing, { answered: doing.answered + 1 });
   }
@@ -280,12 +280,15 @@ function offerUpload(item, error) {
     fail(item, error.message, "refused");
     return offerCrop(item, item.card.querySelector(".told"));
   }
+  if (item.file.size > megabytes * 1e6) return fail(item, `${error.message} ${tooLargeToUpload()}`, "refused");
   const button = element("button", "btn quiet slim", "Upload this one", element("span", "aside", ` (${nameOf(item.file)})`));
   button.type = "button";
   button.disabled = true; // until nothing is under way
   button.addEventListener("click", () => uploadThese([item]));
   put(item, "unread", element("p", "", `${error.message} It was not sent. We can read it for you, if you upload it.`), button);
 }
+
+const tooLargeToUpload = () => `This file is too large to upload: at most ${megabytes} MB.`;
 
 function uploadThese(these) {
   for (const item of these) item.byUpload = true;

@@ -30,11 +30,11 @@ function startsWith(bytes, at, signature) {
   return wanted.every((byte, i) => bytes[at + i] === byte);
 }
 
-/** The size that a PNG, GIF, JPEG or WebP file says it has, {width, height} in pixels as stored; null where it says none. */
+/** The size that a file says its picture has, {width, height} in pixels as stored; null where it says none. */
 export function sizeOf(bytes, kind) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
-    return { png: pngSize, gif: gifSize, jpeg: jpegSize, webp: webpSize }[kind]?.(bytes, view) ?? null;
+    return { png: pngSize, gif: gifSize, jpeg: jpegSize, webp: webpSize, tiff: tiffSize, avif: boxedSize, heif: boxedSize }[kind]?.(bytes, view) ?? null;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return null;
@@ -67,6 +67,39 @@ function webpSize(bytes, view) {
     return { width: 1 + (bits & 0x3fff), height: 1 + ((bits >>> 14) & 0x3fff) };
   }
   return null;
+}
+
+/** Of the first picture, as its directory says (TIFF 6.0, tags 256 and 257). */
+function tiffSize(bytes, view) {
+  const little = startsWith(bytes, 0, "II");
+  const size = {};
+  const directory = view.getUint32(4, little);
+  for (let i = view.getUint16(directory, little), entry = directory + 2; i > 0; i--, entry += 12) {
+    const name = { 256: "width", 257: "height" }[view.getUint16(entry, little)];
+    const isShort = view.getUint16(entry + 2, little) === SHORT;
+    if (name) size[name] = isShort ? view.getUint16(entry + 8, little) : view.getUint32(entry + 8, little);
+  }
+  return size.width && size.height ? size : null;
+}
+
+/** Of AVIF and HEIC, the largest of the sizes among their properties: a grid's, not its tiles' (ISO/IEC 23008-12, 6.5.3). */
+function boxedSize(bytes, view) {
+  const sizes = [...propertiesIn(bytes, view, 0, bytes.length)].map((at) => ({ width: view.getUint32(at + 4), height: view.getUint32(at + 8) }));
+  return sizes.sort((one, other) => other.width * other.height - one.width * one.height)[0] ?? null;
+}
+
+const HOLDS_BOXES = { meta: 4, iprp: 0, ipco: 0 }; // and how many bytes stand before them
+
+/** Where the content of each box "ispe" begins. */
+function* propertiesIn(bytes, view, from, to) {
+  for (let at = from, length; at + 8 <= to; at += length) {
+    const size = view.getUint32(at);
+    length = size === 0 ? to - at : size;
+    if (size === 1 || length < 8) return;
+    const kind = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    if (kind === "ispe") yield at + 8;
+    if (kind in HOLDS_BOXES) yield* propertiesIn(bytes, view, at + 8 + HOLDS_BOXES[kind], Math.min(at + length, to));
+  }
 }
 
 /**

@@ -275,19 +275,30 @@ def test_too_many_pixels_are_refused_as_on_the_server(device: Device):
         device.fingerprint(jpeg(Image.new("L", (9434, 9435))))
 
 
-@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP", "JPEG", "TIFF", "AVIF", "HEIC"])
 def test_a_picture_of_400_million_pixels_is_too_large_though_the_browser_does_not_decode_it(device: Device, kind: str):
-    small = saved(Image.new("L", (16_000, 16) if kind == "WEBP" else (20_000, 16)), kind, **({"lossless": True} if kind == "WEBP" else {}))
+    if kind == "HEIC":
+        small = (Path(__file__).parents[1] / "data" / "pug.heic").read_bytes()
+    else:
+        width = 16_000 if kind == "WEBP" else 20_000
+        small = saved(Image.new("L", (width, 16)), kind, **({"lossless": True} if kind == "WEBP" else {}))
     with pytest.raises(NotFingerprinted, match=r"^too-large$"):
         device.fingerprint(heightened(small, kind))
 
 
 def heightened(data: bytes, kind: str) -> bytes:
-    """The same file, which says that it is 16,000 or 20,000 pixels high."""
+    """The same file, which says that it is 16,000 or 20,000 pixels high (and wide, where it was not)."""
     if kind == "PNG":
         return data[:20] + (20_000).to_bytes(4, "big") + data[24:]
     if kind == "GIF":
         return data[:8] + (20_000).to_bytes(2, "little") + data[10:]
+    if kind == "JPEG":
+        return data.replace(b"\x00\x10\x4e\x20", b"\x4e\x20\x4e\x20", 1)
+    if kind == "TIFF":
+        return data.replace(b"\x01\x01\x04\x00\x01\x00\x00\x00\x10\x00", b"\x01\x01\x04\x00\x01\x00\x00\x00\x20\x4e", 1)
+    if kind in ("AVIF", "HEIC"):
+        at = data.index(b"ispe") + 8
+        return data[:at] + (20_000).to_bytes(4, "big") * 2 + data[at + 8 :]
     packed = int.from_bytes(data[21:25], "little") & ~(0x3FFF << 14) | (15_999 << 14)
     return data[:21] + packed.to_bytes(4, "little") + data[25:]
 

@@ -94,6 +94,21 @@ def test_a_picture_that_the_browser_cannot_read_is_uploaded_only_when_asked_for(
     expect(page.get_by_role("heading", name="1 of 2 found in a training list")).to_be_visible()
 
 
+def test_what_no_upload_would_take_is_not_offered_for_one(open_page: Open):
+    page = open_page()
+    page.goto("/lookup")
+    sent = lookups(page)
+    small = tiff(textured_picture(seed=0))
+    vast = png(Image.new("L", (20_000, 16)))
+    vast = vast[:20] + (20_000).to_bytes(4, "big") + vast[24:]
+    look_up(page, file("heavy.tif", small + bytes(30_000_000 - len(small))), file("vast.png", vast))
+    expect(answer(page, "heavy.tif")).to_contain_text("This file is too large to upload: at most 25 MB.")
+    expect(answer(page, "vast.png")).to_contain_text("This picture has more than 89 million pixels; please choose a smaller copy.")
+    expect(page.get_by_role("button", name="Upload this one")).to_have_count(0)
+    expect(page.get_by_text("We can read it for you")).to_have_count(0)
+    assert sent == []
+
+
 def test_what_was_found_is_opted_out_in_one_go(portal: TestedPortal, open_page: Open):
     page = open_page()
     sign_in(page)
