@@ -35,11 +35,29 @@ class LogKind(StrEnum):
     OPT_OUT_LISTED = "opt_out_listed"  # in the exclusion list from a version on
     OPT_OUT_WITHDRAWN = "opt_out_withdrawn"
     OPT_OUT_DENIED = "opt_out_denied"  # ended by the operator
+    OPT_OUT_HELD = "opt_out_held"  # takes nothing of others out until a person has looked
+    OPT_OUT_RELEASED = "opt_out_released"  # a person let it take copies out that others had posted
+    OPT_OUT_LIMITED = "opt_out_limited"  # a person decided that it leaves such copies in
+    PHOTO_CONTESTED = "photo_contested"  # its owner objected to somebody else's opt-out that took it out
+    CONTEST_ACCEPTED = "contest_accepted"
+    CONTEST_REFUSED = "contest_refused"
     LIST_PUBLISHED = "list_published"
     RUN_RECORDED = "run_recorded"
 
 
-OPT_OUT_KINDS = frozenset({LogKind.OPT_OUT_FILED, LogKind.OPT_OUT_LISTED, LogKind.OPT_OUT_WITHDRAWN, LogKind.OPT_OUT_DENIED})
+OPT_OUT_KINDS = frozenset(
+    {
+        LogKind.OPT_OUT_FILED,
+        LogKind.OPT_OUT_LISTED,
+        LogKind.OPT_OUT_WITHDRAWN,
+        LogKind.OPT_OUT_DENIED,
+        LogKind.OPT_OUT_HELD,
+        LogKind.OPT_OUT_RELEASED,
+        LogKind.OPT_OUT_LIMITED,
+    }
+)
+CONTEST_KINDS = frozenset({LogKind.PHOTO_CONTESTED, LogKind.CONTEST_ACCEPTED, LogKind.CONTEST_REFUSED})
+"""About a photo that somebody else's opt-out took out. Such a statement is its owner's, and does not say whose opt-out it was."""
 
 
 def commitment(salt: bytes, statement: bytes) -> bytes:
@@ -52,8 +70,8 @@ class Statement:
     """``at``: when it happened, UTC in whole seconds. Fields that the kind has no use for are empty.
 
     Of an opt-out: ``reference`` of the request, and what it is about: ``photos`` by uid, ``pictures`` by SHA-256, ``owners`` all of whose
-    photos it is. Of a list's version and of an opt-out in it: ``exclusion_list``. Of a run: its id and name, the digest of its signed
-    record, and the list that it obeyed, if any.
+    photos it is. Of a contest: ``photos`` alone. Of a list's version and of an opt-out in it: ``exclusion_list``. Of a run: its id and
+    name, the digest of its signed record, and the list that it obeyed, if any.
     """
 
     kind: LogKind
@@ -73,6 +91,8 @@ class Statement:
         told: dict[str, Any] = {"format": FORMAT, "kind": self.kind.value, "at": rfc3339(self.at)}
         if self.kind in OPT_OUT_KINDS:
             told |= {"reference": self.reference, "photos": self.photos, "pictures": self.pictures, "owners": self.owners}
+        if self.kind in CONTEST_KINDS:
+            told |= {"photos": self.photos}
         if self.kind is LogKind.RUN_RECORDED:
             told |= {"run_id": self.run_id, "run_name": self.run_name, "record_digest": self.record_digest}
         if self.kind in _WITH_LIST:
@@ -101,7 +121,7 @@ class Statement:
             kind=kind,
             at=parse_rfc3339(told["at"]),
             reference=text(told["reference"]) if about_opt_out else "",
-            photos=_texts(told["photos"]) if about_opt_out else (),
+            photos=_texts(told["photos"]) if about_opt_out or kind in CONTEST_KINDS else (),
             pictures=tuple(map(digest, _texts(told["pictures"]))) if about_opt_out else (),
             owners=_texts(told["owners"]) if about_opt_out else (),
             exclusion_list=ListReference.from_fields(fields(found)) if found is not None else None,

@@ -8,6 +8,12 @@ _NOT = {
     LogKind.OPT_OUT_LISTED: "That a training run obeyed the list: a run's evidence shows that. Nor that it was not withdrawn since.",
     LogKind.OPT_OUT_WITHDRAWN: "That no other opt-out of the same photos is in force.",
     LogKind.OPT_OUT_DENIED: "That it was right to end it, nor that no other opt-out of the same photos is in force.",
+    LogKind.OPT_OUT_HELD: "That it was right to hold it, nor how a person decided.",
+    LogKind.OPT_OUT_RELEASED: "That it was right, nor which copies they are.",
+    LogKind.OPT_OUT_LIMITED: "That it was right, nor that no other opt-out takes these copies out.",
+    LogKind.PHOTO_CONTESTED: "How the operator decided.",
+    LogKind.CONTEST_ACCEPTED: "That it was right, nor that no other opt-out takes the same photos out.",
+    LogKind.CONTEST_REFUSED: "That it was right to refuse.",
     LogKind.LIST_PUBLISHED: "That everyone's opt-out is in it, or that anybody trained by it.",
     LogKind.RUN_RECORDED: "That the run's record is true: only training it again could show that.",
 }
@@ -31,6 +37,18 @@ def _stated(statement: Statement) -> str:
             return f"the opt-out {statement.reference} was withdrawn for {_subjects(statement)}"
         case LogKind.OPT_OUT_DENIED:
             return f"the operator ended the opt-out {statement.reference} for {_subjects(statement)}"
+        case LogKind.OPT_OUT_HELD:
+            return f"the opt-out {statement.reference} for {_subjects(statement)} takes nothing of others out until a person has looked"
+        case LogKind.OPT_OUT_RELEASED:
+            return f"a person let the opt-out {statement.reference} for {_subjects(statement)} take copies out that others posted"
+        case LogKind.OPT_OUT_LIMITED:
+            return f"a person decided that the opt-out {statement.reference} for {_subjects(statement)} leaves copies in that others posted"
+        case LogKind.PHOTO_CONTESTED:
+            return f"the owner of {_subjects(statement)} contested an opt-out by somebody else"
+        case LogKind.CONTEST_ACCEPTED:
+            return f"the operator agreed with the owner of {_subjects(statement)}, who contested an opt-out by somebody else"
+        case LogKind.CONTEST_REFUSED:
+            return f"the operator disagreed with the owner of {_subjects(statement)}, who contested an opt-out by somebody else"
         case LogKind.LIST_PUBLISHED:
             return f"{version} was published, with the root {listed.root if listed else ''}"
         case LogKind.RUN_RECORDED:

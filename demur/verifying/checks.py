@@ -289,7 +289,8 @@ def _check_receipt(document: Document, desk: _Desk) -> _Verified:
     _hold_statement(statement, desk)
     proves, not_proves = in_words(statement, receipt.leaf_index, checkpoint.origin, checkpoint.size)
     listed = statement.exclusion_list
-    subject = statement.reference or statement.run_name or (f"version {listed.version}" if listed else "")
+    about = f"version {listed.version}" if listed else ", ".join(statement.photos)
+    subject = statement.reference or statement.run_name or about
     fact = Fact(FactKind.RECEIPT, subject, checkpoint.origin, listed.version if listed else 0, statement.kind.value)
     return fact, proves + seen, not_proves, _by(Role.LOG, key)
 

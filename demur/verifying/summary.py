@@ -10,6 +10,13 @@ STATED = {
     LogKind.OPT_OUT_FILED.value: "Opt-out filed",
     LogKind.OPT_OUT_LISTED.value: "In the exclusion list",
     LogKind.OPT_OUT_WITHDRAWN.value: "Opt-out withdrawn",
+    LogKind.OPT_OUT_DENIED.value: "Opt-out ended by the operator",
+    LogKind.OPT_OUT_HELD.value: "Opt-out held for a person",
+    LogKind.OPT_OUT_RELEASED.value: "Opt-out let take others’ copies out",
+    LogKind.OPT_OUT_LIMITED.value: "Opt-out leaves others’ copies in",
+    LogKind.PHOTO_CONTESTED.value: "Contested by the photo’s owner",
+    LogKind.CONTEST_ACCEPTED.value: "The operator agreed with the owner",
+    LogKind.CONTEST_REFUSED.value: "The operator disagreed with the owner",
     LogKind.LIST_PUBLISHED.value: "Exclusion list published",
     LogKind.RUN_RECORDED.value: "Training run recorded",
 }

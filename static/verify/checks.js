@@ -194,7 +194,8 @@ async function checkReceipt(bytes, desk) {
   if (statement.kind === "run_recorded") refuseOtherRecord(statement.run_id, statement.record_digest, desk);
   if (statement.list) refuseOtherRoot(statement.list, desk);
   const { proves, notProves } = words.receiptInWords(statement, receipt.leafIndex, checkpoint);
-  const subject = statement.reference || statement.run_name || (statement.list ? `version ${statement.list.version}` : "");
+  const about = statement.list ? `version ${statement.list.version}` : (statement.photos ?? []).join(", ");
+  const subject = statement.reference || statement.run_name || about;
   const fact = { kind: "receipt", subject, of: checkpoint.origin, version: statement.list?.version ?? 0, detail: statement.kind };
   return { fact, proves: proves + seen, notProves, signed: by("log", key) };
 }

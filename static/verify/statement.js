@@ -11,11 +11,18 @@ const FORMAT = "demur-statement/1";
 const DOMAIN = encode("demur/leaf/1\0");
 
 const OPT_OUT = { reference: text, photos: texts, pictures: digests, owners: texts };
+const CONTEST = { photos: texts };
 const READERS = {
   opt_out_filed: OPT_OUT,
   opt_out_listed: { ...OPT_OUT, list: listReference },
   opt_out_withdrawn: OPT_OUT,
   opt_out_denied: OPT_OUT,
+  opt_out_held: OPT_OUT,
+  opt_out_released: OPT_OUT,
+  opt_out_limited: OPT_OUT,
+  photo_contested: CONTEST,
+  contest_accepted: CONTEST,
+  contest_refused: CONTEST,
   list_published: { list: listReference },
   run_recorded: { run_id: text, run_name: text, record_digest: digest, list: (value) => value === null || listReference(value) },
 };

@@ -6,6 +6,13 @@ const STATED = {
   opt_out_filed: "Opt-out filed",
   opt_out_listed: "In the exclusion list",
   opt_out_withdrawn: "Opt-out withdrawn",
+  opt_out_denied: "Opt-out ended by the operator",
+  opt_out_held: "Opt-out held for a person",
+  opt_out_released: "Opt-out let take others’ copies out",
+  opt_out_limited: "Opt-out leaves others’ copies in",
+  photo_contested: "Contested by the photo’s owner",
+  contest_accepted: "The operator agreed with the owner",
+  contest_refused: "The operator disagreed with the owner",
   list_published: "Exclusion list published",
   run_recorded: "Training run recorded",
 };

@@ -7,6 +7,12 @@ const NOT = {
   opt_out_listed: "That a training run obeyed the list: a run's evidence shows that. Nor that it was not withdrawn since.",
   opt_out_withdrawn: "That no other opt-out of the same photos is in force.",
   opt_out_denied: "That it was right to end it, nor that no other opt-out of the same photos is in force.",
+  opt_out_held: "That it was right to hold it, nor how a person decided.",
+  opt_out_released: "That it was right, nor which copies they are.",
+  opt_out_limited: "That it was right, nor that no other opt-out takes these copies out.",
+  photo_contested: "How the operator decided.",
+  contest_accepted: "That it was right, nor that no other opt-out takes the same photos out.",
+  contest_refused: "That it was right to refuse.",
   list_published: "That everyone's opt-out is in it, or that anybody trained by it.",
   run_recorded: "That the run's record is true: only training it again could show that.",
 };
@@ -16,6 +22,12 @@ const STATED = {
   opt_out_listed: (told) => `${version(told)} excludes what the opt-out ${told.reference} is about: ${subjects(told)}`,
   opt_out_withdrawn: (told) => `the opt-out ${told.reference} was withdrawn for ${subjects(told)}`,
   opt_out_denied: (told) => `the operator ended the opt-out ${told.reference} for ${subjects(told)}`,
+  opt_out_held: (told) => `the opt-out ${told.reference} for ${subjects(told)} takes nothing of others out until a person has looked`,
+  opt_out_released: (told) => `a person let the opt-out ${told.reference} for ${subjects(told)} take copies out that others posted`,
+  opt_out_limited: (told) => `a person decided that the opt-out ${told.reference} for ${subjects(told)} leaves copies in that others posted`,
+  photo_contested: (told) => `the owner of ${subjects(told)} contested an opt-out by somebody else`,
+  contest_accepted: (told) => `the operator agreed with the owner of ${subjects(told)}, who contested an opt-out by somebody else`,
+  contest_refused: (told) => `the operator disagreed with the owner of ${subjects(told)}, who contested an opt-out by somebody else`,
   list_published: (told) => `${version(told)} was published, with the root ${told.list.root}`,
   run_recorded: (told) =>
     `the record ${told.record_digest} of the run ${told.run_name} (${told.run_id}) was verified; it obeyed ${version(told)}`,
@@ -31,7 +43,7 @@ export function receiptInWords(statement, leafIndex, { origin, size }) {
 const version = ({ list }) => (list ? `version ${list.version} of the exclusion list ${list.list_id}` : "no exclusion list");
 
 /** What an opt-out is about. */
-function subjects({ photos, pictures, owners }) {
+function subjects({ photos, pictures = [], owners = [] }) {
   const everything = owners.map((owner) => `all photos of ${owner}, now and later`);
   return [counted("photo", photos), counted("looked-up picture", pictures), ...everything].filter(Boolean).join(" and ");
 }

@@ -61,6 +61,12 @@ def statements() -> dict[str, Statement]:
         "order_of_code_points": Statement(LogKind.OPT_OUT_FILED, AT, "DM-0000-0004", ("a", "\x7f", "é", "\u2028", "\ufffd", "📷")),
         "escapes": Statement(LogKind.OPT_OUT_FILED, AT, 'DM "5" \\ / \b\f\n\r\t\x01', ("<&'>",)),
         "opt_out_denied": Statement(LogKind.OPT_OUT_DENIED, AT, "DM-7Q4K-92XF", photos),
+        "opt_out_held": Statement(LogKind.OPT_OUT_HELD, AT, "DM-7Q4K-92XF", photos),
+        "opt_out_released": Statement(LogKind.OPT_OUT_RELEASED, AT, "DM-7Q4K-92XF", pictures=(digest,)),
+        "opt_out_limited": Statement(LogKind.OPT_OUT_LIMITED, AT, "DM-7Q4K-92XF", pictures=(digest,)),
+        "photo_contested": Statement(LogKind.PHOTO_CONTESTED, AT, photos=photos),
+        "contest_accepted": Statement(LogKind.CONTEST_ACCEPTED, AT, photos=photos),
+        "contest_refused": Statement(LogKind.CONTEST_REFUSED, AT, photos=("ada-1", "ada-2")),
     }
 
 
@@ -81,7 +87,7 @@ class Log:
         return [merkle.leaf_hash(leaf) for leaf in self.leaves[:size]]
 
 
-PLACES = dict(zip(statements(), (0, 1, 2, 64, 127, 128, 200, 255, 256, 257, 258, 129), strict=True))
+PLACES = dict(zip(statements(), (0, 1, 2, 64, 127, 128, 200, 255, 256, 257, 258, 129, 130, 131, 132, 133, 134, 135), strict=True))
 
 
 def salt(index: int) -> bytes:

@@ -14,12 +14,15 @@ from demur.cli import main
 from demur.errors import DemurError
 from demur.receipts import BadReceipt, BadStatement, LogKind, Receipt, Statement, commitment
 from demur.receipts.statement import PAYLOAD_TYPE, list_published, run_recorded
+from demur.receipts.words import in_words
 from demur.runs import ListReference
 from demur.signing import BadEnvelope, BadSignature, SigningKey, UnknownKey
 from demur.tlog import merkle
 from demur.tlog.checkpoint import LogCheckpoint, WitnessKey
 from demur.tlog.merkle import ProofRefused
+from demur.verifying.summary import STATED
 from tests.support.exclusion_lists import build, uids
+from tests.support.receipt_vectors import statements
 from tests.support.training_runs import record
 
 KEY, WITNESS = SigningKey.generate("demur.example/log"), SigningKey.generate("witness.example")
@@ -190,3 +193,12 @@ def test_a_receipt_that_contradicts_the_record_beside_it_is_refused(tmp_path: Pa
     result = verify(receipt_file, tmp_path / "record.json", "--run-key", run_key.verifier)
     assert result.exit_code == 3
     assert "another record of the run run-1 is signed, too. (Contradiction)" in result.stdout
+
+
+@pytest.mark.parametrize("statement", statements().values(), ids=lambda statement: statement.kind)
+def test_every_kind_has_its_words_and_its_label(statement: Statement):
+    """A receipt of a kind that nobody named would end in a traceback instead of an answer."""
+    proves, not_proves = in_words(statement, 0, "demur.example/log", 1)
+    assert proves
+    assert not_proves
+    assert STATED[statement.kind]
