@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from jobs.mail_account_notice import mail_account_notice
 from jobs.mail_receipt import mail_receipt
+from jobs.mail_taken_notice import mail_taken_notice
 from jobs.make_thumbnails import make_thumbnails
 from jobs.propagate_manifest import propagate_manifest
 from jobs.propagate_opt_outs import propagate_opt_outs
@@ -43,6 +44,7 @@ TOPICS = {
     runs.TRAIN_RUN: Topic(MODEL, train_run),
     outbox.MAIL_RECEIPT: Topic(NOTICES, mail_receipt),
     outbox.MAIL_ACCOUNT_NOTICE: Topic(NOTICES, mail_account_notice),
+    outbox.MAIL_TAKEN_NOTICE: Topic(NOTICES, mail_taken_notice),
     thumbnails.MAKE_THUMBNAILS: Topic(THUMBNAILS, make_thumbnails),
 }
 

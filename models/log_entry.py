@@ -24,6 +24,7 @@ class LogEntry(Base):
     public_id: Mapped[str] = mapped_column(unique=True, default=new_public_id)  # whoever holds it may read the receipt
     kind: Mapped[LogKind]
     request_id: Mapped[int | None] = mapped_column(ForeignKey("rights_request.id"), index=True)
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)  # whom it is about, where there is no request
     run_id: Mapped[int | None] = mapped_column(ForeignKey("training_run.id"), index=True)
     list_version: Mapped[int | None] = mapped_column(index=True)
     created_at: Mapped[datetime]

@@ -87,3 +87,7 @@ class OptOutMatch(Base):
     accepted_at: Mapped[datetime | None]  # a proposal that a person took
     declined_at: Mapped[datetime | None]
     contested_at: Mapped[datetime | None]  # its owner said that the photo is theirs
+    told_at: Mapped[datetime | None]  # when its owner was mailed that somebody else's opt-out takes it out
+    # How it differs from what was opted out (demur.similarity.query.Variant); None of rows that were found before this was written down.
+    edit: Mapped[str | None]
+    dihedral: Mapped[int | None]

@@ -11,7 +11,7 @@ from demur.fields import parse_rfc3339
 from demur.printing import printable
 from demur.verifying.summary import label
 from models import FailureReason
-from portal.differences import difference
+from portal.differences import alike, difference
 from portal.site import site
 from rights.runs import FAILURES
 from rights.used import had_to_leave_out
@@ -36,6 +36,7 @@ REASONS = {  # why a row of a manifest was not taken over, or a sample not train
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
+        alike=alike,
         difference=difference,
         day=day,
         minute=minute,

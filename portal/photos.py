@@ -1,5 +1,6 @@
 """My photos: the grid, and one photo with its dated history."""
 
+from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -20,17 +21,19 @@ from portal.formats import counted
 from portal.limits import changes_opt_outs
 from portal.neighbours import neighbours
 from portal.progress import under_way
+from portal.receipts import TITLES
 from portal.selection import keep_ticks, own_ticks
 from portal.site import now, site
 from rights.choosing import sort_choice
-from rights.contests import NothingToContest, contest_photo, taken_by_others
+from rights.contests import NothingToContest, contest_photos, statements_about
 from rights.evidence import run_lines
 from rights.history import photo_history
-from rights.owned import find_owned
+from rights.owned import find_owned, owned_among
 from rights.photo import PhotoFilter
 from rights.photos import get_photo, get_photos, list_photos, matching_uids
-from rights.proposals import Decider, ProposalNotFound, accept_proposal, decline_proposal, proposals_for
+from rights.proposals import Decider, ProposalNotFound, accept_proposals, decline_proposals, proposals_for
 from rights.runs import NotRecorded, consumption_proof, recorded_runs
+from rights.taken import taken_by_others
 from rights.ticks import tick, ticked
 from rights.withdrawals import NothingToWithdraw, put_back, withdraw_photo
 
@@ -151,6 +154,8 @@ def one(uid: str) -> str:
         lines=run_lines(photo, recorded_runs(db())),
         neighbours=neighbours(photo),
         proposals=proposals_for(db(), Decider.member(account()), uid),
+        contests=statements_about(db(), account(), uid),
+        titles=TITLES,
         moving=bool(photo.opt_outs) and photo.listed_since is None,
     )
 
@@ -185,21 +190,47 @@ def put_back_one(uid: str) -> ResponseReturnValue:
     return redirect(url_for("photos.one", uid=uid), 303)
 
 
+@blueprint.get("/taken-out")
+@login_required
+def taken_out() -> str:
+    """The person's photos that somebody else's opt-out takes out, and the way back."""
+    taken = taken_by_others(db(), account().owners)
+    known = owned_among(db(), site().catalogues, account().owners, taken[:PER_PAGE])
+    shown = get_photos(db(), site().catalogues, site().runs, account().owners, list(known))
+    return render_template("photos/taken_out.html", shown=shown, count=len(taken))
+
+
+@blueprint.post("/taken-out")
+@login_required
+@changes_opt_outs
+def contest_taken() -> ResponseReturnValue:
+    """Puts those back that are ticked."""
+    _contest(request.form.getlist("uid")[:PER_PAGE])
+    return redirect(url_for("photos.taken_out"), 303)
+
+
 @blueprint.post("/photos/<uid:uid>/contest")
 @login_required
 @changes_opt_outs
 def contest(uid: str) -> ResponseReturnValue:
     """The person says that a photo is theirs which somebody else's opt-out takes out."""
-    find_owned(db(), site().catalogues, account().owners, [uid])
+    _contest([uid])
+    return redirect(url_for("photos.one", uid=uid), 303)
+
+
+def _contest(uids: Sequence[str]) -> None:
+    """Raises PhotoNotFound where one is not the person's own."""
+    find_owned(db(), site().catalogues, account().owners, uids)
+    if not uids:
+        flash("Tick the photos that shall be put back.", "problem")
+        return
     try:
-        contest_photo(db(), account(), uid, now())
+        back = contest_photos(db(), account(), uids, now())
     except NothingToContest as refused:
         flash(f"{refused}.".capitalize(), "problem")
     else:
-        flash(
-            "Put back. From the next version of the exclusion list on, that opt-out no longer keeps it out. A person looks at it.", "done"
-        )
-    return redirect(url_for("photos.one", uid=uid), 303)
+        again = "From the next version of the exclusion list on, no opt-out of anybody else keeps"
+        flash(f"{counted(back, 'photo')} put back. {again} {'it' if back == 1 else 'them'} out. A person looks at it.", "done")
 
 
 @blueprint.post("/photos/<uid:uid>/proposals/<int:match>")
@@ -210,9 +241,9 @@ def decide(uid: str, match: int) -> ResponseReturnValue:
     accepts, decider = request.form.get("answer") == "accept", Decider.member(account())
     try:
         if accepts:
-            accept_proposal(db(), site().catalogues, decider, match, now())
+            accept_proposals(db(), site().catalogues, decider, [match], now())
         else:
-            decline_proposal(db(), decider, match, now())
+            decline_proposals(db(), decider, [match], now())
     except ProposalNotFound as refused:
         flash(f"{refused}.".capitalize(), "problem")
     else:

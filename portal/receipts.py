@@ -27,6 +27,12 @@ TITLES = {
     LogKind.OPT_OUT_LISTED: "In the exclusion list",
     LogKind.OPT_OUT_WITHDRAWN: "Opt-out withdrawn",
     LogKind.OPT_OUT_DENIED: "Opt-out ended by the operator",
+    LogKind.OPT_OUT_HELD: "A person looks at it first",
+    LogKind.OPT_OUT_RELEASED: "Copies of others go, too",
+    LogKind.OPT_OUT_LIMITED: "Copies of others stay in",
+    LogKind.PHOTO_CONTESTED: "Contested: put back",
+    LogKind.CONTEST_ACCEPTED: "The operator agreed: it stays back",
+    LogKind.CONTEST_REFUSED: "The operator disagreed: it goes out",
     LogKind.LIST_PUBLISHED: "Exclusion list published",
     LogKind.RUN_RECORDED: "Training run recorded",
 }
@@ -90,10 +96,11 @@ def _entry(public_id: str) -> LogEntry:
 
 
 def _own_photos(entry: LogEntry, statement: Statement) -> list[Photo]:
-    """The first photos of the receipt, for the member whose request it is about; for nobody else."""
-    if entry.request_id is None or not current_user.is_authenticated:
+    """The first photos of the receipt, for the member whom it is about; for nobody else."""
+    if not current_user.is_authenticated:
         return []
-    if db().get_one(RightsRequest, entry.request_id).account_id != current_user.account.id:
+    request = db().get_one(RightsRequest, entry.request_id) if entry.request_id is not None else None
+    if current_user.account.id not in (entry.account_id, request and request.account_id):
         return []
     owners, uids = current_user.account.owners, statement.photos[:SHOWN]
     known = owned_among(db(), site().catalogues, owners, uids)

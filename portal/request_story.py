@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, not_, or_, select
 
 from models import (
+    ExclusionEntry,
     Exemption,
     OptOut,
     OptOutMatch,
@@ -16,7 +18,8 @@ from models import (
 )
 from portal.database import db
 from rights.deadlines import term
-from rights.standing import matched
+from rights.proposals import undecided
+from rights.reach_limits import Hold
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,34 @@ class PutBack:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Opt-outs of a request that wait for a person, and why."""
+
+    because: Hold
+    scope: OptOutScope
+    count: int
+
+
+class Progress(StrEnum):
+    """How far a request came, in one word. Of several the first applies."""
+
+    WITHDRAWN = "withdrawn"
+    DENIED = "denied"
+    COMING = "coming"  # the list's next version names it, or more of it
+    LISTED = "listed"
+    WAITING = "waiting"  # for a person
+    KEPT = "kept"  # until a manifest brings the picture
+
+
+@dataclass(frozen=True)
 class Told:
     """A request with the sums of its opt-outs: ``filed`` of them, of which ``pictures`` were looked up and ``owners`` name everything,
-    ``standing``, ``listed`` (of those standing; the first of all since version ``since``), ``searched`` for copies, ``held`` for a person,
-    and ``copies``: further manifest rows that those standing exclude."""
+    and those ``standing``.
+
+    Of those standing: ``listed`` ones are in effect (the first of all since version ``since``); ``coming`` ones get into the list with its
+    next version; ``held`` ones, looked-up pictures, are not before a person has looked; ``kept`` ones are of pictures that no manifest
+    holds. ``waiting`` says why a person must look, also at copies of what is listed itself. ``searched``: for copies, in full.
+    """
 
     request: RightsRequest
     filed: int
@@ -58,10 +85,11 @@ class Told:
     owners: int
     standing: int
     listed: int
-    searched: int
     held: int
+    kept: int
+    searched: int
     since: int | None
-    copies: int
+    waiting: tuple[Waiting, ...]
     put_back: tuple[PutBack, ...]
 
     @property
@@ -81,25 +109,61 @@ class Told:
     def moving(self) -> bool:
         return self.request.state is RequestState.IN_PROGRESS
 
+    @property
+    def coming(self) -> int:
+        return self.standing - self.listed - self.held - self.kept
+
+    @property
+    def soon(self) -> bool:
+        """Whether something changes within seconds or minutes, without anybody's doing."""
+        return self.moving and (self.coming > 0 or self.searched < self.standing)
+
+    @property
+    def progress(self) -> Progress:
+        match self.request.state:
+            case RequestState.REVOKED:
+                return Progress.WITHDRAWN
+            case RequestState.DENIED:
+                return Progress.DENIED
+        if self.coming and not self.listed:
+            return Progress.COMING
+        if self.listed:
+            return Progress.LISTED
+        return Progress.WAITING if self.held else Progress.KEPT
+
 
 def told(request: RightsRequest) -> Told:
     """The request with its sums, by a few queries."""
-    stands = OptOut.withdrawn_at.is_(None)
-    listed = stands & OptOut.effective_version.is_not(None)
+    stands, looked_up = OptOut.withdrawn_at.is_(None), OptOut.scope == OptOutScope.PICTURE
+    named = exists().where(ExclusionEntry.opt_out_id == OptOut.id, ExclusionEntry.ended.is_(False))
+    held = and_(stands, looked_up, waits())
+    kept = and_(stands, looked_up, not_(waits()), not_(named), OptOut.propagated_at.is_not(None))
     counted = {
-        "pictures": OptOut.scope == OptOutScope.PICTURE,
+        "pictures": looked_up,
         "owners": OptOut.scope == OptOutScope.OWNER,
         "standing": stands,
-        "listed": listed,
-        "searched": stands & OptOut.propagated_at.is_not(None),
-        "held": stands & OptOut.held,
+        "listed": and_(stands, OptOut.effective_version.is_not(None), not_(held), not_(kept)),
+        "held": held,
+        "kept": kept,
+        "searched": and_(stands, OptOut.propagated_at.is_not(None)),
     }
     columns = [func.coalesce(func.sum(case((condition, 1), else_=0)), 0) for condition in counted.values()]
     since = func.min(OptOut.effective_version)
     filed, first, *sums = db().execute(select(func.count(OptOut.id), since, *columns).where(OptOut.request_id == request.id)).one()
-    copies = select(func.count()).select_from(OptOutMatch).join(OptOut).where(OptOut.request_id == request.id, stands, matched())
-    reached = db().scalar(copies.where(OptOutMatch.uid != OptOut.subject, OptOut.scope != OptOutScope.OWNER)) or 0
-    return Told(request, filed, since=first, copies=reached, put_back=_put_back(request), **dict(zip(counted, sums, strict=True)))
+    found = dict(zip(counted, sums, strict=True))
+    return Told(request, filed, since=first, waiting=_waiting(request), put_back=_put_back(request), **found)
+
+
+def waits() -> ColumnElement[bool]:
+    """Condition: a person must decide what the opt-out takes of others."""
+    return and_(OptOut.held, or_(OptOut.propagated_at.is_(None), exists().where(OptOutMatch.opt_out_id == OptOut.id, undecided())))
+
+
+def _waiting(request: RightsRequest) -> tuple[Waiting, ...]:
+    """By reason, in the order in which they were filed."""
+    asked = (OptOut.request_id == request.id, OptOut.withdrawn_at.is_(None), waits())
+    rows = select(OptOut.held_because, OptOut.scope, func.count()).where(*asked).group_by(OptOut.held_because, OptOut.scope)
+    return tuple(Waiting(Hold(because), scope, count) for because, scope, count in db().execute(rows.order_by(func.min(OptOut.id))))
 
 
 def _put_back(request: RightsRequest) -> tuple[PutBack, ...]:

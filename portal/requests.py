@@ -1,5 +1,6 @@
 """A member's requests: each with its reference, its dated timeline, and the way back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -10,17 +11,21 @@ from flask_login import login_required
 from sqlalchemy import func, select
 from werkzeug.exceptions import NotFound
 
-from models import ExclusionListVersion, RightsRequest
+from models import ExclusionListVersion, OptOutScope, RightsRequest
 from portal.auth.member import account
 from portal.database import db
+from portal.formats import counted
 from portal.limits import changes_opt_outs
 from portal.receipts import TITLES
-from portal.request_story import Told, law_of, photo_uids, told
+from portal.request_story import Told, Waiting, law_of, photo_uids, told
 from portal.site import now, site
+from rights.copies import Copies, copies_of
 from rights.deadlines import answer_by
 from rights.denials import DenialReason
-from rights.photo import Photo, PhotoNotFound
+from rights.owned import owned_among
+from rights.photo import Photo
 from rights.photos import get_photos
+from rights.reach_limits import Hold
 from rights.receipts import entries_of
 from rights.request_runs import request_runs
 from rights.withdrawals import NothingToWithdraw, withdraw_request
@@ -36,6 +41,16 @@ DENIALS = {
     DenialReason.OTHER: "for another reason, which the operator tells you when you ask",
 }
 """Why the operator ended an opt-out, as the request's page says it."""
+HELD = {
+    Hold.COUNTLESS: "It has so many close copies that we cannot tell them apart",
+    Hold.FINGERPRINT: "It resembles several photos that other members posted, and we have its fingerprint only: we never saw the picture",
+    Hold.UNLIKE: "What it resembles of other members does not look alike, so we cannot tell what it shows",
+    Hold.REACH: "It would take out many photos that other members posted",
+    Hold.REQUEST: "Together with the rest of this request it would take out many photos that other members posted",
+    Hold.DAY: "Together with what you opted out on the same day it would take out many photos that other members posted",
+    Hold.CONTESTED: "Another member says that a photo which it took out is theirs",
+}
+"""Why a person must look first, as the request's page says it."""
 blueprint = Blueprint("requests", __name__)
 
 
@@ -63,10 +78,12 @@ def index() -> str:
 @login_required
 def one(public_id: str) -> str:
     found = _own(public_id)
-    story = told(found)
+    story, copies = told(found), copies_of(db(), found, account().owners)
     return render_template(
         "requests/one.html",
         told=story,
+        copies=copies,
+        pictured=_pictured(copies),
         version=db().get(ExclusionListVersion, story.since) if story.since else None,
         runs=request_runs(db(), site().runs, found),
         photos=_photos(found),
@@ -75,7 +92,20 @@ def one(public_id: str) -> str:
         receipts=entries_of(db(), found),
         titles=TITLES,
         denials=DENIALS,
+        held=HELD,
     )
+
+
+@blueprint.app_template_filter()
+def subjects(waiting: Waiting) -> str:
+    """What waits, counted: “1 picture you looked up”."""
+    match waiting.scope:
+        case OptOutScope.PICTURE:
+            return f"{counted(waiting.count, 'picture')} you looked up"
+        case OptOutScope.PHOTO:
+            return f"copies of {counted(waiting.count, 'photo')}"
+        case OptOutScope.OWNER:
+            return "copies of your photos"
 
 
 @blueprint.post("/requests/<public_id>/withdraw")
@@ -93,11 +123,18 @@ def withdraw(public_id: str) -> ResponseReturnValue:
 
 def _photos(found: RightsRequest) -> list[Photo]:
     """The first photos of the request; none when a manifest that held one is gone, which changes nothing about the opt-out."""
-    uids = db().scalars(photo_uids(found).limit(SHOWN)).all()
-    try:
-        return get_photos(db(), site().catalogues, site().runs, account().owners, uids)
-    except PhotoNotFound:
-        return []
+    return _shown(db().scalars(photo_uids(found).limit(SHOWN)).all())
+
+
+def _pictured(copies: Copies) -> dict[str, Photo]:
+    """By uid, the person's photos on both sides of the pairs that are shown."""
+    uids = [uid for pair in copies.own for uid in (pair.original, pair.uid) if uid]
+    return {photo.uid: photo for photo in _shown(list(dict.fromkeys(uids)))}
+
+
+def _shown(uids: Sequence[str]) -> list[Photo]:
+    known = owned_among(db(), site().catalogues, account().owners, uids)
+    return get_photos(db(), site().catalogues, site().runs, account().owners, [uid for uid in uids if uid in known])
 
 
 def _own(public_id: str) -> RightsRequest:

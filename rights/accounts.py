@@ -1,14 +1,16 @@
 """Who someone is here: one account, however many identities they sign in with."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
-from models import Account, Identity
+from models import Account, Identity, OptOut, OptOutMatch
 from rights import audit, outbox
+from rights.naming import promise_search
 from rights.sessions import end_sessions_of_identity
 
 
@@ -57,6 +59,7 @@ def link_identity(session: Session, account: Account, *, iss: str, sub: str, own
             known = _account_of(session, iss, sub)
         else:
             _note(session, account, "identity.linked", iss, owner, now)
+            _search_again(session, account.owners, now)
             return
     if known is not account:
         raise IdentityTaken("this sign-in already has an account of its own here")
@@ -65,7 +68,7 @@ def link_identity(session: Session, account: Account, *, iss: str, sub: str, own
 def unlink_identity(session: Session, account: Account, identity_id: int, *, in_use: tuple[str, str], now: datetime) -> Identity:
     """Takes an identity off an account and ends its sessions. What the account opted out stays. Raises CannotUnlink.
 
-    ``in_use``: iss and sub of the sign-in that the person came in by.
+    From now on its photos are others' to the opt-outs of the account. ``in_use``: iss and sub of the sign-in that the person came in by.
     """
     identity = next((one for one in account.identities if one.id == identity_id), None)
     if identity is None:
@@ -77,12 +80,25 @@ def unlink_identity(session: Session, account: Account, identity_id: int, *, in_
     account.identities.remove(identity)
     end_sessions_of_identity(session, identity.iss, identity.sub)
     _note(session, account, "identity.unlinked", identity.iss, identity.owner, now)
+    _search_again(session, (*account.owners, identity.owner), now)
     return identity
 
 
 def forget_addresses(session: Session) -> None:
     """Where no mail is sent, no address is kept."""
     session.execute(update(Account).where(Account.email != "").values(email=""))
+
+
+def _search_again(session: Session, owners: Sequence[str], now: datetime) -> None:
+    """After a sign-in was linked or unlinked: whether what opt-outs of some of these owners reach of the others is their own, changed."""
+    match = OptOutMatch
+    crossing = exists().where(match.opt_out_id == OptOut.id, match.owner.in_(owners), match.owner != OptOut.owner)
+    active = select(OptOut).where(OptOut.owner.in_(owners), OptOut.withdrawn_at.is_(None), crossing)
+    opt_outs = session.scalars(active.order_by(OptOut.id).with_for_update().execution_options(populate_existing=True)).all()
+    for opt_out in opt_outs:
+        opt_out.propagated_at = None
+    for owner in sorted({opt_out.owner for opt_out in opt_outs}):
+        promise_search(session, owner, now)
 
 
 def _note(session: Session, account: Account, event: str, iss: str, owner: str, now: datetime) -> None:

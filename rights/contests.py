@@ -1,61 +1,94 @@
 """An owner says: that photo is mine, and somebody else's opt-out takes it out of training."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from demur.errors import DemurError
-from models import Account, OptOut, OptOutMatch
-from rights import audit
+from demur.receipts import LogKind, Statement
+from models import Account, Identity, LogEntry, OptOut, OptOutMatch
+from rights import audit, log
 from rights.locks import lock_entries_shared
+from rights.own import own_owners
 from rights.propagation import hold, search_again
 from rights.reach_limits import Hold
-from rights.standing import matched
+from rights.statements import state_of_requests
+from rights.taken import taken_from
+
+MOST_STATED = 500  # of an account's contests, the newest, that are looked through for one photo
 
 
 class NothingToContest(DemurError):
-    """No opt-out of anybody else takes this photo out."""
+    """No opt-out of anybody else takes any of these photos out."""
 
 
-def contest_photo(session: Session, account: Account, uid: str, now: datetime) -> int:
-    """Puts a photo back that others' opt-outs took out, and holds these for the operator; returns how many. Raises NothingToContest.
+def contest_photos(session: Session, account: Account, uids: Sequence[str], now: datetime) -> int:
+    """Puts photos back that others' opt-outs took out, and holds these for the operator; returns how many photos. Raises NothingToContest.
 
-    Whose photo it is, nobody here knows yet: so nothing of others follows from the opt-outs until the operator accepts the rows again, as
-    proposals, or denies the opt-outs.
+    Whose photos they are, nobody here knows yet: so nothing of others follows from the opt-outs until the operator accepts the rows again,
+    as proposals, or denies the opt-outs. The log gets a statement for the owner, and one for each request that is held.
     """
     lock_entries_shared(session)
-    reaching = _reaching(session, account, uid)
+    reaching = _reaching(session, account, uids)
     if not reaching:
         raise NothingToContest("no opt-out of anybody else takes this photo out")
+    contested: set[str] = set()
+    own = own_owners(session, reaching)
     for opt_out in reaching:
         rows = select(OptOutMatch).where(
-            OptOutMatch.opt_out_id == opt_out.id, OptOutMatch.uid == uid, OptOutMatch.owner.in_(account.owners)
+            OptOutMatch.opt_out_id == opt_out.id,
+            OptOutMatch.uid.in_(uids),
+            OptOutMatch.owner.in_(account.owners),
+            OptOutMatch.contested_at.is_(None),
         )
         for match in session.scalars(rows.with_for_update()):
             match.contested_at, match.accepted_at = now, None
-        hold(session, opt_out, Hold.CONTESTED, now)
+            contested.add(match.uid)
+        hold(session, opt_out, Hold.CONTESTED, own[opt_out.id], now)
         search_again(session, opt_out, now)
         audit.record(session, account.public_id, "photo.contested", opt_out.public_id, {}, now)
-    return len(reaching)
+    statement = Statement(LogKind.PHOTO_CONTESTED, now, photos=tuple(sorted(contested)))
+    log.state(session, statement, now, account_id=account.id)
+    state_of_requests(session, LogKind.OPT_OUT_HELD, reaching, now)
+    return len(contested)
 
 
-def taken_by_others(session: Session, owners: Sequence[str]) -> list[str]:
-    """The uids of these owners' photos that others' active opt-outs take out, and that nobody contested."""
-    match = OptOutMatch
-    rows = (
-        select(match.uid)
-        .join(OptOut, match.opt_out_id == OptOut.id)
-        .where(match.owner.in_(owners), matched(), match.contested_at.is_(None))
-    )
-    return list(session.scalars(rows.where(OptOut.withdrawn_at.is_(None), OptOut.owner.not_in(owners)).distinct().order_by(match.uid)))
+def state_outcome(session: Session, matches: Iterable[OptOutMatch], kind: LogKind, now: datetime) -> None:
+    """States how contests were decided, for each owner: CONTEST_ACCEPTED or CONTEST_REFUSED. Rows that nobody contested are left out."""
+    photos: dict[str, set[str]] = defaultdict(set)
+    for match in matches:
+        if match.contested_at is not None:
+            photos[match.owner].add(match.uid)
+    for owner in sorted(photos):
+        statement = Statement(kind, now, photos=tuple(sorted(photos[owner])))
+        concerned = select(Account.id).where(Account.identities.any(Identity.owner == owner)).order_by(Account.id)
+        accounts: list[int | None] = [*session.scalars(concerned)]
+        for account_id in accounts or [None]:
+            log.state(session, statement, now, account_id=account_id)
 
 
-def _reaching(session: Session, account: Account, uid: str) -> Sequence[OptOut]:
-    """Others' active opt-outs that take the photo out, locked in one order everywhere."""
-    match = OptOutMatch
-    rows = select(match.opt_out_id).where(match.uid == uid, match.owner.in_(account.owners), matched())
-    undecided = rows.where(match.contested_at.is_(None))  # the operator accepted it since: that stays
-    theirs = select(OptOut).where(OptOut.id.in_(undecided), OptOut.withdrawn_at.is_(None), OptOut.owner.not_in(account.owners))
+def contested_undecided(session: Session, opt_outs: Sequence[OptOut]) -> Sequence[OptOutMatch]:
+    """Rows of these opt-outs whose owners contest them, and that nobody decided about."""
+    open_ones = select(OptOutMatch).where(OptOutMatch.opt_out_id.in_([one.id for one in opt_outs]), OptOutMatch.contested_at.is_not(None))
+    return session.scalars(open_ones.where(OptOutMatch.accepted_at.is_(None), OptOutMatch.declined_at.is_(None))).all()
+
+
+def statements_about(session: Session, account: Account, uid: str) -> list[LogEntry]:
+    """What was stated about the account's contests of a photo, oldest first."""
+    stated = select(LogEntry).where(LogEntry.account_id == account.id).options(undefer(LogEntry.statement))
+    newest = session.scalars(stated.order_by(LogEntry.id.desc()).limit(MOST_STATED)).all()
+    return [entry for entry in reversed(newest) if uid in Statement.parse(entry.statement).photos]
+
+
+def _reaching(session: Session, account: Account, uids: Sequence[str]) -> Sequence[OptOut]:
+    """Others' active opt-outs that take any of the photos out, locked in one order everywhere.
+
+    What the operator accepted after it was contested stays.
+    """
+    rows = select(OptOutMatch.opt_out_id).join(OptOut, OptOutMatch.opt_out_id == OptOut.id)
+    taking = rows.where(OptOutMatch.uid.in_(uids), *taken_from(account.owners))
+    theirs = select(OptOut).where(OptOut.id.in_(taking), OptOut.withdrawn_at.is_(None))
     return session.scalars(theirs.order_by(OptOut.id).with_for_update().execution_options(populate_existing=True)).all()

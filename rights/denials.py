@@ -13,7 +13,9 @@ from demur.errors import DemurError
 from demur.receipts import LogKind
 from models import Account, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RequestState, RightsRequest
 from rights import audit, log, states
+from rights.contests import contested_undecided, state_outcome
 from rights.locks import lock_entries_shared
+from rights.own import of_others
 from rights.standing import matched
 from rights.statements import about_opt_outs
 from rights.withdrawals import end_opt_outs
@@ -66,8 +68,7 @@ class Filed:
 def chosen(session: Session, choice: Choice) -> list[Filed]:
     """What the operator asked for, oldest first, by one query."""
     match = aliased(OptOutMatch)
-    elsewhere = match.owner != OptOut.owner
-    gone = elsewhere & matched(match)
+    gone = matched(match)
     columns = (
         RightsRequest.reference,
         Account.public_id,
@@ -81,7 +82,7 @@ def chosen(session: Session, choice: Choice) -> list[Filed]:
         func.count(func.distinct(match.owner)).filter(gone),
         func.count(func.distinct(match.uid)).filter(match.contested_at.is_not(None)),
     )
-    asked = _active(select(*columns), choice).outerjoin(match, match.opt_out_id == OptOut.id)
+    asked = _active(select(*columns), choice).outerjoin(match, (match.opt_out_id == OptOut.id) & of_others(match))
     rows = session.execute(asked.group_by(OptOut.id, RightsRequest.id, Account.id).order_by(OptOut.id))
     return [Filed(*row) for row in rows]
 
@@ -98,7 +99,8 @@ def deny(session: Session, choice: Choice, reason: DenialReason, now: datetime) 
 
 
 def end_for(session: Session, opt_outs: Sequence[OptOut], actor: str, reason: DenialReason, now: datetime) -> None:
-    """Ends opt-outs, whose rows are locked. A request of which nothing is left is denied."""
+    """Ends opt-outs, whose rows are locked. A request of which nothing is left is denied, and whoever contested was right."""
+    state_outcome(session, contested_undecided(session, opt_outs), LogKind.CONTEST_ACCEPTED, now)
     end_opt_outs(session, opt_outs, now)
     for request_id in sorted({opt_out.request_id for opt_out in opt_outs if opt_out.request_id is not None}):
         request = session.get_one(RightsRequest, request_id, with_for_update=True, populate_existing=True)

@@ -44,12 +44,21 @@ class LogAhead(DemurError):
     """The log's files promise more leaves than the database knows: it was restored from an older state, and must not go on like this."""
 
 
-def state(session: Session, statement: Statement, now: datetime, *, request_id: int | None = None, run_id: int | None = None) -> LogEntry:
-    """Writes a statement, which gets its leaf with the next publication."""
+def state(
+    session: Session,
+    statement: Statement,
+    now: datetime,
+    *,
+    request_id: int | None = None,
+    account_id: int | None = None,
+    run_id: int | None = None,
+) -> LogEntry:
+    """Writes a statement, which gets its leaf with the next publication. ``account_id``: whom it is about, where there is no request."""
     payload, salt = statement.payload(), secrets.token_bytes(SALT_BYTES)
     entry = LogEntry(
         kind=statement.kind,
         request_id=request_id,
+        account_id=account_id,
         run_id=run_id,
         list_version=statement.exclusion_list.version if statement.exclusion_list else None,
         created_at=now,
@@ -80,8 +89,9 @@ def number_leaves(session: Session, key: SigningKey, now: datetime) -> None:
 
 
 def _promise_mail(session: Session, entry_ids: Sequence[int], now: datetime) -> None:
-    """A receipt for each of these entries that is about a request of someone with a mail address."""
-    mailed = select(LogEntry.id).join(RightsRequest, LogEntry.request_id == RightsRequest.id).join(RightsRequest.account)
+    """A receipt for each of these entries that is about someone with a mail address, or a request of theirs."""
+    about = select(LogEntry.id).outerjoin(RightsRequest, LogEntry.request_id == RightsRequest.id)
+    mailed = about.join(Account, Account.id == func.coalesce(LogEntry.account_id, RightsRequest.account_id))
     for entry_id in session.scalars(mailed.where(LogEntry.id.in_(entry_ids), Account.email != "").order_by(LogEntry.id)):
         promised = outbox.add(session, outbox.MAIL_RECEIPT, {"log_entry_id": entry_id}, now)
         promised.available_at = now + outbox.PUBLISH_DELAY  # by then the log's files hold the leaf

@@ -13,7 +13,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from textwrap import fill
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, undefer
 
 from demur.errors import DemurError
@@ -47,15 +47,22 @@ def receipt_mail(statement: Statement, *, public_id: str, recipient: str, sender
         attachment: the receipt's file.
     """
     title, news = _NEWS[statement.kind]
+    about = f"Your opt-out {statement.reference}" if statement.reference else "Your photos"
+    mail = new_mail(sender, recipient, f"{about}: {title}", public_id, now)
+    mail.set_content(_text(statement, news, public_id, sender))
+    mail.add_attachment(attachment, maintype="application", subtype="json", filename=file_name(statement))
+    return mail
+
+
+def new_mail(sender: Sender, recipient: str, subject: str, known_by: str, now: datetime) -> EmailMessage:
+    """A mail without its text. ``known_by``: of each mail its own, and the same when that one is sent again."""
     mail = EmailMessage(policy=SMTP)
-    mail["Subject"] = f"Your opt-out {statement.reference}: {title}"
+    mail["Subject"] = subject
     mail["From"] = sender.address
     mail["To"] = recipient
     mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = message_id(public_id, mail["From"].addresses[0].domain)
+    mail["Message-ID"] = message_id(known_by, mail["From"].addresses[0].domain)
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no machine is to answer
-    mail.set_content(_text(statement, news, public_id, sender))
-    mail.add_attachment(attachment, maintype="application", subtype="json", filename=file_name(statement))
     return mail
 
 
@@ -83,12 +90,44 @@ _NEWS = {
         "The operator ended your opt-out {reference}, of {subjects}. From the next version of the exclusion list on, it keeps nothing out. "
         "The page of your request says why. If that is wrong, answer the operator, or complain to your data protection authority.",
     ),
+    LogKind.OPT_OUT_HELD: (
+        "a person looks at it",
+        "Your opt-out {reference}, of {subjects}, would take photos out that other members posted. So a person looks at it first. Until "
+        "then it takes nothing of theirs out; your own photos stay out. The page of your request says why, and how it goes on.",
+    ),
+    LogKind.OPT_OUT_RELEASED: (
+        "copies of others go, too",
+        "A person looked at your opt-out {reference}, of {subjects}, and takes copies out that other members posted. They go into the "
+        "exclusion list with its next version.",
+    ),
+    LogKind.OPT_OUT_LIMITED: (
+        "copies of others stay",
+        "A person looked at your opt-out {reference}, of {subjects}, and left photos in that other members posted. Your own photos stay "
+        "out. If that is wrong, answer the operator, or complain to your data protection authority.",
+    ),
+    LogKind.PHOTO_CONTESTED: (
+        "put back",
+        "You said that {subjects} of yours should not be out because of somebody else’s opt-out. From the next version of the exclusion "
+        "list on, that one keeps nothing of yours out. A person looks at it, and we write to you how they decide.",
+    ),
+    LogKind.CONTEST_ACCEPTED: (
+        "put back for good",
+        "A person looked at {subjects} of yours that somebody else’s opt-out had taken out, and agrees with you: that opt-out does not "
+        "take them out again.",
+    ),
+    LogKind.CONTEST_REFUSED: (
+        "out again",
+        "A person looked at {subjects} of yours that somebody else’s opt-out had taken out, and decided against you: from the next "
+        "version of the exclusion list on, training leaves that out. If it is wrong, answer the operator, or complain to your data "
+        "protection authority.",
+    ),
 }
 """Of each statement that is mailed: what the subject says, and what the mail says first."""
 
 
 def _text(statement: Statement, news: str, public_id: str, sender: Sender) -> str:
     base, listed = sender.base_url.rstrip("/"), statement.exclusion_list
+    concerned = "an opt-out of yours" if statement.reference else "photos of yours"
     told = news.format(reference=statement.reference, subjects=_subjects(statement), version=listed.version if listed else "")
     parts = (
         fill(told, WIDTH),
@@ -104,8 +143,9 @@ def _text(statement: Statement, news: str, public_id: str, sender: Sender) -> st
         ),
         "-- \n"
         + fill(
-            f"{sender.operator} sends this because it happened to an opt-out of yours at {base}, where you sign in with this address. "
-            "There is one mail for each step of an opt-out, and one when a sign-in is linked to your account or unlinked; no other.",
+            f"{sender.operator} sends this because it happened to {concerned} at {base}, where you sign in with this address. There is one "
+            "mail for each step of an opt-out or of a photo that you contest, one when a sign-in is linked to your account or unlinked, "
+            "and one a day at most when others’ opt-outs take photos of yours out; no other.",
             WIDTH,
         ),
     )
@@ -162,13 +202,7 @@ def compose_account_notice(
     if account is None or not account.email or account.closed_at is not None:
         return None
     subject, news = _CHANGED[event]
-    mail = EmailMessage(policy=SMTP)
-    mail["Subject"] = subject
-    mail["From"] = sender.address
-    mail["To"] = account.email
-    mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = message_id(f"account notice {outbox_id}", mail["From"].addresses[0].domain)
-    mail["Auto-Submitted"] = "auto-generated"
+    mail = new_mail(sender, account.email, subject, f"account notice {outbox_id}", now)
     page = f"{sender.base_url.rstrip('/')}/account"
     advice = f"Was it you? Then nothing is to be done. If it was not, sign in, sign out everywhere, and unlink it again:\n{page}"
     mail.set_content("\n\n".join((fill(news.format(owner=owner), WIDTH), advice, f"-- \n{sender.operator}")) + "\n")
@@ -184,8 +218,10 @@ def note_account_notice(session: Session, account_id: int, refusal: int | None, 
 
 def note_mailed(session: Session, entry_id: int, refusal: int | None, now: datetime) -> None:
     """Writes down that the receipt was mailed; or that it was refused for good, with the mail server's reply code. Never to whom."""
-    subject = select(LogEntry.kind, RightsRequest.public_id).join(RightsRequest, LogEntry.request_id == RightsRequest.id)
-    kind, public_id = session.execute(subject.where(LogEntry.id == entry_id)).one()
+    known_as = func.coalesce(RightsRequest.public_id, Account.public_id)
+    subject = select(LogEntry.kind, known_as).outerjoin(RightsRequest, LogEntry.request_id == RightsRequest.id)
+    of_account = subject.outerjoin(Account, LogEntry.account_id == Account.id)
+    kind, public_id = session.execute(of_account.where(LogEntry.id == entry_id)).one()
     if refusal is None:
         audit.record(session, audit.SYSTEM, "receipt.mailed", public_id, {"kind": kind}, now)
     else:
@@ -193,6 +229,7 @@ def note_mailed(session: Session, entry_id: int, refusal: int | None, now: datet
 
 
 def _recipient(session: Session, entry: LogEntry) -> str:
-    """Who filed the request, unless they closed their account since."""
-    address = select(Account.email).join(RightsRequest, RightsRequest.account_id == Account.id)
-    return session.scalar(address.where(RightsRequest.id == entry.request_id, Account.closed_at.is_(None))) or ""
+    """Whom the entry is about, or who filed its request, unless they closed their account since."""
+    filed_by = select(RightsRequest.account_id).where(RightsRequest.id == entry.request_id).scalar_subquery()
+    account_id = filed_by if entry.account_id is None else entry.account_id
+    return session.scalar(select(Account.email).where(Account.id == account_id, Account.closed_at.is_(None))) or ""

@@ -14,6 +14,7 @@ from demur.similarity.query import Query
 from models import (
     Account,
     Exemption,
+    Identity,
     OptOut,
     OptOutOrigin,
     OptOutScope,
@@ -86,7 +87,7 @@ def file_opt_outs(
     now: datetime,
 ) -> Filing:
     """Files one request for a selection. Raises NothingToOptOut, PhotoNotFound."""
-    _lock(session, account)  # two clicks at once: the second finds everything opted out
+    _lock(session, account)
     rows, already = _new_opt_outs(session, catalogues, account, selection)
     if not rows:
         raise NothingToOptOut("everything you selected is opted out already" if already else "nothing was selected")
@@ -105,7 +106,9 @@ def file_opt_outs(
 
 
 def _lock(session: Session, account: Account) -> None:
-    session.execute(select(Account.id).where(Account.id == account.id).with_for_update())
+    """Two filings at once for the same owner, be it by two clicks or by two accounts: the second finds everything opted out."""
+    owners = select(Identity.id).where(Identity.owner.in_(account.owners)).order_by(Identity.id)
+    session.execute(owners.with_for_update())
 
 
 def _new_opt_outs(session: Session, catalogues: Catalogues, account: Account, selection: Selection) -> tuple[list[dict[str, Any]], int]:

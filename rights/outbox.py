@@ -16,6 +16,7 @@ from models import Outbox
 PUBLISH_LIST = "publish_list"
 MAIL_RECEIPT = "mail_receipt"
 MAIL_ACCOUNT_NOTICE = "mail_account_notice"
+MAIL_TAKEN_NOTICE = "mail_taken_notice"
 UPDATE_VECTORS = "update_vectors"
 PUBLISH_DELAY = timedelta(seconds=1)  # opt-outs of the same moment share a version
 SOON = timedelta(seconds=60)  # longer than a lease lasts
@@ -23,6 +24,7 @@ MOST_COMPARED = 1000
 RETRY_BASE_S = 2
 RETRY_LIMIT_S = 300
 FARTHEST = timedelta(minutes=10)  # nothing is put off for longer, so a row that is was promised while a clock was ahead
+FARTHEST_NOTICE = timedelta(days=1) + FARTHEST  # but a mail of which there is one a day
 
 
 def add(session: Session, topic: str, payload: dict[str, Any], now: datetime) -> Outbox:
@@ -53,14 +55,25 @@ def add_publication(session: Session, now: datetime) -> None:
         promised.available_at = now + PUBLISH_DELAY
 
 
-def add_turn(session: Session, topic: str, turn: str, payload: dict[str, Any], now: datetime, *, but: int | None = None) -> None:
+def add_turn(
+    session: Session,
+    topic: str,
+    turn: str,
+    payload: dict[str, Any],
+    now: datetime,
+    *,
+    but: int | None = None,
+    at: datetime | None = None,
+) -> None:
     """Promises work whose turn comes after all others that wait; one row of a ``turn`` waits at a time, however much is promised to it.
 
     A row that is locked belongs to work that may have looked before this change, so it does not count. ``but``: the caller's own row.
+    ``at``: not before this, unless it is promised for earlier.
     """
     waiting = _pending(session, topic, turn, but)
     if waiting is None:
-        add(session, topic, payload, now).turn = turn
+        row = add(session, topic, payload, now)
+        row.turn, row.available_at = turn, at or now
     else:
         waiting.payload = waiting.payload | payload
 
@@ -88,7 +101,8 @@ def lease(session: Session, topics: Sequence[str], limit: int, now: datetime, un
 def recall(session: Session, lease: timedelta, now: datetime) -> int:
     """Brings rows nearer that a clock put far ahead, and returns how many: those never handed out now, others after a lease, so that a
     worker that has one can give a sign of life."""
-    far = update(Outbox).where(Outbox.done_at.is_(None), Outbox.available_at > now + FARTHEST)
+    farthest = case((Outbox.topic == MAIL_TAKEN_NOTICE, now + FARTHEST_NOTICE), else_=now + FARTHEST)
+    far = update(Outbox).where(Outbox.done_at.is_(None), Outbox.available_at > farthest)
     nearer = far.values(available_at=case((Outbox.attempts == 0, now), else_=now + lease))
     return len(session.execute(nearer.returning(Outbox.id)).all())
 

@@ -14,6 +14,7 @@ from sqlalchemy import and_, case, delete, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session, undefer
 
 from demur.exclusions import Entry, KeyKind
+from demur.receipts import LogKind
 from demur.similarity.rules import MatchKind
 from models import ExclusionEntry, OptOut, OptOutMatch, OptOutScope
 from rights import audit, outbox
@@ -21,10 +22,13 @@ from rights.batches import batched
 from rights.hashes import Hashes
 from rights.locks import lock_entries_shared
 from rights.naming import promise_search
+from rights.own import own_owners
 from rights.propagation_plan import FoundRow, Place, Plan, Subject, can_be_kept, plan_propagation
 from rights.reach import Finding, exempted
 from rights.reach_limits import Hold, Limits, PhotoOf, held_together
-from rights.reached import reached_by_members
+from rights.reached import lock_members, reached_by_members
+from rights.statements import state_of_requests
+from rights.taken_notices import promise_notices
 
 ENTRIES = 3000  # revived by one statement: three values each
 
@@ -38,13 +42,15 @@ def apply_propagation(session: Session, findings: Mapping[int, Finding], *, limi
     ``complete``: the findings are of all manifests, so that the opt-outs are propagated. False when they are of a new manifest alone.
     """
     lock_entries_shared(session)
+    lock_members(session, list(findings))
     standing = select(OptOut).where(OptOut.id.in_(list(findings)), OptOut.withdrawn_at.is_(None))
     opt_outs = session.scalars(
         standing.order_by(OptOut.id).options(undefer(OptOut.variants)).with_for_update().execution_options(populate_existing=True)
     ).all()
     exempt = exempted(session, [opt_out.id for opt_out in opt_outs])
     opt_outs = [opt_out for opt_out in opt_outs if exempt.get(opt_out.id, frozenset()) == findings[opt_out.id].exempt]
-    written = _Written.of(session, opt_outs)
+    own, held = own_owners(session, opt_outs), []
+    written = _Written.of(session, opt_outs, own)
     plans = _plan(session, opt_outs, findings, written, limits, now)
     for opt_out in opt_outs:
         finding, plan = findings[opt_out.id], plans[opt_out.id]
@@ -54,16 +60,19 @@ def apply_propagation(session: Session, findings: Mapping[int, Finding], *, limi
         if finding.exempt and complete and finding.whole:
             _end_rest(session, opt_out.id, plan)
         _learn(opt_out, finding)
-        if plan.entries and opt_out.named_at is None:
-            opt_out.named_at = now  # a picture of which nothing is listed, since it is held or in no manifest, does not take effect
+        if plan.entries and not (plan.held and opt_out.scope is OptOutScope.PICTURE):
+            opt_out.named_at = opt_out.named_at or now  # a picture that is held, or in no manifest, does not take effect
         whole = complete and finding.whole
         if whole and opt_out.propagated_at is None:
             opt_out.propagated_at = now
         if plan.hold and not opt_out.held:
-            hold(session, opt_out, plan.hold, now)
+            hold(session, opt_out, plan.hold, own[opt_out.id], now)
+            held.append(opt_out)
             if not whole:
                 search_again(session, opt_out, now)
     written.insert(session)
+    state_of_requests(session, LogKind.OPT_OUT_HELD, held, now)
+    promise_notices(session, written.newly_taken, now)
     session.flush()
     return len(opt_outs)
 
@@ -121,15 +130,18 @@ def _plan(
     return plans | {opt_out.id: planned(opt_out, together[opt_out.id]) for opt_out in reaching if opt_out.id in together}
 
 
-def hold(session: Session, opt_out: OptOut, because: Hold, now: datetime) -> None:
-    """From now on nothing of others follows from the opt-out, until a person decides; what it names of its own owner stays."""
+def hold(session: Session, opt_out: OptOut, because: Hold, owners: Collection[str], now: datetime) -> None:
+    """From now on nothing of others follows from the opt-out, until a person decides; what it names of its own ``owners`` stays.
+
+    Whoever calls it states it (LogKind.OPT_OUT_HELD), together with others of the same request.
+    """
     entry, match = ExclusionEntry, OptOutMatch
     opt_out.held, opt_out.held_because = True, because.value
     session.flush()
-    own = select(match.uid).where(match.opt_out_id == opt_out.id, or_(match.owner == opt_out.owner, match.accepted_at.is_not(None)))
+    own = select(match.uid).where(match.opt_out_id == opt_out.id, or_(match.owner.in_(owners), match.accepted_at.is_not(None)))
     stays = or_(entry.kind == KeyKind.OWNER, and_(entry.kind == KeyKind.UID, or_(entry.key == opt_out.subject, entry.key.in_(own))))
     session.execute(update(entry).where(entry.opt_out_id == opt_out.id, ~stays, entry.ended.is_(False)).values(ended=True))
-    others = update(match).where(match.opt_out_id == opt_out.id, match.owner != opt_out.owner, match.kind != MatchKind.PROPOSED)
+    others = update(match).where(match.opt_out_id == opt_out.id, match.owner.not_in(owners), match.kind != MatchKind.PROPOSED)
     session.execute(others.values(kind=MatchKind.PROPOSED))
     audit.record(session, audit.SYSTEM, "opt_out.held", opt_out.public_id, {"because": because.value}, now)
     outbox.add_publication(session, now)
@@ -141,31 +153,43 @@ def search_again(session: Session, opt_out: OptOut, now: datetime) -> None:
     promise_search(session, opt_out.owner, now)
 
 
+_MATCH_COLUMNS: tuple[Any, ...] = (
+    OptOutMatch.id,
+    OptOutMatch.opt_out_id,
+    OptOutMatch.manifest_id,
+    OptOutMatch.position,
+    OptOutMatch.uid,
+    OptOutMatch.owner,
+    OptOutMatch.kind,
+    OptOutMatch.accepted_at,
+    OptOutMatch.declined_at,
+    OptOutMatch.contested_at,
+)
+
+
 @dataclass
 class _Written:
     """What was written before of some opt-outs, and what is to be added."""
 
+    own: Mapping[int, frozenset[str]] = field(default_factory=dict)
     rows: dict[int, set[Place]] = field(default_factory=lambda: defaultdict(set))
+    undecided: dict[int, dict[Place, int]] = field(default_factory=lambda: defaultdict(dict))  # proposals, by place the id
     taken: dict[int, set[PhotoOf]] = field(default_factory=lambda: defaultdict(set))  # photos of others that go by themselves
     accepted: dict[int, set[Place]] = field(default_factory=lambda: defaultdict(set))  # proposals that a person took
+    refused: dict[int, set[Place]] = field(default_factory=lambda: defaultdict(set))  # that a person declined, or their owner contests
     entries: dict[int, set[Entry]] = field(default_factory=lambda: defaultdict(set))
     ended: dict[int, set[Entry]] = field(default_factory=lambda: defaultdict(set))  # of those entries
     new_rows: list[dict[str, Any]] = field(default_factory=list)
+    gone: dict[MatchKind, list[int]] = field(default_factory=lambda: defaultdict(list))  # ids of rows that were proposals, and go now
     new_entries: list[dict[str, Any]] = field(default_factory=list)
+    newly_taken: set[str] = field(default_factory=set)  # others of whom photos go now
 
     @classmethod
-    def of(cls, session: Session, opt_outs: Sequence[OptOut]) -> "_Written":
-        written, ids = cls(), [opt_out.id for opt_out in opt_outs]
-        owners = {opt_out.id: opt_out.owner for opt_out in opt_outs}
-        match, entry = OptOutMatch, ExclusionEntry
-        columns = (match.opt_out_id, match.manifest_id, match.position, match.kind, match.owner, match.uid, match.accepted_at)
-        rows = session.execute(select(*columns).where(match.opt_out_id.in_(ids)))
-        for opt_out_id, manifest_id, position, kind, owner, uid, accepted_at in rows:
-            written.rows[opt_out_id].add((manifest_id, position))
-            if kind != MatchKind.PROPOSED and owner != owners[opt_out_id]:
-                written.taken[opt_out_id].add((owner, uid))
-            if accepted_at is not None:
-                written.accepted[opt_out_id].add((manifest_id, position))
+    def of(cls, session: Session, opt_outs: Sequence[OptOut], own: Mapping[int, frozenset[str]]) -> "_Written":
+        written, ids = cls(own), [opt_out.id for opt_out in opt_outs]
+        entry = ExclusionEntry
+        for row in session.execute(select(*_MATCH_COLUMNS).where(OptOutMatch.opt_out_id.in_(ids))):
+            written._remember(row)
         entries = select(entry.opt_out_id, entry.kind, entry.key, entry.pdq, entry.ended).where(entry.opt_out_id.in_(ids))
         for opt_out_id, kind, key, pdq, ended in session.execute(entries):
             known = Entry(KeyKind(kind), key, pdq)
@@ -174,17 +198,45 @@ class _Written:
                 written.ended[opt_out_id].add(known)
         return written
 
+    def _remember(self, match: Any) -> None:
+        opt_out_id, place = match.opt_out_id, (match.manifest_id, match.position)
+        self.rows[opt_out_id].add(place)
+        if match.accepted_at is not None:
+            self.accepted[opt_out_id].add(place)
+        if match.kind != MatchKind.PROPOSED:
+            if match.owner not in self.own[opt_out_id]:
+                self.taken[opt_out_id].add((match.owner, match.uid))
+        elif match.declined_at or match.contested_at:
+            self.refused[opt_out_id].add(place)
+        elif not match.accepted_at:
+            self.undecided[opt_out_id][place] = match.id
+
     def subject(self, opt_out: OptOut, finding: Finding) -> Subject:
         """The opt-out as the plan sees it."""
         hold = Hold(opt_out.held_because) if opt_out.held else Hold.COUNTLESS if finding.countless else None
-        before, accepted = frozenset(self.taken[opt_out.id]), frozenset(self.accepted[opt_out.id])
-        whole, decoded = not finding.exempt, opt_out.decoded
-        return Subject(opt_out.scope, opt_out.owner, opt_out.subject, hold, before, accepted, whole, decoded)
+        return Subject(
+            opt_out.scope,
+            opt_out.owner,
+            opt_out.subject,
+            hold,
+            before=frozenset(self.taken[opt_out.id]),
+            accepted=frozenset(self.accepted[opt_out.id]),
+            refused=frozenset(self.refused[opt_out.id] - self.accepted[opt_out.id]),
+            whole=not finding.exempt,
+            decoded=opt_out.decoded,
+            linked=self.own[opt_out.id],
+        )
 
     def add(self, opt_out_id: int, plan: Plan) -> None:
         for row in plan.rows:
             if row.place not in self.rows[opt_out_id] and can_be_kept(row.uid + row.owner):
                 self.new_rows.append({"opt_out_id": opt_out_id, **_columns(row)})
+            elif row.kind is not MatchKind.PROPOSED and row.place in self.undecided[opt_out_id]:
+                self.gone[row.kind].append(self.undecided[opt_out_id][row.place])
+            else:
+                continue
+            if row.kind is not MatchKind.PROPOSED and row.owner not in self.own[opt_out_id]:
+                self.newly_taken.add(row.owner)
         for entry in plan.entries:
             if entry not in self.entries[opt_out_id]:
                 values = {"kind": entry.kind, "key": entry.key, "pdq": entry.pdq, "ended": False}
@@ -194,9 +246,12 @@ class _Written:
         for table, rows in ((OptOutMatch, self.new_rows), (ExclusionEntry, self.new_entries)):
             if rows:
                 session.execute(insert(table), rows)
+        for kind, ids in self.gone.items():
+            for some in batched(ids):
+                session.execute(update(OptOutMatch).where(OptOutMatch.id.in_(some)).values(kind=kind))
 
 
 def _columns(row: FoundRow) -> dict[str, Any]:
     """What is remembered of a row; all else is in its catalogue."""
-    names = ("manifest_id", "position", "uid", "owner", "kind", "phash_distance", "pdq_distance")
+    names = ("manifest_id", "position", "uid", "owner", "kind", "phash_distance", "pdq_distance", "edit", "dihedral")
     return {name: getattr(row, name) for name in names}

@@ -3,6 +3,7 @@
 - A row with the same uid or the same bytes, or of an owner who opted everything out, is *exact*; a near duplicate may be *confirmed*.
   Both go by themselves, whoever owns them, unless the opt-out takes more of others than it may (rights.reach_limits). Such an opt-out
   is *held*: what it reaches under other owners becomes proposals, and the list names nothing by which a reader would exclude them.
+  Photos of the member's linked sign-ins are no others' (rights.own).
 - Of a looked-up picture that we have not decoded, the list names its digest and its looks only where a row has them.
 - A proposed one waits for a person.
 
@@ -32,9 +33,10 @@ class Subject:
     """What an opt-out is about. ``key`` is the uid of a photo, the SHA-256 of a picture, empty for an owner.
 
     ``hold``: why it is held already, or will be whatever it reaches. ``before``: photos of others that earlier propagations took.
-    ``accepted``: where a person accepted a proposal. ``whole``: of an owner, whether no photo was put back. The list has no entry that
+    ``accepted``: where a person accepted a proposal; ``refused``: where one declined it, or the row's owner contests.
+    ``whole``: of an owner, whether no photo was put back. The list has no entry that
     lets a photo in, so an owner who put one back is not named: each of their other photos is, as manifests bring it. ``decoded``: whether
-    we have seen the picture itself, and not only its fingerprint.
+    we have seen the picture itself, and not only its fingerprint. ``linked``: other owners whose photos are the member's own.
     """
 
     scope: OptOutScope
@@ -43,13 +45,19 @@ class Subject:
     hold: Hold | None = None
     before: frozenset[PhotoOf] = frozenset()
     accepted: frozenset[Place] = frozenset()
+    refused: frozenset[Place] = frozenset()
     whole: bool = True
     decoded: bool = True
+    linked: frozenset[str] = frozenset()
+
+    def owns(self, row: "FoundRow") -> bool:
+        return row.owner == self.owner or row.owner in self.linked
 
 
 @dataclass(frozen=True)
 class FoundRow:
-    """A manifest row that shows an opted-out picture. Distances in bits; None for a row found by uid or owner."""
+    """A manifest row that shows an opted-out picture. Distances in bits; None for a row found by uid or owner. The picture comes closest
+    after ``edit``, turned by ``ORIENTATIONS[dihedral]``."""
 
     manifest_id: int
     position: int
@@ -60,6 +68,8 @@ class FoundRow:
     pdq_distance: int | None = None
     url: str | None = None  # as the manifest spells it
     hashes: Hashes = field(default_factory=Hashes)  # of the row
+    edit: str = ""
+    dihedral: int = 0
 
     @property
     def place(self) -> Place:
@@ -87,7 +97,7 @@ def plan_propagation(subject: Subject, pictures: Sequence[Hashes], found: Sequen
         pictures: what is known of each opted-out picture; for an owner, one for each of their rows.
         found: the rows reached. One that is reached in several ways counts by the closest.
     """
-    rows = _closest(found)
+    rows = [replace(row, kind=MatchKind.PROPOSED) if row.place in subject.refused else row for row in _closest(found)]
     elsewhere = [row for row in rows if _goes_elsewhere(subject, row)]
     taken = subject.before | {(row.owner, row.uid) for row in elsewhere}
     hold = subject.hold or _hold(subject, pictures, rows, elsewhere, taken, limits)
@@ -119,13 +129,13 @@ def _hold(
 
 def _is_own_row(subject: Subject, pictures: Sequence[Hashes], rows: Sequence[FoundRow]) -> bool:
     """Whether the picture is one of the person's own rows to the byte and bit: then the import has decoded it."""
-    own = {row.hashes for row in rows if row.owner == subject.owner}
+    own = {row.hashes for row in rows if subject.owns(row)}
     return any(replace(picture, variants=()) in own for picture in pictures)
 
 
 def _picture_entries(subject: Subject, pictures: Sequence[Hashes], found: Sequence[FoundRow], hold: Hold | None) -> list[Entry]:
     """By its bytes and its looks, as far as a reader excludes by them nothing that is held, and nothing of which we know by hearsay."""
-    others = {row.hashes.sha256 for row in found if row.owner != subject.owner}
+    others = {row.hashes.sha256 for row in found if not subject.owns(row)}
     met = {row.hashes.sha256 for row in found}
     seen = subject.decoded or any(row.kind is not MatchKind.PROPOSED for row in found)
     entries = [entry for picture in pictures for entry in picture.entries(near=hold is None and seen)]
@@ -173,7 +183,7 @@ def _closeness(row: FoundRow) -> tuple[int, int, int]:
 
 
 def _goes_elsewhere(subject: Subject, row: FoundRow) -> bool:
-    return row.kind is not MatchKind.PROPOSED and row.owner != subject.owner
+    return row.kind is not MatchKind.PROPOSED and not subject.owns(row)
 
 
 def own_entries(subject: Subject) -> list[Entry]:

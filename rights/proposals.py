@@ -1,21 +1,27 @@
 """Rows that may show an opted-out photo: their owner decides about their own, the operator about the others."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
 from demur.exclusions import Entry
+from demur.receipts import LogKind
 from demur.similarity.rules import MatchKind
 from models import Account, ExclusionEntry, Manifest, OptOut, OptOutMatch
 from rights import audit, outbox
 from rights.catalogues import Catalogues
+from rights.contests import state_outcome
 from rights.locks import lock_entries_shared
+from rights.own import own_owners
 from rights.propagation import revive
 from rights.propagation_plan import row_entries
+from rights.statements import state_of_requests
+from rights.taken_notices import promise_notices
 
 
 class ProposalNotFound(DemurError):
@@ -77,26 +83,67 @@ def proposals_for(session: Session, decider: Decider, uid: str | None = None) ->
     ]
 
 
-def accept_proposal(session: Session, catalogues: Catalogues, decider: Decider, match_id: int, now: datetime) -> str:
-    """Takes the proposed row out of training, too, and returns its uid. Raises ProposalNotFound."""
+def accept_proposals(session: Session, catalogues: Catalogues, decider: Decider, match_ids: Sequence[int], now: datetime) -> list[str]:
+    """Takes the proposed rows out of training, too, and returns their uids. Raises ProposalNotFound.
+
+    What the operator decides about others' photos is stated in the log: for whoever opted out, and for owners who contested. An owner who
+    did not is told by mail.
+    """
     lock_entries_shared(session)
-    match = _locked(session, decider, match_id)
+    matches = [_locked(session, decider, match_id) for match_id in dict.fromkeys(match_ids)]
+    for match in matches:
+        _accept(session, catalogues, decider, match, now)
+    others = _decided(session, decider, matches, (LogKind.OPT_OUT_RELEASED, LogKind.CONTEST_REFUSED), now)
+    promise_notices(session, {match.owner for match in others if match.contested_at is None}, now)
+    outbox.add_publication(session, now)
+    return [match.uid for match in matches]
+
+
+def decline_proposals(session: Session, decider: Decider, match_ids: Sequence[int], now: datetime) -> list[str]:
+    """Leaves the proposed rows alone, for good, and returns their uids; stated like ``accept_proposals``. Raises ProposalNotFound."""
+    lock_entries_shared(session)
+    matches = [_locked(session, decider, match_id) for match_id in dict.fromkeys(match_ids)]
+    for match in matches:
+        match.declined_at = now
+        audit.record(session, decider.actor, "proposal.declined", f"match {match.id}", {}, now)
+    _decided(session, decider, matches, (LogKind.OPT_OUT_LIMITED, LogKind.CONTEST_ACCEPTED), now)
+    outbox.add_publication(session, now)
+    return [match.uid for match in matches]
+
+
+def _accept(session: Session, catalogues: Catalogues, decider: Decider, match: OptOutMatch, now: datetime) -> None:
     match.accepted_at = now
     catalogue = catalogues.opened(session.get_one(Manifest, match.manifest_id))
     for entry in row_entries(match.uid, catalogue.take([match.position], ["url"])["url"][0].as_py()):
         _list(session, match.opt_out_id, entry)
     session.flush()
     audit.record(session, decider.actor, "proposal.accepted", f"match {match.id}", {}, now)
-    outbox.add_publication(session, now)
-    return match.uid
 
 
-def decline_proposal(session: Session, decider: Decider, match_id: int, now: datetime) -> str:
-    """Leaves the proposed row alone, for good, and returns its uid. Raises ProposalNotFound."""
-    match = _locked(session, decider, match_id)
-    match.declined_at = now
-    audit.record(session, decider.actor, "proposal.declined", f"match {match.id}", {}, now)
-    return match.uid
+def _decided(
+    session: Session, decider: Decider, matches: Sequence[OptOutMatch], kinds: tuple[LogKind, LogKind], now: datetime
+) -> list[OptOutMatch]:
+    """States what the operator decided about others' photos, which it returns. A member decides about their own alone.
+
+    ``kinds``: of the statement for whoever opted out, and of that for an owner who contested.
+    """
+    session.flush()
+    opt_outs = {one.id: one for one in session.scalars(select(OptOut).where(OptOut.id.in_({match.opt_out_id for match in matches})))}
+    own = own_owners(session, list(opt_outs.values()))
+    others = [match for match in matches if decider.owners is None and match.owner not in own[match.opt_out_id]]
+    state_of_requests(session, kinds[0], {match.opt_out_id: opt_outs[match.opt_out_id] for match in others}.values(), now)
+    state_outcome(session, others, kinds[1], now)
+    for opt_out in opt_outs.values():
+        _name(session, opt_out, now)
+    return others
+
+
+def _name(session: Session, opt_out: OptOut, now: datetime) -> None:
+    """A held picture takes effect once nothing of it waits for a person, if the list names anything of it."""
+    waiting = _undecided(OPERATOR).where(OptOut.id == opt_out.id).limit(1)
+    named = select(ExclusionEntry.id).where(ExclusionEntry.opt_out_id == opt_out.id, ExclusionEntry.ended.is_(False)).limit(1)
+    if opt_out.held and opt_out.named_at is None and session.scalar(waiting) is None and session.scalar(named) is not None:
+        opt_out.named_at = now
 
 
 def _list(session: Session, opt_out_id: int, entry: Entry) -> None:
@@ -116,16 +163,17 @@ def _locked(session: Session, decider: Decider, match_id: int) -> OptOutMatch:
     return match
 
 
+def undecided() -> ColumnElement[bool]:
+    """Condition: the match is a proposal that nobody decided about."""
+    match = OptOutMatch
+    return and_(match.kind == MatchKind.PROPOSED, match.accepted_at.is_(None), match.declined_at.is_(None))
+
+
 def _undecided(decider: Decider) -> Select[Any]:
     waiting = (
         select(OptOutMatch)
         .join(OptOut, OptOutMatch.opt_out_id == OptOut.id)
-        .where(
-            OptOutMatch.kind == MatchKind.PROPOSED,
-            OptOutMatch.accepted_at.is_(None),
-            OptOutMatch.declined_at.is_(None),
-            OptOut.withdrawn_at.is_(None),
-        )
+        .where(undecided(), OptOut.withdrawn_at.is_(None))
         .order_by(OptOutMatch.id)
     )
     if decider.owners is None:

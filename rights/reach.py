@@ -262,5 +262,17 @@ def _add_rows(manifest_id: int, catalogue: Catalogue, reached: Sequence[tuple[Fi
     for (finding, match), row in zip(reached, rows, strict=True):
         phash, pdq = (None, None) if match.kind is MatchKind.EXACT else (match.phash_distance, match.pdq_distance)
         finding.rows.append(
-            FoundRow(manifest_id, match.position, row["uid"], row["owner"], match.kind, phash, pdq, row["url"], Hashes.of_row(row))
+            FoundRow(
+                manifest_id,
+                match.position,
+                row["uid"],
+                row["owner"],
+                match.kind,
+                phash,
+                pdq,
+                row["url"],
+                Hashes.of_row(row),
+                match.edit,
+                match.dihedral,
+            )
         )

@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from portal.cli.output import json_option, plainly, show_rows
 from portal.site import now, site
-from rights.proposals import OPERATOR, accept_proposal, decline_proposal, proposals_for
+from rights.proposals import OPERATOR, accept_proposals, decline_proposals, proposals_for
 
 
 @click.group("proposals")
@@ -31,8 +31,7 @@ def list_proposals(as_json: bool) -> None:
 def accept(matches: tuple[int, ...]) -> None:
     """Take these rows out of training, too: all of them, or none if one cannot be decided."""
     with site().writing.begin() as session:
-        for match in matches:
-            accept_proposal(session, site().catalogues, OPERATOR, match, now())
+        accept_proposals(session, site().catalogues, OPERATOR, matches, now())
     click.echo(f"{len(matches)} taken out")
 
 
@@ -43,6 +42,5 @@ def accept(matches: tuple[int, ...]) -> None:
 def decline(matches: tuple[int, ...]) -> None:
     """Leave these rows alone, for good: all of them, or none if one cannot be decided."""
     with site().writing.begin() as session:
-        for match in matches:
-            decline_proposal(session, OPERATOR, match, now())
+        decline_proposals(session, OPERATOR, matches, now())
     click.echo(f"{len(matches)} left as they are")

@@ -158,6 +158,44 @@ def test_pictures_looked_up_before_count_as_fingerprints_and_what_was_held_says_
     engine.dispose()
 
 
+MATCH = """INSERT INTO opt_out_match (opt_out_id, manifest_id, position, uid, owner, kind, accepted_at)
+VALUES (1, 1, :position, :uid, 'ben', :kind, :accepted)"""
+
+
+def test_what_was_taken_out_before_counts_as_told_and_statements_keep_their_leaves(alembic, database_url):
+    command.downgrade(alembic, "0010")
+    engine = make_engine(database_url)
+    rows = (("exact", None), ("proposed", None), ("proposed", "2026-11-22 14:02:00"))
+    with engine.begin() as connection:
+        connection.execute(text(MANIFEST), {"id": 1, "name": "m1", "state": "registered"})
+        connection.execute(
+            text(
+                "INSERT INTO opt_out (id, public_id, origin, scope, owner, subject, note, filed_at, held, decoded, held_because) "
+                "VALUES (1, 'one', 'member', 'photo', 'ada', 'ada-0', '', '2026-11-21 14:02:00', :held, :decoded, '')"
+            ),
+            {"held": False, "decoded": True},
+        )
+        for position, (kind, accepted) in enumerate(rows):
+            connection.execute(text(MATCH), {"position": position, "uid": f"ben-{position}", "kind": kind, "accepted": accepted})
+        connection.execute(
+            text(
+                "INSERT INTO log_entry (public_id, kind, created_at, statement, salt, leaf) "
+                "VALUES ('p', 'opt_out_filed', '2026-11-21 14:02:00', :bytes, :bytes, :bytes)"
+            ),
+            {"bytes": b"1"},
+        )
+    command.upgrade(alembic, "head")
+    with engine.connect() as connection:
+        told = connection.execute(text("SELECT told_at, edit, dihedral FROM opt_out_match ORDER BY position")).all()
+    assert [bool(one.told_at) for one in told] == [True, False, True]
+    assert {(one.edit, one.dihedral) for one in told} == {(None, None)}, "nobody wrote down how they differ"
+    command.downgrade(alembic, "0010")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM log_entry")).scalar() == 1
+    command.upgrade(alembic, "head")
+    engine.dispose()
+
+
 ADDRESSED = (
     """INSERT INTO account (id, public_id, display_name, email, created_at) VALUES (:id, :email, 'Ada', :email, '2026-11-21 14:02:00')"""
 )

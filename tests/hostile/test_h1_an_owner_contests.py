@@ -52,7 +52,7 @@ def test_a_contested_photo_is_back_and_nothing_names_it_by_uid_bytes_or_looks(ta
 
 
 def test_my_photos_say_which_were_taken_out_until_they_are_contested(taken: TestedPortal):
-    notice = "taken out because someone else opted out a picture that it resembles"
+    notice = "taken out because someone else opted out a picture that looks the same"
     ben = taken.member(BEN)
     assert notice in ben.get("/photos").text
     contest(taken)

@@ -12,7 +12,7 @@ from rights.optouts import Photos
 from rights.photos import get_photo
 from rights.propagation import apply_propagation
 from rights.propagation_plan import FoundRow, row_entries
-from rights.proposals import OPERATOR, Decider, ProposalNotFound, accept_proposal, decline_proposal, proposals_for
+from rights.proposals import OPERATOR, Decider, ProposalNotFound, accept_proposals, decline_proposals, proposals_for
 from rights.reach import Finding
 from rights.withdrawals import withdraw_photo
 from tests.factories import NOW
@@ -51,7 +51,7 @@ def test_only_ones_own_rows_are_proposed(office: Office, proposal):
 def test_an_accepted_one_leaves_training_and_comes_back_with_its_opt_out(office: Office, proposal):
     ada, one = proposal
     with office.sessions.begin() as session:
-        assert accept_proposal(session, office.catalogues, Decider.member(ada), one.match_id, LATER) == "ada-5"
+        assert accept_proposals(session, office.catalogues, Decider.member(ada), [one.match_id], LATER) == ["ada-5"]
     with office.sessions() as session:
         accepted = get_photo(session, office.catalogues, office.runs, ["ada"], "ada-5")
     assert accepted.listed_since is None, "its opt-out is in the list since version 1, this photo is not yet"
@@ -71,19 +71,19 @@ def test_an_accepted_one_leaves_training_and_comes_back_with_its_opt_out(office:
 def test_a_declined_one_stays_and_is_not_asked_again(office: Office, proposal):
     ada, one = proposal
     with office.sessions.begin() as session:
-        decline_proposal(session, Decider.member(ada), one.match_id, LATER)
+        decline_proposals(session, Decider.member(ada), [one.match_id], LATER)
     assert office.publish(LATER) is None
     with office.sessions.begin() as session:
         assert proposals_for(session, ADA) == []
         with pytest.raises(ProposalNotFound):
-            accept_proposal(session, office.catalogues, Decider.member(ada), one.match_id, LATER)
+            accept_proposals(session, office.catalogues, Decider.member(ada), [one.match_id], LATER)
 
 
 def test_nobody_else_decides(office: Office, proposal):
     _, one = proposal
     ben = office.account("ben")
     with office.sessions.begin() as session, pytest.raises(ProposalNotFound):
-        accept_proposal(session, office.catalogues, Decider.member(ben), one.match_id, LATER)
+        accept_proposals(session, office.catalogues, Decider.member(ben), [one.match_id], LATER)
 
 
 def test_the_operator_decides_about_the_photos_of_others(office: Office, proposal):
@@ -91,8 +91,8 @@ def test_the_operator_decides_about_the_photos_of_others(office: Office, proposa
         waiting = {one.uid: one for one in proposals_for(session, OPERATOR)}
         assert set(waiting) == {"ada-5", "ben-5"}, "the cropped copy of ada-0 is sure enough to go by itself"
         assert waiting["ben-5"].owner == "ben"
-        assert accept_proposal(session, office.catalogues, OPERATOR, waiting["ben-5"].match_id, LATER) == "ben-5"
-        decline_proposal(session, OPERATOR, waiting["ada-5"].match_id, LATER)
+        assert accept_proposals(session, office.catalogues, OPERATOR, [waiting["ben-5"].match_id], LATER) == ["ben-5"]
+        decline_proposals(session, OPERATOR, [waiting["ada-5"].match_id], LATER)
         assert proposals_for(session, OPERATOR) == []
     version = office.publish(LATER)
     assert version is not None
@@ -103,7 +103,7 @@ def test_propagating_again_lists_an_accepted_one_in_full(office: Office, proposa
     """It was accepted when rows were listed by their uid alone."""
     _, one = proposal
     with office.sessions.begin() as session:
-        accept_proposal(session, office.catalogues, OPERATOR, one.match_id, LATER)
+        accept_proposals(session, office.catalogues, OPERATOR, [one.match_id], LATER)
     with office.sessions.begin() as session:
         match = session.get_one(OptOutMatch, one.match_id)
         session.execute(delete(ExclusionEntry).where(ExclusionEntry.kind == KeyKind.URL))
