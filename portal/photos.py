@@ -201,6 +201,7 @@ def taken_out() -> str:
 
 
 @blueprint.post("/taken-out")
+@takes(SELECTION_BYTES)
 @login_required
 @changes_opt_outs
 def contest_taken() -> ResponseReturnValue:

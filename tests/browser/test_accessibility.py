@@ -5,10 +5,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from models import LogEntry
+from jobs.workplace import now
+from models import Account, LogEntry
+from rights.optouts import Photos, file_opt_outs
 from tests.browser.conftest import Open, sign_in
+from tests.factories import IdentityFactory
 from tests.support.pictures import photo_bytes, png, textured_picture
-from tests.support.portals import TestedPortal
+from tests.support.portals import ADA, CLEO, TestedPortal
 from tests.support.receipt_vectors import RECEIPTS
 
 pytestmark = pytest.mark.browser
@@ -56,6 +59,28 @@ def test_no_page_breaks_a_rule(portal: TestedPortal, open_page: Open, scheme: st
     portal.record_run("Run 2", ["ada-0"])
     for path in (*MEMBERS, "/opt-outs/everything", request, *receipts(portal)):
         visit(page, path)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_copies_of_a_request_and_photos_that_others_took_out_break_no_rule(portal: TestedPortal, open_page: Open, scheme: str, width: int):
+    portal.member(ADA)
+    with portal.workplace.writing.begin() as session:
+        ada = session.scalars(select(Account)).one()
+        ada.identities.append(IdentityFactory(owner=CLEO))
+        session.flush()
+        filing = file_opt_outs(session, portal.workplace.catalogues, ada, Photos(("ada-0",)), now=now())
+    portal.settle()
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
+    page = open_page(**options)
+    sign_in(page)
+    visit(page, f"/requests/{filing.request.public_id}")
+    expect(page.locator(".pair")).to_have_count(2)
+    page = open_page(**options)
+    sign_in(page, "Ben Lindqvist")
+    visit(page, "/taken-out")
+    page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="That is mine: put back").click()
+    check(page, "photos that are put back")
 
 
 def look_up(page: Page) -> None:

@@ -131,6 +131,7 @@ def test_what_a_view_declares_of_its_body_is_what_the_portal_reads_whatever_wrap
         "lookup.search",
         "opt_outs.check",
         "opt_outs.file",
+        "photos.contest_taken",
         "photos.put_back_ticked",
         "photos.tick_photos",
         "verify.check",
@@ -148,6 +149,7 @@ def test_whatever_files_withdraws_or_decides_is_counted_together(portal: TestedP
     assert counted == {
         "opt_outs.file",
         "photos.contest",
+        "photos.contest_taken",
         "photos.decide",
         "photos.put_back_one",
         "photos.put_back_ticked",
