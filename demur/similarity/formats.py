@@ -50,6 +50,7 @@ _REFUSED = {
     b"IIRS": "camera raw files",
     b"MMOR": "camera raw files",
     b"IIU\0": "camera raw files",
+    b"II\x1a\0\0\0HEAPCCDR": "camera raw files",
     b"FUJIFILMCCD-RAW": "camera raw files",
     b"FOVb": "camera raw files",
     b"\0MRM": "camera raw files",

@@ -119,6 +119,7 @@ NAMED = {
     "GIMP files": lambda: b"gimp xcf v011" + bytes(100),
     "DDS pictures": lambda: encoded(PHOTO, "DDS"),
     "Camera raw files": lambda: b"FUJIFILMCCD-RAW 0201" + bytes(100),
+    "Camera raw files, Canon's oldest": lambda: b"II\x1a\0\0\0HEAPCCDR" + bytes(100),
     "Camera raw files, Canon's newest": lambda: b"\0\0\0\x18ftypcrx \0\0\0\x01" + bytes(100),
     "Camera raw files, Panasonic's": lambda: b"IIU\0" + bytes(100),
     "JPEG XL pictures": lambda: b"\xff\x0a" + bytes(100),
