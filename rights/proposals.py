@@ -90,7 +90,7 @@ def accept_proposals(session: Session, catalogues: Catalogues, decider: Decider,
     did not is told by mail.
     """
     lock_entries_shared(session)
-    matches = [_locked(session, decider, match_id) for match_id in dict.fromkeys(match_ids)]
+    matches = [_locked(session, decider, match_id) for match_id in sorted(set(match_ids))]
     for match in matches:
         _accept(session, catalogues, decider, match, now)
     others = _decided(session, decider, matches, (LogKind.OPT_OUT_RELEASED, LogKind.CONTEST_REFUSED), now)
@@ -102,7 +102,7 @@ def accept_proposals(session: Session, catalogues: Catalogues, decider: Decider,
 def decline_proposals(session: Session, decider: Decider, match_ids: Sequence[int], now: datetime) -> list[str]:
     """Leaves the proposed rows alone, for good, and returns their uids; stated like ``accept_proposals``. Raises ProposalNotFound."""
     lock_entries_shared(session)
-    matches = [_locked(session, decider, match_id) for match_id in dict.fromkeys(match_ids)]
+    matches = [_locked(session, decider, match_id) for match_id in sorted(set(match_ids))]
     for match in matches:
         match.declined_at = now
         audit.record(session, decider.actor, "proposal.declined", f"match {match.id}", {}, now)
