@@ -1,5 +1,6 @@
 """What a request's pages tell: how far it came, by which law it is answered, and until when."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, not_, or
 
 from models import (
     ExclusionEntry,
+    ExclusionListVersion,
     Exemption,
     OptOut,
     OptOutMatch,
@@ -20,6 +22,7 @@ from portal.database import db
 from rights.deadlines import term
 from rights.proposals import undecided
 from rights.reach_limits import Hold
+from rights.request_runs import RequestRun
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,44 @@ class Told:
         if self.listed:
             return Progress.LISTED
         return Progress.WAITING if self.held else Progress.KEPT
+
+
+class EventKind(StrEnum):
+    """What happened to a request. What is of one second, for the times of lists and runs have no fractions, is told in this order."""
+
+    RUN_BEFORE = "run_before"  # a run that began before what it contains was in the list
+    FILED = "filed"
+    LISTED = "listed"
+    PUT_BACK = "put_back"
+    RUN = "run"  # one that left out what the list named
+    ENDED = "ended"  # withdrawn, or denied
+
+
+@dataclass(frozen=True)
+class Event:
+    """``of``: the photos put back, or the run."""
+
+    at: datetime
+    kind: EventKind
+    of: PutBack | RequestRun | None = None
+
+
+def events(told: Told, version: ExclusionListVersion | None, runs: Iterable[RequestRun]) -> list[Event]:
+    """What happened so far, by when it began. ``version``: the list's first that named anything of the request. A request that ended has no
+    more to say of runs."""
+    request = told.request
+    happened = [Event(request.received_at, EventKind.FILED)]
+    if version is not None:
+        happened.append(Event(version.published_at, EventKind.LISTED))
+    if request.state in (RequestState.REVOKED, RequestState.DENIED):
+        happened.append(Event(request.closed_at or request.received_at, EventKind.ENDED))
+    else:
+        happened += [Event(back.at, EventKind.PUT_BACK, back) for back in told.put_back]
+        happened += [
+            Event(run.run.began_at, EventKind.RUN_BEFORE if run.contains or run.in_training else EventKind.RUN, run) for run in runs
+        ]
+    order = list(EventKind)
+    return sorted(happened, key=lambda event: (event.at.replace(microsecond=0), order.index(event.kind)))
 
 
 def told(request: RightsRequest) -> Told:

@@ -17,7 +17,7 @@ from portal.database import db
 from portal.formats import counted
 from portal.limits import changes_opt_outs
 from portal.receipts import TITLES
-from portal.request_story import Told, Waiting, law_of, photo_uids, told
+from portal.request_story import Told, Waiting, events, law_of, photo_uids, told
 from portal.site import now, site
 from rights.copies import Copies, copies_of
 from rights.deadlines import answer_by
@@ -79,13 +79,15 @@ def index() -> str:
 def one(public_id: str) -> str:
     found = _own(public_id)
     story, copies = told(found), copies_of(db(), found, account().owners)
+    version = db().get(ExclusionListVersion, story.since) if story.since else None
+    runs = request_runs(db(), site().runs, found)
     return render_template(
         "requests/one.html",
         told=story,
         copies=copies,
         pictured=_pictured(copies),
-        version=db().get(ExclusionListVersion, story.since) if story.since else None,
-        runs=request_runs(db(), site().runs, found),
+        events=events(story, version, runs),
+        runs=runs,
         photos=_photos(found),
         law=law_of(found),
         due=answer_by(found.regime, found.kind, found.received_at),

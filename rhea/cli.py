@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -69,11 +70,12 @@ def train(
 ) -> None:
     """Train both nets on what the exclusion list keeps, and sign a record of it."""
     with _refusals():
+        began = datetime.now(UTC)
         exclusions = _open_list(list_from, list_key, token, state or out.parent / STATE_FILE)
         catalogues = tuple(Catalogue.open(folder) for folder in folders)
         from rhea.train import Order, carry_out  # torch takes seconds to import, and a refusal need not wait for it
 
-        order = Order(catalogues, exclusions, out, _settings(tier, minutes, threads), seed, name, _signing_key(signing_key, out))
+        order = Order(catalogues, exclusions, out, _settings(tier, minutes, threads), seed, name, _signing_key(signing_key, out), began)
         click.echo(carry_out(order))
 
 

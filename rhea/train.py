@@ -44,7 +44,7 @@ class RunExists(DemurError):
 
 @dataclass(frozen=True)
 class Order:
-    """What to train, and where to leave it."""
+    """What to train, and where to leave it. ``started_at``: before the list was read, so that no later version is taken for an earlier one."""
 
     catalogues: tuple[Catalogue, ...]
     exclusions: ExclusionList | None
@@ -53,6 +53,7 @@ class Order:
     seed: int
     name: str
     key: SigningKey
+    started_at: datetime
 
 
 def carry_out(order: Order) -> Path:
@@ -64,7 +65,7 @@ def carry_out(order: Order) -> Path:
     if (order.out / RECORD_FILE).exists():
         raise RunExists(f"{order.out} holds a finished run; choose another directory.")
     order.out.mkdir(parents=True, exist_ok=True)
-    started, settings, code, lock = datetime.now(UTC), order.settings, code_digest(), lock_digest()
+    settings, code, lock = order.settings, code_digest(), lock_digest()
     make_deterministic(settings.threads)
     with Reporter(order.out) as reporter:
         samples = load_samples(order.catalogues, order.exclusions, settings, lambda done, of: reporter.step("pictures", done, of))
@@ -75,7 +76,7 @@ def carry_out(order: Order) -> Path:
         training = Training(
             run_id=secrets.token_hex(16),
             name=order.name,
-            started_at=started,
+            started_at=order.started_at,
             finished_at=datetime.now(UTC),
             seed=order.seed,
             code_digest=code,

@@ -54,6 +54,7 @@ def test_who_files_during_a_run_is_told_which_one_began_before(ada: Visitor, por
         page = ada.get(address).text
         assert "Run 2</a> is in training now and began before it was in the list.</b>" in page
         assert "The next training run that begins must leave it out." in page
+        assert page.index("Run 2</a> is in training now") < page.index("<b>Filed.</b>"), "it began before"
         portal.settle()
     history = ada.get("/photos/ada-1").text
     assert history.index("Run 2</a> is training on it now.") < history.index("You opted it out.") < history.index("</a> since version 1.")
@@ -69,6 +70,7 @@ def test_the_history_has_the_run_before_the_opt_out_that_came_while_it_trained(a
     assert "although the list it obeyed named it" not in history
     page = ada.get(address).text
     assert "Run 2</a> began before it was in the list, and contains 1 photo.</b>" in page
+    assert page.index("Run 2</a> began before") < page.index("<b>Filed.</b>") < page.index("</a> since version 1.")
     assert "The next training run that begins must leave it out." in page
 
 
@@ -90,6 +92,7 @@ def test_a_request_of_which_a_photo_was_put_back_says_so_and_finishes(ada: Visit
     page = ada.get(address).text
     assert "1 of 3 put back by you." in page
     assert "Run 3</a> did not use them." in page
+    assert page.index("</a> since version 1.") < page.index("1 of 3 put back by you.") < page.index("Run 3</a> did not use them.")
     assert "The next training run" not in page
 
 

@@ -5,9 +5,15 @@ from pathlib import Path
 import pytest
 
 from demur.manifests import Catalogue
+from demur.runs import RunRecord
 from demur.signing import SigningKey
 from rhea.config import TIERS, Settings
 from rhea.train import Order, RunExists, carry_out
+from tests.unit.rhea.conftest import BEGAN
+
+
+def test_a_run_starts_before_it_reads_the_list(finished_run: Path, run_key: SigningKey) -> None:
+    assert RunRecord.parse((finished_run / "run-record.dsse.json").read_bytes(), [run_key.verifier]).started_at == BEGAN
 
 
 def test_a_finished_run_has_all_its_files(finished_run: Path) -> None:
@@ -33,9 +39,9 @@ def test_the_gpu_recipe_made_small_runs_on_a_cpu(catalogue: Catalogue, run_key: 
         denoiser=replace(tier.denoiser, widths=(16, 32, 32), blocks=1, heads=2, steps=2, batch=4),
         sampling=replace(tier.sampling, steps=2),
     )
-    assert carry_out(Order((catalogue,), None, tmp_path / "run", small, seed=0, name="Small", key=run_key)).is_file()
+    assert carry_out(Order((catalogue,), None, tmp_path / "run", small, seed=0, name="Small", key=run_key, started_at=BEGAN)).is_file()
 
 
 def test_a_finished_run_is_never_trained_again(finished_run: Path, catalogue: Catalogue, settings: Settings, run_key: SigningKey) -> None:
     with pytest.raises(RunExists):
-        carry_out(Order((catalogue,), None, finished_run, settings, seed=0, name="Again", key=run_key))
+        carry_out(Order((catalogue,), None, finished_run, settings, seed=0, name="Again", key=run_key, started_at=BEGAN))
