@@ -44,7 +44,7 @@ class RunExists(DemurError):
 
 @dataclass(frozen=True)
 class Order:
-    """What to train, and where to leave it. ``started_at``: before the list was read, so that no later version is taken for an earlier one."""
+    """What to train, and where to leave it. ``started_at``: before the list was read, so that every version it does not know came later."""
 
     catalogues: tuple[Catalogue, ...]
     exclusions: ExclusionList | None

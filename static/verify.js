@@ -10,7 +10,8 @@ import { ROLES, Trust } from "./verify/trust.js";
 import { isZip, unpack } from "./verify/zip.js";
 
 const MOST_BYTES = 256e6; // of one file; what is larger is not for a browser
-const FEW = 3; // findings of a group that are shown unfolded, and proofs of one kind that are shown one by one
+const FEW = 3; // findings that are shown unfolded, and proofs of one kind that are shown one by one
+const MANY = 12; // names that are not shown before somebody asks
 const CLASSES = { holds: "good", "does not hold": "refused", "could not be checked": "open" };
 const PAUSE_MS = 2000;
 const TRIES = 15; // of a receipt that the log does not hold yet
@@ -117,18 +118,19 @@ function show(findings, byWhom, quietly) {
   lines.hidden = !summary.lines.length;
   lines.replaceChildren(...summary.lines.map((line) => element("li", escaped(line))));
   by.textContent = escaped(byWhom);
-  groups.replaceChildren(...summary.groups.map(groupOf));
+  groups.replaceChildren(...summary.groups.map((group) => groupOf(group, findings.length <= FEW)));
   said.textContent = "";
   section.hidden = false;
   if (!quietly || !isTyping()) heading.focus();
 }
 
-function groupOf({ title, findings, good, proofs }) {
+/** `few`: of all findings, so that those that hold are shown unfolded. */
+function groupOf({ title, findings, good, proofs }, few) {
   const whole = element("section");
   whole.className = good ? "group good" : "group";
   const name = element("h3", `${escaped(title)} `);
   name.append(Object.assign(element("span", `· ${findings.length}`), { className: "soft" }));
-  whole.append(name, ...(proofs && findings.length > FEW ? inShort(findings) : [inFull(findings)]));
+  whole.append(name, ...(proofs && findings.length > FEW ? inShort(findings) : [inFull(findings, few)]));
   return whole;
 }
 
@@ -138,12 +140,13 @@ function inShort(findings) {
   note.append(element("code", findings[0].signed));
   const names = Object.assign(element("ul"), { className: "names" });
   names.append(...findings.map((finding) => wrapped("li", element("bdi", escaped(labelOf(finding))), ...called(finding))));
-  return [note, names];
+  if (findings.length <= MANY) return [note, names];
+  return [note, wrapped("details", element("summary", `Show all ${findings.length}`), names)];
 }
 
-function inFull(findings) {
+function inFull(findings, few) {
   const list = Object.assign(element("ol"), { className: "findings" });
-  list.append(...findings.map((finding) => filled(finding, findings.length <= FEW || finding.answer !== "holds")));
+  list.append(...findings.map((finding) => filled(finding, few || finding.answer !== "holds")));
   return list;
 }
 
