@@ -139,3 +139,27 @@ def test_everything_to_click_is_large_enough(open_page: Open):
         SMALLEST_TARGET,
     )
     assert small == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_scrolls_by_itself_takes_the_focus_and_has_a_name_of_its_own(portal: TestedPortal, open_page: Open, scheme: str):
+    run = portal.record_run("Run 1", ["ada-0", "ada-1", "ben-0"])
+    portal.settle()
+    page = open_page(color_scheme=scheme, viewport={"width": 390, "height": 800})
+    sign_in(page)
+    for path in ("/exclusion-list", "/evidence", "/verify", f"/runs/{run.public_id}", *receipts(portal)):
+        visit(page, path)
+        page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+        check(page, path)
+        assert undecided(page) == [], path
+        scrolling = page.locator("main :is(pre, .scroll)")
+        assert scrolling.evaluate_all("all => all.filter((one) => one.role !== 'region' || one.tabIndex !== 0 || !one.ariaLabel)") == []
+        names = scrolling.evaluate_all("all => all.map((one) => one.ariaLabel)")
+        assert len(names) == len(set(names)), path
+        assert path == "/exclusion-list" or names, path
+
+
+def undecided(page: Page) -> list[str]:
+    """What axe leaves to a person, contrast over pictures aside."""
+    found = Axe().run(page, options={"resultTypes": ["incomplete"]}).response["incomplete"]
+    return [one["id"] for one in found if one["id"] != "color-contrast"]

@@ -305,3 +305,50 @@ def test_the_pages_say_nothing_to_others(portal: TestedPortal, open_page: Open):
     expect(page.get_by_role("heading", name="It holds.")).to_be_visible()
     assert all(url.startswith(portal.config.base_url) for url in asked)
     assert json.dumps(page.context.cookies()) == "[]"
+
+
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+
+
+def test_sentences_give_times_in_words_with_the_readers_own_hour(portal: TestedPortal, open_page: Open):
+    page = open_page(timezone_id="Asia/Kolkata")
+    opt_out(page)
+    portal.settle()
+    page.goto(f"/receipts/{public_id(portal, 'opt_out_listed')}")
+    said = page.locator(".proven dd").first
+    expect(said).to_contain_text(re.compile(r"The operator stated on \d+ \w+ \d{4}, \d\d:\d\d UTC \(.+ your time\) that version 1"))
+    words, exact = said.inner_text(), said.locator("time").first.get_attribute("datetime")
+    assert not ISO.search(page.locator("main").inner_text())
+    page.get_by_role("link", name="Check it in your browser").click()
+    expect(page.get_by_role("heading", name="It holds.")).to_be_visible()
+    checked = page.locator(".finding [data-proves]")
+    expect(checked).to_have_text(words)
+    assert ISO.search(checked.locator("time").first.get_attribute("datetime"))[0] == ISO.search(exact)[0]
+    plain = open_page(java_script_enabled=False)
+    plain.goto(page.url)
+    plain.get_by_role("button", name="Check", exact=True).click()
+    expect(plain.locator(".finding")).to_contain_text(re.compile(r"stated on \d+ \w+ \d{4}, \d\d:\d\d UTC that"))
+    assert not ISO.search(plain.locator("main").inner_text())
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without-scripts"])
+def test_a_member_reads_the_captions_of_their_own_photos_and_others_the_ids(portal: TestedPortal, open_page: Open, scripts: bool):
+    page = open_page(java_script_enabled=scripts)
+    opt_out(page)
+    portal.settle()
+    portal.record_run("Run 1", ["ada-1", "ada-2"])
+    portal.settle()
+    page.goto("/photos/ada-1")
+    caption = page.get_by_role("heading", level=1).inner_text()
+    bundle = page.request.get("/evidence/bundle.zip").body()
+    stranger = open_page(java_script_enabled=scripts)
+    for reader, named in ((page, True), (stranger, False)):
+        reader.goto("/verify")
+        if scripts:
+            ready(reader)
+        reader.locator("#file").set_input_files({"name": "evidence.zip", "mimeType": "application/zip", "buffer": bundle})
+        if not scripts:
+            reader.get_by_role("button", name="Check", exact=True).click()
+        expect(reader.get_by_role("heading", name=re.compile(r"All \d+ hold\."))).to_be_visible()
+        about = reader.locator(".finding, .names li").filter(has_text="ada-1").first
+        assert (f"ada-1 “{caption}”" in " ".join(about.text_content().split())) is named
