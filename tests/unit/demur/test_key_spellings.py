@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from demur.exclusions import Entry, EntryTable, ExclusionList, KeyKind
-from demur.exclusions.columns import KEY_COLUMNS, BadKeyColumn, fold
+from demur.exclusions.columns import KEY_COLUMNS, BadKeyColumn, NoKeyColumn, fold
 from demur.exclusions.matching import Matcher
 from demur.filtering import FilterReport, UnreadableRows, excluded_positions, filter_manifest
-from demur.manifests import Catalogue, DoubledColumn, EmptySource, import_manifest
+from demur.manifests import Catalogue, DoubledColumn, EmptySource, MissingColumn, import_manifest
 from demur.signing import SigningKey
 from tests.support.exclusion_lists import build_version_for_today, publish_version
 
@@ -188,8 +188,10 @@ def test_a_shard_without_a_key_column_beside_good_ones_is_named(tmp_path: Path) 
     shards.mkdir()
     pq.write_table(pa.table({"uid": ["1"]}), shards / "0.parquet")
     pq.write_table(pa.table({"caption": ["1"]}), shards / "1.parquet")
-    with pytest.raises(Exception, match=r"1\.parquet has no column by which a list excludes"):
+    with pytest.raises(NoKeyColumn, match=r"1\.parquet has no column by which a list excludes"):
         filter_manifest(shards, tmp_path / "out", exclusions)
+    with pytest.raises(MissingColumn, match=r"1\.parquet has no column 'uid'"):
+        import_manifest(shards, tmp_path / "catalogue", name="mixed", workers=0)
 
 
 def test_shards_of_differing_types_are_compared_alike(tmp_path: Path) -> None:
