@@ -12,6 +12,15 @@ from demur.errors import DemurError
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=True).encode
 
 
+MOST_VALUES = 500_000  # of one document: a statement about 80,000 photos has as many, and commas in their names count, too
+DEEPEST = 100  # lists and objects in each other: more than any format has, and less than any reader can follow
+_NO_MORE_EXACT = 2**53
+
+
+class NotJson(DemurError, ValueError):
+    """The bytes are not JSON in UTF-8, or hold more values than any file of ours."""
+
+
 class NotCanonical(DemurError, ValueError):
     """The value has no single canonical JSON spelling (a float, a key that is not text, a lone surrogate, …)."""
 
@@ -43,23 +52,58 @@ def canonical_json(value: object) -> bytes:
 
     Numbers are integers only, because two programs rarely spell a float alike. Raises NotCanonical.
     """
-    _refuse_ambiguous(value)
+    _refuse_ambiguous(value, DEEPEST)
     try:
         return _encode(value).encode()
     except UnicodeEncodeError as error:
         raise NotCanonical("canonical JSON cannot hold a lone surrogate") from error
 
 
-def _refuse_ambiguous(value: object) -> None:
+def parse_json(data: bytes, most_values: int = MOST_VALUES) -> Any:
+    """The value of bytes that are JSON in UTF-8, of any spelling that every reader understands: NaN is none.
+
+    Raises NotJson, and before anything is made of the bytes where more than ``most_values`` values may lie in them: two letters become
+    an object of sixty bytes.
+    """
+    if sum(map(data.count, (b",", b"[", b"{"))) > most_values:
+        raise NotJson(f"it may hold more than {most_values:,} values, which no file of this kind does")
+    try:
+        return json.loads(data.decode(), parse_int=_whole_number, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise NotJson("it is not JSON in UTF-8") from error
+
+
+def parse_canonical(data: bytes, most_values: int = MOST_VALUES) -> Any:
+    """The value of bytes that are its canonical JSON. Raises NotJson, NotCanonical for any other bytes."""
+    value = parse_json(data, most_values)
+    if canonical_json(value) != data:
+        raise NotCanonical("it is not spelled as canonical JSON")
+    return value
+
+
+def _whole_number(digits: str) -> int:
+    value = int(digits)
+    if abs(value) >= _NO_MORE_EXACT:
+        raise ValueError(f"{digits} is no whole number that every reader of JSON can hold")
+    return value
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _refuse_ambiguous(value: object, levels: int) -> None:
     if value is None or isinstance(value, str | int):
         return
+    if not levels:
+        raise NotCanonical(f"canonical JSON has at most {DEEPEST} lists and objects in each other")
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise NotCanonical(f"canonical JSON has text keys only, not {key!r}")
-            _refuse_ambiguous(item)
+            _refuse_ambiguous(item, levels - 1)
     elif isinstance(value, list | tuple):
         for item in value:
-            _refuse_ambiguous(item)
+            _refuse_ambiguous(item, levels - 1)
     else:
         raise NotCanonical(f"canonical JSON cannot hold a {type(value).__name__}")

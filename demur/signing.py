@@ -8,7 +8,6 @@ there is one spelling of it, no byte can change unseen, and nobody can add a sig
 import base64
 import binascii
 import hashlib
-import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,13 +19,14 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from demur.digests import NotCanonical, canonical_json
+from demur.digests import canonical_json, parse_canonical
 from demur.errors import Refused
 from demur.files import atomic_write
 
 _NAME_HEADER = "Demur-Key-Name: "
 _NAME = re.compile(r"[^\s+\x00-\x20\x7f]{1,200}")
 _MOST_SIGNATURES = 2  # of a key rotation; everything else is signed once
+_MOST_VALUES = 1000  # of an envelope: a dozen, and commas in the names of keys
 
 
 class SigningError(Refused):
@@ -241,8 +241,8 @@ class _Envelope:
     @classmethod
     def parse(cls, data: bytes) -> Self:
         try:
-            fields = json.loads(data)
-            if canonical_json(fields) != data or set(fields) != {"payload", "payloadType", "signatures"}:
+            fields = parse_canonical(data, _MOST_VALUES)
+            if set(fields) != {"payload", "payloadType", "signatures"}:
                 raise BadEnvelope("the envelope is not canonical JSON with payload, payloadType and signatures")
             if not isinstance(fields["signatures"], list) or not 0 < len(fields["signatures"]) <= _MOST_SIGNATURES:
                 raise BadEnvelope(f"the envelope has no signature, or more than {_MOST_SIGNATURES}")
@@ -250,7 +250,7 @@ class _Envelope:
             payload, payload_type = _base64(fields["payload"]), fields["payloadType"]
             if not isinstance(payload_type, str):
                 raise BadEnvelope("the envelope does not say what it holds")
-        except (ValueError, TypeError, KeyError, RecursionError, NotCanonical) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise BadEnvelope("this is not a DSSE envelope: broken JSON or base64") from error
         if len({key_id for key_id, _ in signatures}) != len(signatures):
             raise BadEnvelope("the envelope is signed twice by one key")

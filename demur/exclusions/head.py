@@ -1,11 +1,10 @@
 """The signed head of a version: everything that a reader needs to judge the version before reading its entries."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from demur.digests import canonical_json
+from demur.digests import canonical_json, parse_canonical
 from demur.errors import DemurError
 from demur.exclusions.entries import FileDigest, KeyKind
 from demur.fields import count, digest, parse_rfc3339, rfc3339, text
@@ -15,6 +14,7 @@ PAYLOAD_TYPE = "application/vnd.demur.exclusion-list-head+json"
 FORMAT = "demur-exclusion-list/1"
 NO_ROOT = EMPTY_ROOT.hex()
 MOST_DELTAS = 64  # from a whole file of entries to a version that builds on it
+_MOST_VALUES = 1000  # of a head: some thirty, and commas in the list's name
 _FIELDS = {
     *("format", "list_id", "version", "previous_version", "previous_root", "root", "total", "counts", "added", "removed"),
     *("published_at", "expires_at", "entries", "delta"),
@@ -81,8 +81,8 @@ class Head:
     def parse(cls, payload: bytes) -> Self:
         """Reads a payload; every field is checked. Raises BadHead, UnknownKind."""
         try:
-            fields = json.loads(payload)
-            if set(fields) - {"log_leaf_index"} != _FIELDS or fields["format"] != FORMAT or canonical_json(fields) != payload:
+            fields = parse_canonical(payload, _MOST_VALUES)
+            if set(fields) - {"log_leaf_index"} != _FIELDS or fields["format"] != FORMAT:
                 raise BadHead(f"the head is not of the format {FORMAT}")
             head = cls(
                 list_id=text(fields["list_id"]),
@@ -102,7 +102,7 @@ class Head:
             )
         except BadHead:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadHead(f"the head cannot be read: {error}") from error
         if head.version < 1 or head.previous_version != head.version - 1 or head.expires_at <= head.published_at:
             raise BadHead("the head contradicts itself in its versions or dates")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from demur import signing
-from demur.digests import NotCanonical, canonical_json
+from demur.digests import canonical_json, parse_canonical
 from demur.errors import DemurError
 from demur.exclusions.head import Head
 from demur.exclusions.trusted import BadRotation, KeyTakenBack, ReachedKey, UnknownKey, open_head
@@ -21,6 +21,7 @@ FORMAT = "demur-key-rotation/1"
 PAYLOAD_TYPE = "application/vnd.demur.key-rotation+json"
 ROTATIONS_FILE = "rotations.json"
 ROTATIONS_LIMIT = 1 << 20
+_MOST_VALUES = 1000  # of one rotation: six, and commas in names
 _FIELDS = {"format", "list_id", "number", "old_key", "new_key", "from_version"}
 
 
@@ -56,14 +57,14 @@ class Rotation:
         try:
             rotation = cls._parse(peek_envelope(envelope)[1])
             open_cosigned(envelope, PAYLOAD_TYPE, rotation.old, rotation.new)
-        except (signing.SigningError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (signing.SigningError, ValueError, TypeError, KeyError) as error:
             raise BadRotation(f"the list's key rotations are unreadable: {error}") from error
         return rotation
 
     @classmethod
     def _parse(cls, payload: bytes) -> Self:
-        told = json.loads(payload)
-        if set(told) != _FIELDS or told["format"] != FORMAT or canonical_json(told) != payload:
+        told = parse_canonical(payload, _MOST_VALUES)
+        if set(told) != _FIELDS or told["format"] != FORMAT:
             raise ValueError(f"a rotation is not of the format {FORMAT}")
         old, new = VerifyKey.parse(text(told["old_key"])), VerifyKey.parse(text(told["new_key"]))
         return cls(text(told["list_id"]), count(told["number"]), old, new, count(told["from_version"]))
@@ -125,11 +126,11 @@ class Keyring:
 def read_rotations(data: bytes) -> tuple[Rotation, ...]:
     """The rotations of a file, each of which follows on the one before. Raises BadRotation."""
     try:
-        told = json.loads(data)
-        if not isinstance(told, list) or not told or canonical_json(told) != data:
-            raise BadRotation("the list's key rotations are not a canonical JSON list with at least one")
-    except (ValueError, RecursionError, NotCanonical) as error:
-        raise BadRotation("the list's key rotations are not JSON") from error
+        told = parse_canonical(data)
+    except ValueError as error:
+        raise BadRotation(f"the list's key rotations cannot be read: {error}") from error
+    if not isinstance(told, list) or not told:
+        raise BadRotation("the list's key rotations are not a list with at least one")
     rotations = tuple(Rotation.open(canonical_json(envelope)) for envelope in told)
     for number, rotation in enumerate(rotations, start=1):
         _refuse_other_than_next(rotation, number, rotations[number - 2] if number > 1 else None)

@@ -5,14 +5,13 @@ and statement anybody can recompute it.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from demur.digests import canonical_json
+from demur.digests import canonical_json, parse_canonical
 from demur.errors import DemurError
 from demur.exclusions.head import Head
 from demur.fields import digest, fields, parse_rfc3339, rfc3339, text
@@ -103,8 +102,8 @@ class Statement:
     def parse(cls, payload: bytes) -> Self:
         """Reads a payload; every field is checked, and none is left over. Raises BadStatement."""
         try:
-            statement = cls._read(fields(json.loads(payload)))
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            statement = cls._read(fields(parse_canonical(payload)))
+        except (ValueError, TypeError, KeyError) as error:
             raise BadStatement(f"the statement cannot be read: {error}") from error
         if statement.payload() != payload:
             raise BadStatement(f"the statement is not of the format {FORMAT}")

@@ -4,18 +4,18 @@ The consumed tree is an RFC 6962 tree over *sorted* key digests, so two leaves t
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any, Self
 
-from demur.digests import canonical_json
+from demur.digests import canonical_json, parse_canonical
 from demur.errors import DemurError
-from demur.fields import text
+from demur.fields import count, fields, text
 from demur.tlog import merkle
 from demur.tlog.merkle import ProofRefused
 
 INCLUSION_FORMAT = "demur-inclusion-proof/1"
 ABSENCE_FORMAT = "demur-absence-proof/1"
+MOST_VALUES = 10_000  # of a proof: two paths of 64, and commas in the name of a photo
 _DOMAIN = b"demur/consumed/1\0"
 
 
@@ -44,10 +44,11 @@ class ProvenLeaf:
         return {"leaf_index": self.leaf_index, "digest": self.digest.hex(), "path": [node.hex() for node in self.path]}
 
     @classmethod
-    def from_fields(cls, fields: dict[str, Any]) -> Self:
-        if type(fields["leaf_index"]) is not int:
-            raise ValueError("a leaf index is a whole number")
-        return cls(fields["leaf_index"], _digest(fields["digest"]), tuple(_digest(node) for node in fields["path"]))
+    def from_fields(cls, told: dict[str, Any]) -> Self:
+        """Raises ValueError, TypeError."""
+        if set(fields(told)) != {"leaf_index", "digest", "path"} or not isinstance(told["path"], list):
+            raise ValueError("a leaf has a place, a digest and a path")
+        return cls(count(told["leaf_index"]), _digest(told["digest"]), tuple(_digest(node) for node in told["path"]))
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,20 @@ class InclusionProof:
 
     def to_json(self) -> str:
         """Canonical JSON."""
-        fields = {"format": INCLUSION_FORMAT, "run_id": self.run_id, "uid": self.uid, "leaf": self.leaf.to_fields()}
-        return canonical_json(fields).decode()
+        told = {"format": INCLUSION_FORMAT, "run_id": self.run_id, "uid": self.uid, "leaf": self.leaf.to_fields()}
+        return canonical_json(told).decode()
 
     @classmethod
     def from_json(cls, data: str | bytes) -> Self:
         """Raises BadProof."""
-        fields = _fields(data, INCLUSION_FORMAT)
+        return cls.from_fields(_told(data))
+
+    @classmethod
+    def from_fields(cls, told: dict[str, Any]) -> Self:
+        """Raises BadProof."""
+        _refuse_others(told, INCLUSION_FORMAT, {"format", "run_id", "uid", "leaf"})
         try:
-            return cls(text(fields["run_id"]), text(fields["uid"]), ProvenLeaf.from_fields(fields["leaf"]))
+            return cls(text(told["run_id"]), text(told["uid"]), ProvenLeaf.from_fields(told["leaf"]))
         except (ValueError, TypeError, KeyError) as error:
             raise BadProof(f"the inclusion proof cannot be read: {error}") from error
 
@@ -108,29 +114,29 @@ class AbsenceProof:
     def to_json(self) -> str:
         """Canonical JSON."""
         before, after = (leaf.to_fields() if leaf else None for leaf in (self.before, self.after))
-        fields = {"format": ABSENCE_FORMAT, "run_id": self.run_id, "uid": self.uid, "before": before, "after": after}
-        return canonical_json(fields).decode()
+        told = {"format": ABSENCE_FORMAT, "run_id": self.run_id, "uid": self.uid, "before": before, "after": after}
+        return canonical_json(told).decode()
 
     @classmethod
     def from_json(cls, data: str | bytes) -> Self:
         """Raises BadProof."""
-        fields = _fields(data, ABSENCE_FORMAT)
+        return cls.from_fields(_told(data))
+
+    @classmethod
+    def from_fields(cls, told: dict[str, Any]) -> Self:
+        """Raises BadProof."""
+        _refuse_others(told, ABSENCE_FORMAT, {"format", "run_id", "uid", "before", "after"})
         try:
-            before, after = (ProvenLeaf.from_fields(fields[side]) if fields[side] is not None else None for side in ("before", "after"))
-            return cls(text(fields["run_id"]), text(fields["uid"]), before, after)
+            before, after = (ProvenLeaf.from_fields(told[side]) if told[side] is not None else None for side in ("before", "after"))
+            return cls(text(told["run_id"]), text(told["uid"]), before, after)
         except (ValueError, TypeError, KeyError) as error:
             raise BadProof(f"the absence proof cannot be read: {error}") from error
 
 
 def parse_proof(data: str | bytes) -> InclusionProof | AbsenceProof:
     """Reads a proof of either kind. Raises BadProof."""
-    try:
-        fields = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BadProof("this is not a proof: broken JSON") from error
-    if isinstance(fields, dict) and fields.get("format") == INCLUSION_FORMAT:
-        return InclusionProof.from_json(data)
-    return AbsenceProof.from_json(data)
+    told = _told(data)
+    return InclusionProof.from_fields(told) if told.get("format") == INCLUSION_FORMAT else AbsenceProof.from_fields(told)
 
 
 def _expected_key(proof: InclusionProof | AbsenceProof, run_id: str, uid: str) -> bytes:
@@ -139,14 +145,17 @@ def _expected_key(proof: InclusionProof | AbsenceProof, run_id: str, uid: str) -
     return key_digest(run_id, uid)
 
 
-def _fields(data: str | bytes, expected: str) -> dict[str, Any]:
+def _told(data: str | bytes) -> dict[str, Any]:
+    """Raises BadProof for anything but an object of the one spelling."""
     try:
-        fields = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BadProof("this is not a proof: broken JSON") from error
-    if not isinstance(fields, dict) or fields.get("format") != expected:
+        return fields(parse_canonical(data.encode() if isinstance(data, str) else data, MOST_VALUES))
+    except ValueError as error:
+        raise BadProof(f"the proof cannot be read: {error}") from error
+
+
+def _refuse_others(told: dict[str, Any], expected: str, names: set[str]) -> None:
+    if told.get("format") != expected or set(told) != names:
         raise BadProof(f"this is not a proof of the format {expected}")
-    return fields
 
 
 def _digest(text: str) -> bytes:

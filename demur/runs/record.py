@@ -1,12 +1,11 @@
 """The signed record of a training run: an in-toto Statement in a DSSE envelope (docs/formats/run-record.md)."""
 
-import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from demur.digests import canonical_json
+from demur.digests import canonical_json, parse_canonical
 from demur.errors import DemurError
 from demur.exclusions.head import Head
 from demur.fields import count, digest, fields, items, parse_rfc3339, rfc3339, text
@@ -134,14 +133,14 @@ class RunRecord:
 
 def _read(payload: bytes) -> RunRecord:
     try:
-        statement = json.loads(payload)
+        statement = parse_canonical(payload)
         if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != PREDICATE_TYPE:
             raise BadRunRecord("the statement is not about a training run")
         record = _record(statement["predicate"])
         subject = statement["subject"]
     except BadRunRecord:
         raise
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise BadRunRecord(f"the run record cannot be read: {error!r}") from error
     if subject != [{"name": "weights", "digest": {"sha256": record.weights_digest}}]:
         raise BadRunRecord("the run record names other weights in its subject than in its predicate")

@@ -1,12 +1,12 @@
 """Verifies documents and holds them against each other: signed ones first, so that the others can be held against what they name."""
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from demur.digests import NotJson, parse_json
 from demur.errors import DemurError
 from demur.exclusions import head as heads
 from demur.exclusions import trusted
@@ -21,7 +21,7 @@ from demur.receipts import LogKind, Receipt, Statement
 from demur.receipts.words import in_words
 from demur.runs import record as records
 from demur.runs.consumed import ConsumedTree
-from demur.runs.proofs import ABSENCE_FORMAT, INCLUSION_FORMAT, AbsenceProof, InclusionProof, parse_proof
+from demur.runs.proofs import ABSENCE_FORMAT, INCLUSION_FORMAT, MOST_VALUES, AbsenceProof, InclusionProof, parse_proof
 from demur.runs.record import ListReference, RunRecord
 from demur.signing import UnknownKey, VerifyKey, open_envelope, peek_envelope, signers_of
 from demur.tlog.checkpoint import LogCheckpoint, WitnessKey
@@ -385,8 +385,8 @@ _UNKNOWN = "it is no list head, run record, receipt, checkpoint, proof, entries 
 def _check_proof(document: Document, desk: _Desk) -> _Verified:
     data = document.read()
     try:
-        told = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        told = parse_json(data, MOST_VALUES)
+    except NotJson as error:
         raise UnknownFile(_UNKNOWN, _ASK_FOR) from error
     format_ = told.get("format") if isinstance(told, dict) else None
     if format_ == ENTRY_PROOF_FORMAT:
