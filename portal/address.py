@@ -110,5 +110,8 @@ def init_app(app: Flask, config: Config, address: Address) -> None:
 
 def _is_loopback(asked: str, own: str) -> bool:
     """This machine by another of its names: localhost for 127.0.0.1, at the same port."""
-    one, other = urlsplit(f"//{asked}"), urlsplit(f"//{own}")
-    return {one.hostname, other.hostname} <= _LOOPBACK and one.port == other.port
+    try:
+        one, other = urlsplit(f"//{asked}"), urlsplit(f"//{own}")
+        return {one.hostname, other.hostname} <= _LOOPBACK and one.port == other.port
+    except ValueError:  # the host or its port is none
+        return False

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import BoundedSemaphore
+from time import thread_time
 from urllib.parse import urlsplit
 
 from flask import Blueprint, render_template, request
@@ -19,7 +20,7 @@ from config import MEGABYTE
 from demur.errors import DemurError
 from demur.signing import BadKey
 from demur.trust import Role, Trust
-from demur.verifying import BundleLimits, Document, Finding, summarise, unpacked, verify_documents
+from demur.verifying import BundleLimits, Document, Finding, all_unpacked, summarise, verify_documents
 from portal.bodies import takes
 from portal.database import db
 from portal.limits import heavy_work
@@ -29,7 +30,8 @@ from rights.owned import owned_photos
 
 MOST_BYTES = 4 * MEGABYTE  # an opt-out of some 40,000 photos; a browser and the demur command check larger ones
 MOST_FILES = 50
-BUNDLE = BundleLimits(members=500, total_bytes=16 * MEGABYTE)
+BUNDLE = BundleLimits(members=500, total_bytes=16 * MEGABYTE)  # of all files of a request together
+MOST_WORK_S = 2.0  # of the processor's time for a request; asked between files, each of which takes less than one
 TOO_LARGE = f"That is more than {MOST_BYTES // MEGABYTE} MB. Browsers with scripts and the demur command check larger files."
 TOO_MANY = f"Those are more than {MOST_FILES} files. Browsers with scripts and the demur command check more at a time."
 NO_KEY = "Give at least one key that you trust: without one, nothing can be checked."
@@ -103,8 +105,9 @@ def _checked(documents: Sequence[Document], keys: KeysGiven) -> ResponseReturnVa
     if not trust:
         return _page(keys, problem=NO_KEY), 422
     with _a_turn():
-        found = [file for document in documents for file in unpacked(document, BUNDLE)]
-        findings = verify_documents(found, trust, now(), entries=False)
+        over = thread_time() + MOST_WORK_S
+        found = list(all_unpacked(documents, BUNDLE))
+        findings = verify_documents(found, trust, now(), entries=False, is_over=lambda: thread_time() > over)
     return _page(keys, findings=findings, by=keys_in_words(trust, site().keys.trust()))
 
 
@@ -120,8 +123,16 @@ def _refuse_other_sites() -> None:
     """Another website must not have its own file, checked by its own key, shown here as something that holds. Raises Forbidden."""
     sender, origin = request.headers.get("Sec-Fetch-Site", "same-origin"), request.headers.get("Origin")
     here = (request.host, urlsplit(site().config.base_url).netloc)
-    if sender not in ("same-origin", "none") or (origin is not None and urlsplit(origin).netloc not in here):
+    if sender not in ("same-origin", "none") or (origin is not None and _host_of(origin) not in here):
         raise Forbidden("files are checked from this website's own page only")
+
+
+def _host_of(origin: str) -> str | None:
+    """With its port; None of what is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 @contextmanager
@@ -143,7 +154,7 @@ def _captions() -> dict[str, str]:
     return {photo.uid: photo.caption for photo in own[:MOST_CAPTIONS] if photo.caption}
 
 
-def _page(keys: KeysGiven, *, receipt: str = "", findings: Sequence[Finding] = (), problem: str = "", by: str = "") -> str:
+def _page(keys: KeysGiven, *, receipt: str = "", findings: Sequence[Finding] | None = None, problem: str = "", by: str = "") -> str:
     return render_template(
         "verify/page.html",
         keys=keys.texts,
@@ -151,7 +162,7 @@ def _page(keys: KeysGiven, *, receipt: str = "", findings: Sequence[Finding] = (
         roles=ROLES,
         captions=_captions(),
         receipt=receipt,
-        summary=summarise(findings) if findings else None,
+        summary=summarise(findings) if findings is not None else None,
         by=by,
         problem=problem,
     )

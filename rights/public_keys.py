@@ -3,6 +3,7 @@
 Whoever makes or changes a key writes its public half beside it (rights.signing_keys).
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +23,7 @@ _Key = TypeVar("_Key", bound=VerifyKey)
 
 
 class DamagedKey(DemurError):
-    """A file of the keys directory is there, and holds no key of its kind: the operator must repair it."""
+    """A file of public keys is there, and cannot be read or holds no key of its kind: the operator must repair it."""
 
 
 class KeyOfAnotherRole(DemurError):
@@ -37,17 +38,17 @@ class PublicKeys:
     list_dir: Path
 
     def list_key(self) -> VerifyKey | None:
-        """The key that signs the list now; None before there is one. Raises DamagedKey, BadRotation, UnknownKey, OSError."""
+        """The key that signs the list now; None before there is one. Raises DamagedKey, BadRotation, UnknownKey."""
         key = _parsed(self.keys_dir / LIST_VERIFIER_FILE, VerifyKey)
-        rotations = self.list_dir / ROTATIONS_FILE
-        return Keyring.of(key, rotations.read_bytes()).reached.key if key and rotations.exists() else key
+        rotations = _bytes(self.list_dir / ROTATIONS_FILE)
+        return Keyring.of(key, rotations).reached.key if key and rotations is not None else key
 
     def log_key(self) -> VerifyKey | None:
-        """The log's key; None before there is one. Raises DamagedKey, OSError."""
+        """The log's key; None before there is one. Raises DamagedKey."""
         return _parsed(self.keys_dir / LOG_VERIFIER_FILE, VerifyKey)
 
     def run_signers(self) -> tuple[VerifyKey, ...]:
-        """The keys whose run records are taken in. Raises DamagedKey, KeyOfAnotherRole, what list_key raises, OSError."""
+        """The keys whose run records are taken in. Raises DamagedKey, KeyOfAnotherRole, what list_key raises."""
         signers = _all(self.keys_dir / SIGNERS_DIR, VerifyKey)
         for taken in (self.list_key(), self.log_key()):
             for signer in signers:
@@ -56,7 +57,7 @@ class PublicKeys:
         return signers
 
     def witnesses(self) -> tuple[WitnessKey, ...]:
-        """The witnesses whose cosignatures are served. Raises DamagedKey, OSError."""
+        """The witnesses whose cosignatures are served. Raises DamagedKey."""
         return _all(self.keys_dir / WITNESSES_DIR, WitnessKey)
 
     def trust(self) -> Trust:
@@ -66,14 +67,30 @@ class PublicKeys:
 
 
 def _parsed(path: Path, kind: type[_Key]) -> _Key | None:
-    """None only where there is no such file. Raises DamagedKey, OSError."""
+    """None only where there is no such file. Raises DamagedKey."""
+    data = _bytes(path)
     try:
-        return kind.parse(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
+        return kind.parse(data.decode()) if data is not None else None
     except (BadKey, UnicodeDecodeError) as error:
         raise DamagedKey(f"the key file {path.name} is damaged: {error}") from error
 
 
+def _bytes(path: Path) -> bytes | None:
+    """None only where there is no such file. Raises DamagedKey."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DamagedKey(f"the key file {path.name} cannot be read: {error.strerror}") from error
+
+
 def _all(directory: Path, kind: type[_Key]) -> tuple[_Key, ...]:
-    return tuple(key for path in sorted(directory.glob("*.vkey")) if (key := _parsed(path, kind)) is not None)
+    """None where there is no such directory. Raises DamagedKey."""
+    try:
+        names = sorted(name for name in os.listdir(directory) if name.endswith(".vkey"))
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise DamagedKey(f"the directory {directory.name} of keys cannot be read: {error.strerror}") from error
+    return tuple(key for name in names if (key := _parsed(directory / name, kind)) is not None)

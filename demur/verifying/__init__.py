@@ -1,8 +1,20 @@
 """Verifies files offline, and says in plain words what each one proves and what it does not."""
 
 from demur.verifying.checks import verify_documents
-from demur.verifying.documents import BundleLimits, Document, documents_of, unpacked
+from demur.verifying.documents import BundleLimits, Document, all_unpacked, documents_of, unpacked
 from demur.verifying.findings import Answer, Finding
 from demur.verifying.summary import Group, Summary, summarise
 
-__all__ = ["Answer", "BundleLimits", "Document", "Finding", "Group", "Summary", "documents_of", "summarise", "unpacked", "verify_documents"]
+__all__ = [
+    "Answer",
+    "BundleLimits",
+    "Document",
+    "Finding",
+    "Group",
+    "Summary",
+    "all_unpacked",
+    "documents_of",
+    "summarise",
+    "unpacked",
+    "verify_documents",
+]

@@ -3,7 +3,7 @@
 import mmap
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
@@ -29,6 +29,10 @@ class BundleLimits:
 
     members: int
     total_bytes: int
+
+    def without(self, files: Sequence[zipfile.ZipInfo]) -> "BundleLimits":
+        """What is left of it after these."""
+        return BundleLimits(self.members - len(files), self.total_bytes - sum(file.file_size for file in files))
 
 
 ON_A_COMPUTER = BundleLimits(members=200_000, total_bytes=1 << 30)
@@ -70,10 +74,15 @@ class Document:
 
     def begins(self, *starts: bytes) -> bool:
         """Whether it begins with one of these; False also for what cannot be read."""
+        beginning = self.beginning(max(map(len, starts)))
+        return beginning is not None and beginning.startswith(starts)
+
+    def beginning(self, length: int) -> bytes | None:
+        """Its first bytes; None of what cannot be read."""
         try:
-            return self._beginning(max(map(len, starts))).startswith(starts)
+            return self._beginning(length)
         except (OSError, BadBundle):
-            return False
+            return None
 
     def _beginning(self, length: int) -> bytes:
         if isinstance(self.place, BadBundle):
@@ -97,8 +106,20 @@ def documents_of(path: Path) -> Iterator[Document]:
     return unpacked(Document(str(path), path), ON_A_COMPUTER)
 
 
+def all_unpacked(documents: Iterable[Document], limits: BundleLimits) -> Iterator[Document]:
+    """The same of several documents, whose bundles have to keep within ``limits`` together."""
+    left = limits
+    for document in documents:
+        files = list(unpacked(document, left))
+        yield from files
+        left = left.without([file.place.info for file in files if isinstance(file.place, Member)])
+
+
 def unpacked(document: Document, limits: BundleLimits) -> Iterator[Document]:
-    """The files of a bundle that something is proved by, or the document itself where it is no bundle."""
+    """The files of a bundle that something is proved by, or the document itself where it is no bundle.
+
+    A bundle of none such is one document, which could not be checked: nothing in it says anything.
+    """
     if not _is_zip(document):
         yield document
         return
@@ -144,6 +165,8 @@ def _members(document: Document, limits: BundleLimits) -> list[Document]:
         raise BadBundle(f"it is not a whole zip file: {error}", _WHOLE) from error
     files = [info for info in archive.infolist() if not info.is_dir() and info.filename not in _TOLD_ONLY]
     _refuse_unusual(files, limits)
+    if not files:
+        raise BadBundle("nothing in it can be checked: it holds no receipt, proof or signed file", "Give the whole bundle, or its files.")
     short = Path(document.name).name
     return [Document(f"{short}/{info.filename}", Member(archive, info)) for info in files]
 

@@ -42,6 +42,10 @@ class KeyNotGiven(Unchecked):
     """The file is signed by a key that the reader did not give, or gave for something else."""
 
 
+class TooMuchWork(Unchecked):
+    """The files given before it took all the time that is spent on them here."""
+
+
 class BadBundle(Unchecked):
     """The zip file is damaged, or holds more than a bundle of evidence does."""
 

@@ -44,7 +44,7 @@ class Summary:
 
 
 def summarise(findings: Sequence[Finding]) -> Summary:
-    """Of at least one finding."""
+    """What findings say together; of none, that nothing could be checked."""
     facts = [finding.fact for finding in findings if finding.fact is not None]
     return Summary(_worst(findings), _headline(findings), tuple(_lines(facts)) if len(findings) > 1 else (), tuple(_groups(findings)))
 
@@ -77,11 +77,13 @@ def label(finding: Finding) -> str:
 
 def _worst(findings: Iterable[Finding]) -> Answer:
     answers = {finding.answer for finding in findings}
-    return next(answer for answer in (Answer.FAILS, Answer.UNCHECKED, Answer.HOLDS) if answer in answers)
+    return next((answer for answer in (Answer.FAILS, Answer.UNCHECKED, Answer.HOLDS) if answer in answers), Answer.UNCHECKED)
 
 
 def _headline(findings: Sequence[Finding]) -> str:
     every = len(findings)
+    if not every:
+        return "Nothing in it can be checked."
     failed, unchecked = (sum(finding.answer is answer for finding in findings) for answer in (Answer.FAILS, Answer.UNCHECKED))
     if every == 1:
         return f"It {findings[0].answer}."

@@ -98,6 +98,10 @@ def _is_small(fields: list[tuple[str, str]]) -> bool:
 
 def _page_before() -> str:
     """The page of ours that the form was on."""
-    parts = urlsplit(request.referrer or "")
+    otherwise = url_for("photos.index")
+    try:
+        parts = urlsplit(request.referrer or "")
+    except ValueError:
+        return otherwise
     here = parts.netloc == request.host
-    return local_path(f"{parts.path}?{parts.query}".rstrip("?") if here else None, url_for("photos.index"))
+    return local_path(f"{parts.path}?{parts.query}".rstrip("?") if here else None, otherwise)

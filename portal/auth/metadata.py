@@ -42,8 +42,9 @@ class Metadata:
         issuer = _text(found, "issuer")
         if not is_same_issuer(configured, issuer):
             raise ProviderUnreachable("the discovery document is of another issuer than DEMUR_OIDC_ISSUER names")
-        offered = found.get("id_token_signing_alg_values_supported") or ["RS256"]  # required there, and null at some
-        algorithms = tuple(name for name in offered if name in SIGNATURES) if isinstance(offered, list) else ()
+        named = found.get("id_token_signing_alg_values_supported")  # required there, and null at some
+        offered = _texts(found, "id_token_signing_alg_values_supported") if named else ("RS256",)
+        algorithms = tuple(name for name in offered if name in SIGNATURES)
         if not algorithms:
             raise ProviderUnreachable("the provider signs ID tokens by no algorithm with public keys that we accept")
         needed = {name: _url(found, name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")}

@@ -27,10 +27,10 @@ const PLAIN_LABELS = {
   excluded: ofEntry,
 };
 
-/** @returns {{answer: string, headline: string, lines: string[], groups: {title, findings, good, proofs}[]}} of at least one finding */
+/** @returns {{answer: string, headline: string, lines: string[], groups: {title, findings, good, proofs}[]}} of none, that nothing could be checked */
 export function summarise(findings) {
   const facts = findings.map(({ fact }) => fact).filter(Boolean);
-  const answer = [FAILS, UNCHECKED, HOLDS].find((one) => findings.some((finding) => finding.answer === one));
+  const answer = [FAILS, UNCHECKED, HOLDS].find((one) => findings.some((finding) => finding.answer === one)) ?? UNCHECKED;
   return { answer, headline: headline(findings), lines: findings.length > 1 ? linesOf(facts) : [], groups: groupsOf(findings) };
 }
 
@@ -41,6 +41,7 @@ export function labelOf({ file, fact }) {
 
 function headline(findings) {
   const every = findings.length;
+  if (!every) return "Nothing in it can be checked.";
   const [failed, unchecked] = [FAILS, UNCHECKED].map((one) => findings.filter(({ answer }) => answer === one).length);
   if (every === 1) return `It ${findings[0].answer}.`;
   if (!failed && !unchecked) return `All ${every} hold.`;

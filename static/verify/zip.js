@@ -31,6 +31,7 @@ export async function unpack({ name, bytes }) {
   try {
     const listed = directory(bytes).filter((file) => !file.name.endsWith("/") && !TOLD_ONLY.includes(file.name));
     refuseUnusual(listed);
+    if (!listed.length) throw told("nothing in it can be checked: it holds no receipt, proof or signed file");
     const files = [];
     for (const file of listed) files.push({ name: `${name}/${file.name}`, ...(await unpacked(bytes, file)) });
     return files;
@@ -56,7 +57,7 @@ function problemOf(error, reason) {
 
 function refuseUnusual(files) {
   const refuse = (message) => {
-    throw Object.assign(new Malformed(message), { told: true });
+    throw told(message);
   };
   if (files.length > MOST_FILES || files.reduce((sum, { size }) => sum + size, 0) > MOST_BYTES) refuse("it unpacks to more than a browser takes");
   if (new Set(files.map(({ name }) => name)).size !== files.length) refuse("it holds two files of one name, so nobody can say which one is meant");
@@ -64,6 +65,8 @@ function refuseUnusual(files) {
     refuse("it is packed in a way that bundles of evidence are not");
   }
 }
+
+const told = (message) => Object.assign(new Malformed(message), { told: true });
 
 function directory(bytes) {
   const view = viewOf(bytes);

@@ -54,6 +54,7 @@ def test_the_table_is_readable(at_provider: TestedPortal):
         ({"issuer": "https://evil.example"}, "discovery", "of another issuer", "DEMUR_OIDC_ISSUER"),
         ({"jwks_uri": None}, "discovery", "lacks jwks_uri", "DEMUR_OIDC_ISSUER"),
         ({"jwks_uri": "{base}/nothing"}, "keys", "answered with status 404", "DEMUR_OIDC_ISSUER"),
+        ({"id_token_signing_alg_values_supported": [["RS256"], None]}, "discovery", "by no algorithm", "DEMUR_OIDC_ISSUER"),
         ({"id_token_signing_alg_values_supported": ["HS256"]}, "discovery", "by no algorithm", "DEMUR_OIDC_ISSUER"),
         ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "client", "takes private_key_jwt", "DEMUR_OIDC_CLIENT_SECRET"),
     ],

@@ -147,7 +147,14 @@ def test_without_a_key_nothing_is_checked_and_the_websites_own_keys_are_named(po
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}]
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://[::1"},
+    ],
 )
 def test_another_website_cannot_have_its_file_shown_as_something_that_holds(portal: TestedPortal, headers: dict[str, str]):
     data = {"file": (io.BytesIO(GOOD), "good.json"), "log_keys": KEY}

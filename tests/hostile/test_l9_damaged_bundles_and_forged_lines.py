@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from demur.cli import main
-from demur.verifying import BundleLimits, Document, unpacked
+from demur.verifying import Answer, BundleLimits, Document, summarise, unpacked
 from demur.verifying.findings import BadBundle
 from tests.hostile.measuring import run_measured
 from tests.support.receipt_vectors import LOG_KEY, RECEIPTS
@@ -53,6 +53,21 @@ def test_bytes_before_a_zip_are_fine_and_a_directory_beyond_the_end_is_not(tmp_p
     honest[-6:-2] = (0x7FFFFFFF).to_bytes(4, "little")
     file.write_bytes(honest)
     assert "(BadBundle)" in verify(file).stdout
+
+
+@pytest.mark.parametrize("names", [[], ["README.txt"], ["keys.txt"], ["photos.json"], ["README.txt", "keys.txt", "photos.json"], ["a/"]])
+def test_a_bundle_of_nothing_that_proves_anything_could_not_be_checked(tmp_path: Path, names: list[str]):
+    (tmp_path / "evidence.zip").write_bytes(zipped(*((name, b"") for name in names)))
+    result = verify(tmp_path / "evidence.zip")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("COULD NOT BE CHECKED ")
+    assert "nothing in it can be checked" in result.stdout or not names
+    assert "(BadBundle)" in result.stdout
+
+
+def test_no_finding_at_all_is_no_good_answer():
+    summary = summarise([])
+    assert (summary.answer, summary.headline) == (Answer.UNCHECKED, "Nothing in it can be checked.")
 
 
 def test_the_same_name_twice_is_refused(tmp_path: Path):

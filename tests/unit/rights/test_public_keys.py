@@ -1,5 +1,6 @@
 """The public halves of the keys: what the web tier reads."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,21 @@ def test_a_data_directory_from_before_gets_the_lists_public_half(keys: PublicKey
 def test_a_damaged_key_is_an_error_by_name_and_no_missing_key(keys: PublicKeys, name: str, content: bytes):
     (keys.keys_dir / name).write_bytes(content)
     with pytest.raises(DamagedKey, match=Path(name).name):
+        keys.trust()
+
+
+@pytest.mark.parametrize("name", ["list.vkey", "log.vkey", "runs/run-signer.vkey", "../list/rotations.json"])
+def test_a_directory_in_the_place_of_a_key_is_named(keys: PublicKeys, name: str):
+    (keys.keys_dir / name).unlink(missing_ok=True)
+    (keys.keys_dir / name).mkdir(parents=True)
+    with pytest.raises(DamagedKey, match=f"{Path(name).name} cannot be read"):
+        keys.trust()
+
+
+def test_a_file_in_the_place_of_the_directory_of_signers_is_named(keys: PublicKeys):
+    shutil.rmtree(keys.keys_dir / "runs")
+    (keys.keys_dir / "runs").write_text("")
+    with pytest.raises(DamagedKey, match="directory runs of keys cannot be read"):
         keys.trust()
 
 
