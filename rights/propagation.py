@@ -102,8 +102,10 @@ def _end_rest(session: Session, opt_out_id: int, plan: Plan) -> None:
 
 
 def _learn(opt_out: OptOut, finding: Finding) -> None:
-    """Keeps what the manifests told about a photo, so that its copies are found when the picture itself is gone."""
-    if opt_out.scope is not OptOutScope.PHOTO or opt_out.variants:
+    """Keeps what the manifests told about a photo, or a looked-up picture, so that its copies are found when the file itself is gone."""
+    if finding.decoded:
+        opt_out.decoded = True
+    elif opt_out.scope is not OptOutScope.PHOTO or opt_out.variants:
         return
     known = Hashes.of_opt_out(opt_out)
     for picture in finding.pictures:
@@ -223,7 +225,7 @@ class _Written:
             accepted=frozenset(self.accepted[opt_out.id]),
             refused=frozenset(self.refused[opt_out.id] - self.accepted[opt_out.id]),
             whole=not finding.exempt,
-            decoded=opt_out.decoded,
+            decoded=opt_out.decoded or finding.decoded,
             linked=self.own[opt_out.id],
         )
 

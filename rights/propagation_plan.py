@@ -4,7 +4,8 @@
   Both go by themselves, whoever owns them, unless the opt-out takes more of others than it may (rights.reach_limits). Such an opt-out
   is *held*: what it reaches under other owners becomes proposals, and the list names nothing by which a reader would exclude them.
   Photos of the member's linked sign-ins are no others' (rights.own).
-- Of a looked-up picture that we have not decoded, the list names its digest and its looks only where a row has them.
+- Of a looked-up picture that we have not decoded, the list names the digest only where a row has it, and no looks: a reader finds copies
+  by them in orientations that nobody has searched for, let alone counted. What the picture reaches is named row by row.
 - A proposed one waits for a person.
 
 A row that goes is listed by its uid and, for manifests that are only a list of addresses yet, by its url. Both are taken from the manifest
@@ -100,7 +101,7 @@ def plan_propagation(subject: Subject, pictures: Sequence[Hashes], found: Sequen
     rows = [replace(row, kind=MatchKind.PROPOSED) if row.place in subject.refused else row for row in _closest(found)]
     elsewhere = [row for row in rows if _goes_elsewhere(subject, row)]
     taken = subject.before | {(row.owner, row.uid) for row in elsewhere}
-    hold = subject.hold or _hold(subject, pictures, rows, elsewhere, taken, limits)
+    hold = subject.hold or _hold(subject, elsewhere, taken, limits)
     if hold:
         rows = [replace(row, kind=MatchKind.PROPOSED) if _goes_elsewhere(subject, row) else row for row in rows]
     entries = [*own_entries(subject), *_picture_entries(subject, pictures, found, hold)]
@@ -109,36 +110,22 @@ def plan_propagation(subject: Subject, pictures: Sequence[Hashes], found: Sequen
     return Plan(hold, tuple(rows), tuple(sorted(set(entries))), frozenset() if hold else taken)
 
 
-def _hold(
-    subject: Subject,
-    pictures: Sequence[Hashes],
-    rows: Sequence[FoundRow],
-    elsewhere: Sequence[FoundRow],
-    taken: Set[PhotoOf],
-    limits: Limits,
-) -> Hold | None:
+def _hold(subject: Subject, elsewhere: Sequence[FoundRow], taken: Set[PhotoOf], limits: Limits) -> Hold | None:
     if subject.scope is not OptOutScope.PICTURE:
         return Hold.REACH if len(taken) > limits.photos else None
     if not subject.decoded and elsewhere:
-        if not _is_own_row(subject, pictures, rows) and len(taken) > limits.fingerprint:
+        if len(taken) > limits.fingerprint:
             return Hold.FINGERPRINT
         if not alike([looks for row in elsewhere if (looks := row.hashes.looks)]):
             return Hold.UNLIKE
     return Hold.REACH if limits.picture.passed_by(taken) else None
 
 
-def _is_own_row(subject: Subject, pictures: Sequence[Hashes], rows: Sequence[FoundRow]) -> bool:
-    """Whether the picture is one of the person's own rows to the byte and bit: then the import has decoded it."""
-    own = {row.hashes for row in rows if subject.owns(row)}
-    return any(replace(picture, variants=()) in own for picture in pictures)
-
-
 def _picture_entries(subject: Subject, pictures: Sequence[Hashes], found: Sequence[FoundRow], hold: Hold | None) -> list[Entry]:
     """By its bytes and its looks, as far as a reader excludes by them nothing that is held, and nothing of which we know by hearsay."""
     others = {row.hashes.sha256 for row in found if not subject.owns(row)}
     met = {row.hashes.sha256 for row in found}
-    seen = subject.decoded or any(row.kind is not MatchKind.PROPOSED for row in found)
-    entries = [entry for picture in pictures for entry in picture.entries(near=hold is None and seen)]
+    entries = [entry for picture in pictures for entry in picture.entries(near=hold is None and subject.decoded)]
     digests = {entry.key for entry in entries if entry.kind is KeyKind.SHA256}
     named = {digest for digest in digests if (digest in met or subject.decoded) and not (hold and digest in others)}
     return [entry for entry in entries if entry.kind is not KeyKind.SHA256 or entry.key in named]

@@ -48,7 +48,8 @@ class Finding:
 
     ``countless``: one of the pictures has so many copies (MOST_COPIES) that not all of them may be among the rows. ``exempt``: uids that
     were put back from an opt-out of everything: neither they nor their pictures were looked for, but they may be copies of others.
-    ``whole``: no row is left for another slice.
+    ``whole``: no row is left for another slice. ``decoded``: a manifest holds the file itself of a picture of which we had only what
+    a client says of it, so that its looks are known.
     """
 
     pictures: list[Hashes] = field(default_factory=list)
@@ -56,6 +57,7 @@ class Finding:
     countless: bool = False
     exempt: frozenset[str] = frozenset()
     whole: bool = True
+    decoded: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def gather(
     new = [(manifest, catalogue) for manifest, catalogue in registered if manifest_id in (None, manifest.id)]
     findings = {opt_out.id: Finding(exempt=exempt.get(opt_out.id, frozenset())) for opt_out in opt_outs}
     known = {opt_out.id: Hashes.of_opt_out(opt_out) for opt_out in opt_outs}
-    walk = _Walk(findings, known, sandbox, over)
+    walk = _Walk(findings, [known[opt_out.id] for opt_out in opt_outs if opt_out.decoded], sandbox, over)
     rest = walk.take(_named(opt_outs, registered, new, findings, start))
     findings = _searched(findings, rest)
     _find_pictures(catalogues, registered, (one for one in walk.of_owners if one[0] in findings.values()))
@@ -125,7 +127,7 @@ def gather(
         if opt_out.scope is OptOutScope.OWNER or opt_out.id not in findings:
             continue
         finding = findings[opt_out.id]
-        finding.pictures = _distinct([known[opt_out.id], *finding.pictures])
+        finding.pictures = _distinct([*([] if finding.decoded else [known[opt_out.id]]), *finding.pictures])
         for picture in finding.pictures:
             (filed if picture == known[opt_out.id] else learned).append((finding, picture))
     _find_pictures(catalogues, new, filed)
@@ -160,14 +162,18 @@ class _Named:
 def _named(
     opt_outs: Sequence[OptOut], registered: Registered, new: Registered, findings: dict[int, Finding], start: Cursor
 ) -> Iterator[_Named]:
-    """The rows that opt-outs name, in the order of opt-outs: of a photo by its uid, of everything by its owner, without those put back."""
+    """The rows that opt-outs name, in the order of opt-outs: of a photo by its uid, of everything by its owner, without those put back;
+    of a picture that we have not decoded one by its bytes, if there is one."""
     photos = [opt_out for opt_out in opt_outs if opt_out.scope is OptOutScope.PHOTO]
+    claims = [opt_out for opt_out in opt_outs if not opt_out.decoded]
     named: dict[int, list[_Named]] = defaultdict(list)
     for manifest, catalogue in new:
         positions = catalogue.find_uids([opt_out.subject for opt_out in photos])
         for opt_out, position in zip(photos, positions, strict=True):
             if position >= 0:
                 named[opt_out.id].append(_Named(opt_out, manifest, (catalogue, int(position)), Cursor(opt_out.id)))
+        for opt_out, same in zip(claims, catalogue.find_sha256([opt_out.subject for opt_out in claims], most=1), strict=True):
+            named[opt_out.id] = named[opt_out.id] or [_Named(opt_out, manifest, (catalogue, int(row)), Cursor(opt_out.id)) for row in same]
     for opt_out in opt_outs:
         if opt_out.scope is OptOutScope.OWNER:
             yield from _of_owner(opt_out, registered, start, must=bool(findings[opt_out.id].exempt))
@@ -189,9 +195,10 @@ def _of_owner(opt_out: OptOut, registered: Registered, start: Cursor, *, must: b
 class _Walk:
     """Looks at the rows that opt-outs name, and adds to the findings what they tell. ``of_owners``: pictures of opt-outs for everything."""
 
-    def __init__(self, findings: dict[int, Finding], known: dict[int, Hashes], sandbox: Sandbox, over: Callable[[], bool]) -> None:
+    def __init__(self, findings: dict[int, Finding], known: Sequence[Hashes], sandbox: Sandbox, over: Callable[[], bool]) -> None:
+        """``known``: hashes that we made ourselves."""
         self._findings, self._sandbox, self._over = findings, sandbox, over
-        self._decoded = {one.sha256: one for one in known.values() if one.sha256 and one.variants}
+        self._decoded = {one.sha256: one for one in known if one.sha256 and one.variants}
         self.of_owners: list[Searched] = []
 
     def take(self, named: Iterator[_Named]) -> Cursor | None:
@@ -222,6 +229,10 @@ class _Walk:
 
     def _add(self, one: _Named, row: Mapping[str, Any], hashes: Hashes) -> None:
         finding = self._findings[one.opt_out.id]
+        if one.opt_out.scope is OptOutScope.PICTURE:
+            finding.decoded = bool(hashes.variants)
+            finding.pictures += [hashes] if finding.decoded else []
+            return  # the search by its bytes finds this row with all others
         everything = one.opt_out.scope is OptOutScope.OWNER
         if row["uid"] in finding.exempt or (everything and row["owner"] != one.opt_out.owner):
             return  # a damaged table of owners is not believed: nobody else's photo is theirs

@@ -1,15 +1,19 @@
 """H1: a member with 21 photos took 385 of 545 photos of 11 owners out by three made-up fingerprints, and nobody could end it."""
 
+import hashlib
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from sqlalchemy import select
 
-from demur.exclusions import KeyKind
+from demur.exclusions import ExclusionList, KeyKind
 from demur.exclusions.sources import Missing
+from demur.filtering import filter_manifest
 from demur.manifests import Catalogue, import_manifest
 from demur.signing import SigningKey
 from demur.similarity.edits import EDITS
@@ -23,10 +27,11 @@ from rights.catalogues import Catalogues
 from rights.indexing import index_catalogue
 from rights.optouts import Photos, Picture
 from rights.reach_limits import Hold
-from tests.factories import make_manifest
+from tests.factories import NOW, make_manifest
 from tests.support.databases import SqliteDatabases
 from tests.support.lookups import picture_of
 from tests.support.pictures import jpeg, textured_picture
+from tests.support.training_sets import write_tar
 from tests.unit.rights.office import Office
 
 OWNERS, PHOTOS, OWN = 13, 545, 21
@@ -114,6 +119,31 @@ def test_filed_past_the_door_they_take_nothing_of_others_out(office: Office, eve
     assert not excluded(office)
     with office.sessions() as session:
         assert {opt_out.held_because for opt_out in session.scalars(select(OptOut))} == {Hold.FINGERPRINT}
+
+
+def turned_photo_of(number: int, digest: str) -> Picture:
+    """A "picture" of one hash: that of somebody's photo turned by a quarter, as which no row of a manifest looks."""
+    turned = picture_of(jpeg(Image.open(io.BytesIO(file_of(number))).transpose(Image.Transpose.ROTATE_90)))
+    look = turned.query.variants[0]
+    return Picture(Query(digest, (look,)), 4000, 3000)
+
+
+@pytest.mark.parametrize("digests", ["of her own photos", "made up"])
+def test_looks_that_no_row_has_take_nothing_out_in_another_orientation(office: Office, everyone: Catalogue, tmp_path: Path, digests: str):
+    victims = range(OWN, OWN + 20)
+    own = [hashlib.sha256(file_of(number)).hexdigest() for number in range(len(victims))]
+    names = own if digests == "of her own photos" else [f"{number:064x}" for number in victims]
+    pictures = tuple(parse_fingerprint(sent(turned_photo_of(number, digest))) for number, digest in zip(victims, names, strict=True))
+    ines = office.account("ines")
+    office.file(ines, Photos((), pictures))
+    office.file(ines, Photos(("photo-20",)))  # so that there is a list
+    office.carry()
+    looks = {entry.key for entry in office.entries(1) if entry.kind is KeyKind.PHASH}
+    assert looks <= {f"{phash:016x}" for phash, _ in looks_of(everyone)[:OWN]}  # her own photos', which the import has decoded
+    shard = write_tar(tmp_path / "others.tar", {f"s{number}": {"jpg": file_of(number)} for number in victims})
+    exclusions = ExclusionList.open(office.list_dir, key=office.key.verifier, now=NOW)
+    report = filter_manifest(shard, tmp_path / "kept.tar", exclusions)
+    assert (report.rows, report.kept) == (len(victims), len(victims))
 
 
 def test_a_few_unlike_photos_behind_one_fingerprint_are_held_at_once(office: Office, everyone: Catalogue):
