@@ -139,7 +139,8 @@ def test_looks_that_no_row_has_take_nothing_out_in_another_orientation(office: O
     office.file(ines, Photos(("photo-20",)))  # so that there is a list
     office.carry()
     looks = {entry.key for entry in office.entries(1) if entry.kind is KeyKind.PHASH}
-    assert looks <= {f"{phash:016x}" for phash, _ in looks_of(everyone)[:OWN]}  # her own photos', which the import has decoded
+    known = {f"{phash:016x}" for phash, _ in looks_of(everyone)[0 if digests == "of her own photos" else 20 : OWN]}
+    assert looks == known  # of her own files, as they are, and not as she says
     shard = write_tar(tmp_path / "others.tar", {f"s{number}": {"jpg": file_of(number)} for number in victims})
     exclusions = ExclusionList.open(office.list_dir, key=office.key.verifier, now=NOW)
     report = filter_manifest(shard, tmp_path / "kept.tar", exclusions)

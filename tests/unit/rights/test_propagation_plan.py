@@ -103,11 +103,6 @@ def test_a_fingerprint_takes_a_handful_of_others_photos_and_a_decoded_picture_mo
     assert not plan_propagation(replace(FINGERPRINT, decoded=True), [PICTURE], rows, Limits()).held
 
 
-def test_a_fingerprint_that_is_one_of_the_persons_own_rows_counts_as_decoded():
-    rows = [copy_of("ben", str(number)) for number in range(6)]
-    assert not plan_propagation(FINGERPRINT, [PICTURE], [*rows, copy_of("ada", "9", MatchKind.EXACT)], Limits()).held
-
-
 def test_rows_that_do_not_resemble_each_other_are_held_at_once():
     rows = [copy_of("ben", "1"), copy_of("ben", "2", hashes=UNLIKE)]
     assert plan_propagation(FINGERPRINT, [PICTURE], rows, Limits()).hold is Hold.UNLIKE
@@ -123,11 +118,11 @@ def test_a_fingerprint_that_is_nowhere_is_not_listed_and_a_decoded_picture_is():
     assert listed(plan_propagation(replace(FINGERPRINT, decoded=True), [PICTURE], [], Limits()), KeyKind.SHA256)
 
 
-def test_a_digest_that_no_row_has_is_not_listed_for_a_fingerprint_that_matches_by_looks():
+def test_neither_looks_nor_a_digest_that_no_row_has_are_listed_for_a_fingerprint_that_matches_by_looks():
     row = copy_of("ben", "1", hashes=replace(PICTURE, sha256="f" * 64))
     plan = plan_propagation(FINGERPRINT, [PICTURE], [row], Limits())
-    assert not listed(plan, KeyKind.SHA256)
-    assert listed(plan, KeyKind.PHASH) == {PICTURE.phash}
+    assert not listed(plan, KeyKind.SHA256) | listed(plan, KeyKind.PHASH)
+    assert listed(plan, KeyKind.UID) == {row.uid}
 
 
 def test_a_proposal_that_a_person_accepted_goes_however_it_is_found_again():
