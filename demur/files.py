@@ -10,8 +10,21 @@ from pathlib import Path
 from demur.errors import DemurError
 
 
+class FileTooLarge(DemurError):
+    """The file is larger than its kind ever is, and so is not read."""
+
+
 class TargetExists(DemurError, FileExistsError):
     """The place where a new directory should appear is taken."""
+
+
+def read_file(path: Path | str, most: int) -> bytes:
+    """All of a file of at most so many bytes, of which no more is ever read. Raises FileTooLarge, OSError."""
+    with open(path, "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise FileTooLarge(f"{path} is larger than {most:,} bytes, which no file of this kind is")
+    return data
 
 
 def sync(path: Path) -> None:

@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from demur.digests import canonical_json, parse_canonical
 from demur.errors import Refused
-from demur.files import atomic_write
+from demur.files import FileTooLarge, atomic_write, read_file
 
+MOST_KEY_BYTES = 1 << 16  # of a file of keys
 _NAME_HEADER = "Demur-Key-Name: "
 _NAME = re.compile(r"[^\s+\x00-\x20\x7f]{1,200}")
 _MOST_SIGNATURES = 2  # of a key rotation; everything else is signed once
@@ -81,8 +82,8 @@ class VerifyKey:
         if isinstance(source, str) and text.count("+") >= 2 and not Path(text).exists():
             return cls.parse(text)
         try:
-            return cls.parse(Path(source).read_text(encoding="utf-8"))
-        except UnicodeDecodeError as error:
+            return cls.parse(read_file(source, MOST_KEY_BYTES).decode())
+        except (UnicodeDecodeError, FileTooLarge) as error:
             raise BadKey(f"{source} holds no verifier key") from error
 
     @cached_property
@@ -132,9 +133,11 @@ class SigningKey:
     def load(cls, path: Path | str) -> Self:
         """Reads a key file; without a name line the file's stem names the key. Raises BadKey, OSError."""
         try:
-            data = Path(path).read_bytes()
+            data = read_file(path, MOST_KEY_BYTES)
         except FileNotFoundError as error:
             raise BadKey(f"there is no key {path}; it must be made first") from error
+        except FileTooLarge as error:
+            raise BadKey(f"{path} holds no key: {error}") from error
         head, mark, _ = data.partition(b"-----BEGIN")
         name = head.decode(errors="replace").strip().removeprefix(_NAME_HEADER) or Path(path).stem
         try:

@@ -13,6 +13,8 @@ from typing import IO
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
+from demur.files import read_file
+from demur.runs.record import MOST_BYTES
 from jobs.workplace import AlreadyDone, Interrupted, Work, Workplace, now
 from models import FailureReason, TrainingRun
 from rights import outbox
@@ -132,8 +134,8 @@ def _record(workplace: Workplace, session: Session, run: TrainingRun) -> Failure
     """Takes the finished run's record in, unless it is refused."""
     folder: Path = workplace.runs.path(run)
     signer = workplace.keys.run_signer().verifier
-    envelope = (folder / RECORD_FILE).read_bytes()
     try:
+        envelope = read_file(folder / RECORD_FILE, MOST_BYTES)
         record_run(session, workplace.runs, envelope, folder / CONSUMED_FILE, keys=[signer], now=now(), run=run)
     except DemurError as refusal:
         logger.warning("%s: its record was refused: %s", run.public_id, type(refusal).__name__)

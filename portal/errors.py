@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from config import MEGABYTE
 from demur.errors import DemurError
+from demur.exclusions import ListRefused
 from demur.similarity.sandbox import SandboxBusy, SandboxCannotStart
 from portal.address import OtherHost
 from portal.auth.going_on import keep_form
@@ -106,6 +107,9 @@ BY_ERROR: dict[type[Exception], Problem] = {
     OtherHost: Problem(421, "This is not the address of this website", "Please open it at its own address."),
     DamagedKey: BAD_KEY,
     KeyOfAnotherRole: BAD_KEY,
+    ListRefused: Problem(
+        503, "A published file of this website is damaged", "Nothing is shown that rests on it until the operator repairs it."
+    ),
     TooManyChecks: BUSY_READING,
 }
 TOO_MUCH_WORK = Problem(429, "That was a lot of checking", "Please wait a moment before the next one.", again=True)

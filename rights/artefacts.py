@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from models import TrainingRun
 
 RECORD_FILE = "run-record.dsse.json"
 CONSUMED_FILE = "consumed.bin"
+LAST_BYTES = 1 << 16  # of progress.jsonl: hundreds of lines
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,15 @@ class RunArtefacts:
         file = self.path(run) / "progress.jsonl"
         if not run.directory or not file.exists():
             return None
-        whole = [line for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        whole = [line for line in _end_of(file).splitlines(keepends=True) if line.endswith("\n")]
         return parse_progress(whole[-1]) if whole else None
+
+
+def _end_of(file: Path) -> str:
+    """The last lines of a file that grows with each step, the first of them perhaps not whole."""
+    with file.open("rb") as opened:
+        opened.seek(max(0, opened.seek(0, os.SEEK_END) - LAST_BYTES))
+        return opened.read().decode(errors="replace")
 
 
 def parse_progress(line: str) -> RunProgress:

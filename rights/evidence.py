@@ -125,17 +125,15 @@ class Evidence:
 
     def files(self) -> Iterator[File]:
         yield from self.papers
-        for version in self.versions:
-            yield from self._entry_proofs(version)
+        for head, entries in self.history.each(self.versions):
+            yield from self._entry_proofs(EntryProver(head, entries), head.version)
         for name, tree in self.runs:
             for number, photo in enumerate(self.photos, start=1):
                 proof = tree.proof(photo.uid)
                 word = "used" if isinstance(proof, InclusionProof) else "absent"
                 yield f"{name}/{word}-{_label(number, photo)}.json", proof.to_json().encode()
 
-    def _entry_proofs(self, version: int) -> Iterator[File]:
-        head = self.history.head(version)
-        prover = EntryProver(head, self.history.read(head).entries)
+    def _entry_proofs(self, prover: EntryProver, version: int) -> Iterator[File]:
         for number, photo in enumerate(self.photos, start=1):
             proof = prover.prove([Entry(KeyKind.UID, photo.uid), Entry(KeyKind.OWNER, photo.owner)])
             if proof is not None:

@@ -135,7 +135,7 @@ class Compared:
 def compare_log(session: Session, files: LogFiles, key: VerifyKey) -> Compared:
     """Reads every leaf of the log's files, and holds them against the checkpoint and the database.
 
-    Raises LogCheckpoint.open's errors, LogDiffers, LogAhead, BadTile, Missing, OSError.
+    Raises LogCheckpoint.open's errors, LogDiffers, LogAhead, BadTile, OSError.
     """
     checkpoint = files.checkpoint(key)
     if checkpoint is None:

@@ -4,6 +4,7 @@ They are derived: from the catalogues, the index over them, and the published li
 """
 
 import fcntl
+import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from demur.errors import DemurError
 from demur.exclusions.history import read_keys
 from demur.exclusions.rotation import Keyring
 from demur.exclusions.sources import DirectorySource, Missing
+from demur.exclusions.trusted import ListRefused
 from demur.manifests import Catalogue
 from demur.runs import ManifestReference
 from demur.signing import SigningKey, VerifyKey
@@ -27,6 +29,8 @@ from models import Manifest
 from rights.catalogues import Catalogues
 
 Progress = Callable[[int, int, str], None]
+
+logger = logging.getLogger(__name__)
 
 
 class ManifestUnknown(DemurError):
@@ -75,7 +79,8 @@ class VectorsOffice:
     def update(self, progress: Progress, *, names: Collection[str] = (), afresh: bool = False) -> list[str]:
         """Brings the vectors of all registered manifests, or of these, to the newest published version, and names those that were not.
 
-        ``afresh``: from nothing, also where they are of that version. Each manifest's readers see the old vectors or the new ones, whole.
+        ``afresh``: from nothing, also where they are of that version; so are damaged ones, which is logged. Readers see the old vectors
+        or the new ones, whole.
         Raises ManifestUnknown, IndexIncomplete, demur errors, OSError.
         """
         with self.sessions() as session:
@@ -96,7 +101,14 @@ class VectorsOffice:
             self.key,
             lambda done, total, stage: progress(done, total, f"{manifest.name}, {stage}"),
         )
-        return derivation.update(self.directory / manifest_directory(manifest.name), afresh=afresh)
+        place = self.directory / manifest_directory(manifest.name)
+        try:
+            return derivation.update(place, afresh=afresh)
+        except ListRefused as error:
+            if afresh:
+                raise
+            logger.warning("the vectors in %s are damaged (%s: %s), and are made anew", place.name, type(error).__name__, error)
+            return derivation.update(place, afresh=True)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from streaming.base.hashing import get_hash
 from demur.adapters.judging import judge_rows, tell
 from demur.exclusions import ExclusionList
 from demur.exclusions.columns import BadKeyColumn
-from demur.files import atomic_directory
+from demur.fields import count
+from demur.files import FileTooLarge, atomic_directory, read_file
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 
 _INTEGERS = {"int", "str_int", *(f"{sign}int{bits}" for sign in ("u", "") for bits in (8, 16, 32, 64))}
@@ -25,6 +26,7 @@ _READABLE = {"str", "bytes", *_INTEGERS, "str_float", "str_decimal", "float32", 
 """Encodings of which Python values come that a key column can have."""
 _ENCODED = "encoded"
 _PICTURE_FILES = {"bytes", "jpeg", "png"}
+MOST_INDEX_BYTES = 1 << 28  # of index.json: half a million shards
 _SHARED = ("column_names", "column_encodings", "column_sizes", "compression", "hashes", "size_limit")
 
 
@@ -82,15 +84,19 @@ def _writer(shard: "_Shard", target: Path) -> MDSWriter:
 
 def _shards(source: Path) -> list["_Shard"]:
     try:
-        index = json.loads((source / "index.json").read_bytes())
+        index = json.loads(read_file(source / "index.json", MOST_INDEX_BYTES))
         shards = [_Shard.of(source, described) for described in index["shards"]]
         forms = [[shard.described[name] for name in _SHARED] for shard in shards]
         formats = {(index["version"], shard.described["version"], shard.described["format"]) for shard in shards}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (FileTooLarge, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UnreadableManifest(f"{source} has no index of MDS shards") from error
     if formats != {(2, 2, "mds")} or any(form != forms[0] for form in forms):
         raise UnreadableManifest(f"{source} does not consist of MDS shards of one form")
     return shards
+
+
+def _file(told: Mapping[str, Any]) -> FileInfo:
+    return FileInfo(**{**told, "bytes": count(told["bytes"])})
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ class _Shard:
     @classmethod
     def of(cls, source: Path, described: Mapping[str, Any]) -> Self:
         packed = described["zip_data"]
-        return cls(source, described, int(described["samples"]), FileInfo(**described["raw_data"]), FileInfo(**packed) if packed else None)
+        return cls(source, described, int(described["samples"]), _file(described["raw_data"]), _file(packed) if packed else None)
 
     def samples(self) -> list[bytes]:
         """Each sample as it is encoded. The layout: number of samples, n + 1 offsets, a description, samples; numbers are uint32.
@@ -132,7 +138,10 @@ class _Shard:
         return self._checked(data, self.raw)
 
     def _read(self, file: FileInfo) -> bytes:
-        return self._checked((self.source / file.basename).read_bytes(), file)
+        try:
+            return self._checked(read_file(self.source / file.basename, file.bytes), file)
+        except FileTooLarge as error:
+            raise UnreadableManifest(f"{self.source / file.basename} is longer than the index says") from error
 
     def _checked(self, data: bytes, file: FileInfo) -> bytes:
         if len(data) != file.bytes or any(get_hash(name, data) != digest for name, digest in file.hashes.items()):

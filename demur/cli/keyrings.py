@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from demur.cli.output import FILE
-from demur.signing import BadKey, VerifyKey
+from demur.files import FileTooLarge, read_file
+from demur.signing import MOST_KEY_BYTES, BadKey, VerifyKey
 from demur.tlog.checkpoint import WitnessKey
 from demur.trust import Trust
 
@@ -69,6 +70,6 @@ def trust_of(
 
 def _read(file: Path) -> Trust:
     try:
-        return Trust.parse(file.read_text(encoding="utf-8"))
-    except (BadKey, UnicodeDecodeError) as error:
+        return Trust.parse(read_file(file, MOST_KEY_BYTES).decode())
+    except (BadKey, FileTooLarge, UnicodeDecodeError) as error:
         raise BadKey(f"{file} holds no keys with their roles: {error}") from error

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from demur.cli.output import FILE, json_option, print_json
-from demur.files import TargetExists
-from demur.signing import SigningKey, VerifyKey
+from demur.files import TargetExists, read_file
+from demur.signing import MOST_KEY_BYTES, SigningKey, VerifyKey
 
 
 @click.group("keys")
@@ -32,7 +32,7 @@ def keys_new(name: str, out: Path, as_json: bool) -> None:
 @json_option
 def keys_show(file: Path, as_json: bool) -> None:
     """Print the public half of a private or public key FILE."""
-    private = b"-----BEGIN" in file.read_bytes()
+    private = b"-----BEGIN" in read_file(file, MOST_KEY_BYTES)
     _print_key(SigningKey.load(file).verifier if private else VerifyKey.load(file), as_json)
 
 

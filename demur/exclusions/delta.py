@@ -51,10 +51,9 @@ class Delta:
 
     @classmethod
     def read(cls, file: BinaryIO, most: int | None = None, most_bytes: int | None = None) -> Self:
-        """A delta's Parquet file of at most so many rows and, where nobody signed it, bytes.
+        """A delta's Parquet file of at most so many rows, in texts of at most so many bytes.
 
-        Raises pa.ArrowException (not Parquet, other columns, more rows), UnknownWord,
-        BadEntry, BadOrder."""
+        Raises pa.ArrowException (not Parquet, other columns), TooMany, TooLarge, UnknownWord, BadEntry, BadOrder."""
         rows = read_rows(file, DELTA_SCHEMA, most, most_bytes)
         return cls(EntryTable.from_rows(rows), np.frombuffer(rows.ops, dtype=np.int8) == _ADD)
 

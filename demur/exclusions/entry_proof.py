@@ -13,6 +13,7 @@ from demur.errors import DemurError
 from demur.exclusions.entries import Entry, KeyKind
 from demur.exclusions.head import Head
 from demur.exclusions.table import EntryTable
+from demur.exclusions.trusted import check_root
 from demur.fields import count, fields, text
 from demur.tlog import merkle
 from demur.tlog.merkle import ProofRefused
@@ -82,8 +83,11 @@ class EntryProver:
     """Makes proofs for one version. Made once, it keeps 32 bytes for each block of entries; a proof then hashes one block."""
 
     def __init__(self, head: Head, entries: EntryTable) -> None:
+        """Raises WrongRoot, WrongCount: these are not the entries that the head's signature speaks of."""
         self._head, self._entries = head, entries
-        self._blocks = merkle.levels(list(entries.subtree_roots(_BLOCK))) if len(entries) else [[]]
+        blocks = list(entries.subtree_roots(_BLOCK))
+        check_root(entries, merkle.root(blocks).hex(), head)
+        self._blocks = merkle.levels(blocks) if blocks else [[]]
         self._hashed = lru_cache(_KEPT)(self._tree)  # someone's entries lie near each other where their uids begin alike
 
     def prove(self, candidates: Iterable[Entry]) -> EntryProof | None:

@@ -1,5 +1,6 @@
 """Verified versions of a list, from its files: a whole file, one delta over several versions, or the chain of the versions' own deltas."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from demur.exclusions import trusted as rules
@@ -93,6 +94,21 @@ class History:
             delta = None
         return self.read(head) if delta is None else self._follow(before, head, delta)
 
+    def each(self, versions: Iterable[int]) -> Iterator[tuple[Head, EntryTable]]:
+        """Versions in ascending order, each made of the one before it, so that only the first is read whole.
+
+        Of their entries nothing but the signed files is checked: who proves by them checks the root (EntryProver).
+        """
+        known: tuple[Head, EntryTable] | None = None
+        for version in versions:
+            head = self.head(version)
+            known = (head, self.as_signed(head) if known is None else self._after(*known, head))
+            yield known
+
+    def _after(self, before: Head, entries: EntryTable, head: Head) -> EntryTable:
+        delta = self._short_delta(before, head)
+        return self.as_signed(head) if delta is None else rules.apply_delta(entries, delta, head.version)
+
     def delta(self, before: Head, head: Head) -> Delta:
         """What leads from one version to a later one: the deltas of the versions between them, joined. Raises Gap."""
         return self._joined(self._heads(before, head))
@@ -100,12 +116,11 @@ class History:
     def _whole(self, head: Head) -> tuple[Head, EntryTable]:
         """The version on which one builds, as its whole file has it."""
         whole = head.entries
-        with self.source.open(f"versions/{whole.version}/{ENTRIES_FILE}", whole.size) as file:
-            entries = rules.open_whole(file, head)
         base = head if whole.version == head.version else self.head(whole.version)
         if base.entries != whole:
             raise rules.Gap(f"version {head.version} of the list builds on other entries of version {whole.version} than that version has")
-        return base, entries
+        with self.source.open(f"versions/{whole.version}/{ENTRIES_FILE}", whole.size) as file:
+            return base, rules.open_whole(file, base)
 
     def _follow(self, before: Verified, head: Head, delta: Delta) -> Verified:
         entries = rules.apply_delta(before.entries, delta, head.version)

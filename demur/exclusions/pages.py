@@ -5,13 +5,18 @@ texts that repeat the one before (DELTA_BYTE_ARRAY). Readers allocate what a pag
 walked as a reader would walk them: https://github.com/apache/parquet-format (PageHeader, in Thrift's compact protocol).
 """
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import pyarrow as pa
+
 _LONGEST_HEADER = 1 << 16
 _PLAIN, _PLAIN_DICTIONARY, _RLE_DICTIONARY = 0, 2, 8
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
+_ZSTD = 6
+_LENGTH = struct.Struct("<I")
 _DEEPEST = 8
 _BINARY, _LIST, _STRUCT = 8, 9, 12
 
@@ -22,19 +27,39 @@ class BadPages(ValueError):
 
 @dataclass(frozen=True)
 class Page:
-    """A page's header. ``values``: rows, or a dictionary's items. ``unpacked``: bytes."""
+    """A page's header. ``column``: its number, from 0. ``unpacked``: bytes. ``place`` and ``packed``: where its content lies, in bytes, and
+    ``codec``: how it is packed (CompressionCodec)."""
 
+    column: int
     dictionary: bool
-    values: int
     unpacked: int
+    place: int
+    packed: int
+    codec: int
+
+    def longest_text(self, file: BinaryIO) -> int:
+        """Bytes of the longest text of a dictionary; those of the whole page where it is not packed as lists are. Raises BadPages."""
+        if self.codec != _ZSTD:
+            return self.unpacked
+        file.seek(self.place)
+        try:
+            data = pa.Codec("zstd").decompress(file.read(self.packed), self.unpacked).to_pybytes()
+        except OSError as error:
+            raise BadPages("a page cannot be unpacked") from error
+        at = longest = 0
+        while at + 4 <= len(data):
+            (length,) = _LENGTH.unpack_from(data, at)
+            longest, at = max(longest, length), at + 4 + length
+        return longest
 
 
-def unpacked_bytes(file: BinaryIO) -> int:
-    """How many bytes all pages claim, a dictionary's items counted once. Raises BadPages, OSError."""
-    return sum(page.unpacked for chunk in _chunks(file) for page in _pages_of(file, chunk))
+def pages_of(file: BinaryIO, columns: int) -> Iterator[Page]:
+    """The header of every page of a file of so many columns. Raises BadPages, OSError."""
+    for column, chunk in _chunks(file, columns):
+        yield from _pages_of(file, column, chunk)
 
 
-def _chunks(file: BinaryIO) -> Iterator[dict[int, Any]]:
+def _chunks(file: BinaryIO, columns: int) -> Iterator[tuple[int, dict[int, Any]]]:
     """The ColumnMetaData of each column of each row group, from the footer: Arrow aborts the process at some damaged ones."""
     size = file.seek(0, 2)
     file.seek(max(0, size - 8))
@@ -44,10 +69,10 @@ def _chunks(file: BinaryIO) -> Iterator[dict[int, Any]]:
     file.seek(size - 8 - length)
     footer, _ = _Thrift(file.read(length)).struct()
     for group in _items(footer, 4):
-        for chunk in _items(group, 1):
-            if not isinstance(chunk.get(3), dict):
-                raise BadPages("a column is not described")
-            yield chunk[3]
+        chunks = _items(group, 1)
+        if len(chunks) != columns or not all(isinstance(chunk.get(3), dict) for chunk in chunks):
+            raise BadPages("a column is not described, or they are not as many as a list has")
+        yield from ((column, chunk[3]) for column, chunk in enumerate(chunks))
 
 
 def _items(fields: dict[int, Any], number: int) -> list[dict[int, Any]]:
@@ -57,7 +82,7 @@ def _items(fields: dict[int, Any], number: int) -> list[dict[int, Any]]:
     return items
 
 
-def _pages_of(file: BinaryIO, chunk: dict[int, Any]) -> Iterator[Page]:
+def _pages_of(file: BinaryIO, column: int, chunk: dict[int, Any]) -> Iterator[Page]:
     starts = [_count(chunk, number) for number in (9, 11) if number in chunk]  # data, dictionary
     at = min(starts, default=0)
     end = at + _count(chunk, 7)
@@ -71,7 +96,7 @@ def _pages_of(file: BinaryIO, chunk: dict[int, Any]) -> Iterator[Page]:
         encoding = told.get(4 if kind == _DATA_V2 else 2)
         if encoding not in (_PLAIN, _PLAIN_DICTIONARY, _RLE_DICTIONARY):
             raise BadPages("a page is encoded in a way that lists do not have")
-        yield Page(kind == _DICTIONARY, _count(told, 1), unpacked)
+        yield Page(column, kind == _DICTIONARY, unpacked, at + length, packed, _count(chunk, 4))
         at += length + packed
 
 

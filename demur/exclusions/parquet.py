@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from demur.exclusions.entries import ChangeOp, Entry, KeyKind, UnknownWord
-from demur.exclusions.pages import BadPages, unpacked_bytes
+from demur.exclusions.pages import BadPages, pages_of
 
 ENTRY_SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("kind", "key", "pdq")])
 DELTA_SCHEMA = pa.schema([pa.field("op", pa.string(), nullable=False), *ENTRY_SCHEMA])
@@ -21,6 +21,7 @@ _KEY_LENGTH = np.array([{KeyKind.SHA256: 64, KeyKind.PHASH: 16}.get(kind, 0) for
 _IS_HEX = np.zeros(256, dtype=np.bool_)
 _IS_HEX[list(b"0123456789abcdef")] = True
 _BATCH, _GROUP = 1 << 16, 1 << 17  # rows
+_SHORT = 64  # bytes of a text, as a PDQ has
 
 
 @dataclass
@@ -39,11 +40,11 @@ class Rows:
 
 
 def read_rows(file: BinaryIO, schema: pa.Schema, most: int | None = None, most_bytes: int | None = None) -> Rows:
-    """The rows of a Parquet file of entries or of a delta, `most` at most; with `most_bytes`, of a file that nobody signed.
+    """The rows of a Parquet file of entries or of a delta: `most` at most, in texts of `most_bytes` at most.
 
-    Then nothing is unpacked before its pages were seen to claim no more bytes, and no text of a dictionary is repeated beyond them.
+    Nothing is unpacked before its pages were seen to claim no more bytes, and no text of a dictionary is repeated beyond them.
 
-    Raises pa.ArrowException (not Parquet, other columns, more rows), UnknownWord, BadEntry.
+    Raises pa.ArrowException (not Parquet, other columns), TooMany, TooLarge, UnknownWord, BadEntry.
     """
     rows = Rows()
     for batch in _batches(file, schema, most, most_bytes):
@@ -60,41 +61,54 @@ def read_rows(file: BinaryIO, schema: pa.Schema, most: int | None = None, most_b
 
 def _batches(file: BinaryIO, schema: pa.Schema, most: int | None, most_bytes: int | None) -> Iterator[pa.RecordBatch]:
     # Without threads: they may still be starting when a short program ends, and then abort it (pyarrow 26, about 1 in 60).
-    if most_bytes is not None:
-        _refuse_larger(file, most_bytes)
-    names = pq.ParquetFile(file).schema_arrow.names if most_bytes is not None else []
-    parquet = pq.ParquetFile(file, read_dictionary=names)
+    packed = _packed_columns(file, schema, most_bytes) if most_bytes is not None else []
+    parquet = pq.ParquetFile(file, read_dictionary=packed)
     found = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in parquet.schema_arrow]
     if parquet.schema_arrow.names != schema.names or found != schema.types:
         raise pa.ArrowInvalid(f"the columns are not {', '.join(schema.names)} as text")
     if most is not None and parquet.metadata.num_rows > most:
-        raise pa.ArrowInvalid(f"there are more than {most} rows")
+        raise TooMany(f"there are {parquet.metadata.num_rows} rows, more than {most}")
+    texts = 0
     for batch in parquet.iter_batches(_BATCH, use_threads=False):
         batch.validate(full=True)  # Parquet readers do not look whether text is UTF-8
         if any(column.null_count for column in batch.columns):
             raise pa.ArrowInvalid("the columns have gaps")
-        yield batch if most_bytes is None else _plain(batch, most_bytes)
+        texts += sum(map(_unpacked, batch.columns))
+        if most_bytes is not None and texts > most_bytes:
+            raise TooLarge(f"its texts are more than {most_bytes} bytes long")
+        yield pa.RecordBatch.from_arrays([_plain(column) for column in batch.columns], names=batch.schema.names)
 
 
 class TooLarge(pa.ArrowInvalid):
-    """A file that nobody signed would take more memory than a list of its size can need."""
+    """A file would take more memory than a list of its size can need."""
 
 
-def _refuse_larger(file: BinaryIO, most_bytes: int) -> None:
+class TooMany(pa.ArrowInvalid):
+    """A file has more rows than the list's head counts."""
+
+
+def _packed_columns(file: BinaryIO, schema: pa.Schema, most_bytes: int) -> list[str]:
+    """The columns to be read as numbers of a dictionary: those with long texts there, which rows could repeat. Raises TooLarge."""
     try:
-        claimed = unpacked_bytes(file)
+        pages = list(pages_of(file, len(schema)))
+        claimed = sum(page.unpacked for page in pages)
+        if claimed > most_bytes:
+            raise TooLarge(f"its pages unpack to {claimed} bytes")
+        long = {page.column for page in pages if page.dictionary and page.longest_text(file) > _SHORT}
     except BadPages as error:
         raise pa.ArrowInvalid(str(error)) from error
-    if claimed > most_bytes:
-        raise TooLarge(f"its pages unpack to {claimed} bytes")
+    return [schema.names[number] for number in sorted(long)]
 
 
-def _plain(batch: pa.RecordBatch, most_bytes: int) -> pa.RecordBatch:
-    """With texts in place of dictionaries, after adding up how long they become. Raises TooLarge."""
-    length = sum(int(_lengths(column.dictionary.cast(pa.string()))[column.indices.to_numpy()].sum()) for column in batch.columns)
-    if length > most_bytes:
-        raise TooLarge(f"its texts are {length} bytes long")
-    return pa.RecordBatch.from_arrays([column.cast(pa.string()) for column in batch.columns], names=batch.schema.names)
+def _unpacked(column: pa.StringArray | pa.DictionaryArray) -> int:
+    """Bytes of its texts once each row has its own."""
+    if pa.types.is_dictionary(column.type):
+        return int(_lengths(column.dictionary.cast(pa.string()))[column.indices.to_numpy()].sum())
+    return len(_text(column))
+
+
+def _plain(column: pa.StringArray | pa.DictionaryArray) -> pa.StringArray:
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
 def _codes(column: pa.StringArray, words: list[KeyKind] | list[ChangeOp]) -> NDArray[np.int8]:

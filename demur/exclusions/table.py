@@ -48,11 +48,11 @@ class EntryTable(Sequence[Entry]):
         return cls(kinds, keys, _pdqs(bytes.fromhex("".join(entry.pdq for entry in listed))))
 
     @classmethod
-    def read(cls, file: BinaryIO, most: int | None = None) -> Self:
-        """Entries of a Parquet file of at most so many rows.
+    def read(cls, file: BinaryIO, most: int | None = None, most_bytes: int | None = None) -> Self:
+        """Entries of a Parquet file of at most so many rows, in texts of at most so many bytes.
 
-        Raises pa.ArrowException (not Parquet, other columns), UnknownWord, BadEntry, BadOrder."""
-        return cls.from_rows(read_rows(file, ENTRY_SCHEMA, most))
+        Raises pa.ArrowException (not Parquet, other columns), TooMany, TooLarge, UnknownWord, BadEntry, BadOrder."""
+        return cls.from_rows(read_rows(file, ENTRY_SCHEMA, most, most_bytes))
 
     @classmethod
     def from_rows(cls, rows: Rows) -> Self:

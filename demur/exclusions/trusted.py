@@ -19,12 +19,14 @@ from demur.errors import Refused
 from demur.exclusions.delta import Delta, Misfit
 from demur.exclusions.entries import BadEntry, FileDigest, UnknownWord
 from demur.exclusions.head import PAYLOAD_TYPE, BadHead, Head, UnknownKind
-from demur.exclusions.parquet import TooLarge
+from demur.exclusions.parquet import TooLarge, TooMany
 from demur.exclusions.table import BadOrder, EntryTable
 from demur.fields import rfc3339
 
 _Rows = TypeVar("_Rows")
-_UNPACKED, _UNPACKED_AT_LEAST = 32, 1 << 24  # times the size of a file that nobody signed, and bytes: more than lists take
+# Times the size of a file, and bytes: more than lists take. A signature is no bound, since its maker may be the attacker; but a list that
+# is refused stops a training, so the bound of signed files is far wider.
+_UNPACKED, _UNPACKED_SIGNED, _UNPACKED_AT_LEAST = 32, 256, 1 << 24
 
 
 class ListRefused(Refused):
@@ -154,23 +156,25 @@ def follow(before: Trusted, head: Head) -> Trusted:
 
 
 def open_whole(file: BinaryIO, head: Head) -> EntryTable:
-    """The entries in the whole file that a version builds on: as signed; `check_entries` says whether they are those of a version.
+    """The entries in the whole file of the version that has one, as signed; `check_entries` says whether they are that version's.
 
-    Raises WrongDigest, BadListFormat, UnknownKeyKind.
+    Nothing is unpacked beyond the entries that the head counts. Raises WrongDigest, BadListFormat, WrongCount, UnknownKeyKind.
     """
     digest = hashlib.sha256()
     for piece in iter(partial(file.read, 1 << 20), b""):
         digest.update(piece)
     if (digest.hexdigest(), file.tell()) != (head.entries.sha256, head.entries.size):
         raise WrongDigest(f"the entries file of version {head.entries.version} is not the one that was signed: it was changed or cut short")
-    return _parsed(EntryTable.read, file)
+    most_bytes = _UNPACKED_AT_LEAST + _UNPACKED_SIGNED * head.entries.size
+    return _parsed(lambda opened: EntryTable.read(opened, most=head.total, most_bytes=most_bytes), file)
 
 
 def open_delta(data: bytes, head: Head) -> Delta:
     """The changes that made a version. Raises WrongDigest, BadListFormat, UnknownKeyKind, WrongCount."""
     if FileDigest.of(data) != head.delta:
         raise WrongDigest(f"the delta file of version {head.version} is not the one that was signed: it was changed or cut short")
-    delta = _parsed(Delta.read, io.BytesIO(data))
+    most, most_bytes = head.added + head.removed, _UNPACKED_AT_LEAST + _UNPACKED_SIGNED * len(data)
+    delta = _parsed(lambda opened: Delta.read(opened, most=most, most_bytes=most_bytes), io.BytesIO(data))
     if (delta.added, delta.removed) != (head.added, head.removed):
         raise WrongCount(f"the delta of version {head.version} does not add {head.added} and remove {head.removed} entries")
     return delta
@@ -180,7 +184,7 @@ def open_unsigned_delta(file: BinaryIO, before: Head, head: Head, size: int) -> 
     """The changes from one version to another, in a file of `size` bytes. Nobody signed them: what they lead to must stand `check_entries`,
     and nothing of them is unpacked that takes more memory than such a file can need; then None.
 
-    Raises BadListFormat, UnknownKeyKind.
+    Raises BadListFormat, WrongCount, UnknownKeyKind.
     """
     most_bytes = _UNPACKED_AT_LEAST + _UNPACKED * size
 
@@ -211,9 +215,14 @@ def apply_delta(entries: EntryTable, delta: Delta, version: int) -> EntryTable:
 
 def check_entries(entries: EntryTable, head: Head) -> None:
     """Raises WrongCount, WrongRoot."""
+    check_root(entries, entries.root(), head)
+
+
+def check_root(entries: EntryTable, root: str, head: Head) -> None:
+    """The same where the entries' root (hex) is reckoned already. Raises WrongCount, WrongRoot."""
     if len(entries) != head.total or entries.counts != head.counts:
         raise WrongCount(f"version {head.version} of the list has {len(entries)} entries, but its head counts {head.total} or other kinds")
-    if entries.root() != head.root:
+    if root != head.root:
         raise WrongRoot(f"the entries of version {head.version} are not those that were signed")
 
 
@@ -225,6 +234,8 @@ def _parsed(read: Callable[[BinaryIO], _Rows], file: BinaryIO) -> _Rows:
         raise BadListFormat(f"the list holds a malformed entry: {error}") from error
     except BadOrder as error:
         raise BadListFormat(f"the list's Parquet file is not as it must be: {error}") from error
+    except TooMany as error:
+        raise WrongCount(f"the list's Parquet file does not have the entries that its head counts: {error}") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # pyarrow decodes the names of columns itself
         raise BadListFormat(f"the list's Parquet file is unreadable: {error}") from error
     except UnknownWord as error:

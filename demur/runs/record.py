@@ -13,9 +13,8 @@ from demur.signing import SigningKey, VerifyKey, open_envelope
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE = "https://demur.example/training-run/v1"
-
-
+PREDICATE_TYPE = "urn:uuid:62306696-80d8-5500-bd80-c22d27464848"  # a name of its own: nobody need own a domain, or keep one
+FIRST_PREDICATE_TYPE = "https://demur.example/training-run/v1"  # of records signed up to November 2026: the same form, read for ever
 MOST_BYTES = 8_000_000  # of a record's envelope: thousands of manifests and settings
 
 
@@ -134,7 +133,7 @@ class RunRecord:
 def _read(payload: bytes) -> RunRecord:
     try:
         statement = parse_canonical(payload)
-        if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != PREDICATE_TYPE:
+        if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] not in (PREDICATE_TYPE, FIRST_PREDICATE_TYPE):
             raise BadRunRecord("the statement is not about a training run")
         record = _record(statement["predicate"])
         subject = statement["subject"]

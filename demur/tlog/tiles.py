@@ -18,11 +18,15 @@ LEAF = 32  # of this log: a commitment
 _BUNDLED = (LEAF).to_bytes(2, "big")
 
 Read = Callable[[str, int], bytes]
-"""Reads a file of the log by its path; the number bounds how much is read. Raises Missing."""
+"""Reads a file of the log by its path; the number bounds how much is read. Raises Missing, Unreachable (demur.exclusions.sources)."""
 
 
 class BadTile(DemurError):
     """A file of the log does not hold what the tree needs there."""
+
+
+class TileMissing(BadTile):
+    """The log's place answers, but has no file that its checkpoint promises. Nothing is said about any exclusion list by that."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,21 @@ def read_tile(read: Read, tile: Tile, item: int) -> bytes:
     Raises BadTile, and what ``read`` raises.
     """
     try:
-        data = read(tile.path, WIDTH * item)
-    except Missing:
-        if tile.width == WIDTH:
-            raise
-        data = read(Tile(tile.level, tile.index).path, WIDTH * item)[: tile.width * item]
+        data = _read_either(read, tile, item)
+    except Missing as error:
+        raise TileMissing(f"the log has no {tile.path}, which its checkpoint promises") from error
     if len(data) != tile.width * item:
         raise BadTile(f"{tile.path} does not hold {tile.width} items of {item} bytes")
     return data
+
+
+def _read_either(read: Read, tile: Tile, item: int) -> bytes:
+    try:
+        return read(tile.path, WIDTH * item)
+    except Missing:
+        if tile.width == WIDTH:
+            raise
+        return read(Tile(tile.level, tile.index).path, WIDTH * item)[: tile.width * item]
 
 
 def read_leaves(read: Read, size: int) -> Iterator[bytes]:

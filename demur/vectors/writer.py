@@ -19,7 +19,6 @@ import pyarrow as pa
 from demur.digests import sha256_file
 from demur.exclusions.entries import FileDigest
 from demur.exclusions.rotation import ROTATIONS_FILE, Keyring
-from demur.exclusions.trusted import ListRefused
 from demur.files import atomic_write, sync
 from demur.signing import SigningKey, peek_envelope
 from demur.vectors import rules
@@ -48,7 +47,7 @@ class VectorsDirectory:
             yield cls(path)
 
     def newest(self, keys: Keyring) -> VectorsHead | None:
-        """The newest head; None where there is none that the list's key signed. Raises OSError."""
+        """The newest head; None before the first. Raises ListRefused, OSError."""
         return newest_head(self.path, keys)
 
     def holds(self, file: FileDigest) -> bool:
@@ -90,11 +89,15 @@ class VectorsDirectory:
 
 
 def newest_head(path: Path, keys: Keyring) -> VectorsHead | None:
-    """The newest head in a manifest's directory; None where there is none that the list's key signed. Raises OSError."""
+    """The newest head in a manifest's directory; None before the first.
+
+    Raises ListRefused: what is there is damaged, or signed by another key than the list's; OSError.
+    """
     try:
-        return rules.open_head((path / HEAD_FILE).read_bytes(), keys)
-    except (FileNotFoundError, ListRefused):
+        envelope = (path / HEAD_FILE).read_bytes()
+    except FileNotFoundError:
         return None
+    return rules.open_head(envelope, keys)
 
 
 def copy_rotations(list_dir: Path, vectors_dir: Path) -> None:

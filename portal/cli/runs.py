@@ -7,6 +7,8 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy import select
 
+from demur.files import read_file
+from demur.runs.record import MOST_BYTES
 from models import TrainingRun
 from portal.cli.output import json_option, plainly, show, show_rows
 from portal.site import now, site
@@ -39,7 +41,7 @@ def start(name: str, tier: str | None, as_json: bool) -> None:
 @plainly
 def record(directory: Path, as_json: bool) -> None:
     """Verify and record a run trained elsewhere: DIRECTORY holds its run-record.dsse.json and consumed.bin."""
-    envelope = (directory / RECORD_FILE).read_bytes()
+    envelope = read_file(directory / RECORD_FILE, MOST_BYTES)
     keys = site().keys.run_signers()
     with site().writing.begin() as session:
         run = record_run(session, site().runs, envelope, directory / CONSUMED_FILE, keys=keys, now=now())

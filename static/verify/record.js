@@ -8,7 +8,7 @@ import { listReference } from "./statement.js";
 
 export const PAYLOAD_TYPE = "application/vnd.in-toto+json";
 const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
-const PREDICATE_TYPE = "https://demur.example/training-run/v1";
+const PREDICATE_TYPES = ["urn:uuid:62306696-80d8-5500-bd80-c22d27464848", "https://demur.example/training-run/v1"]; // one form, two names
 
 const READERS = {
   run_id: text,
@@ -45,7 +45,8 @@ export async function openRecord(bytes, keys) {
 }
 
 function read(statement) {
-  if (fields(statement)._type !== STATEMENT_TYPE || statement.predicateType !== PREDICATE_TYPE) throw new Malformed("not about a training run");
+  const isRun = fields(statement)._type === STATEMENT_TYPE && PREDICATE_TYPES.includes(statement.predicateType);
+  if (!isRun) throw new Malformed("not about a training run");
   const record = fields(statement.predicate);
   for (const [name, reader] of Object.entries(READERS)) reader(record[name]);
   const [subject, ...more] = items(statement.subject);

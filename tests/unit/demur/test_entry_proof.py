@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from demur.errors import DemurError
 from demur.exclusions import Entry, KeyKind
 from demur.exclusions.entry_proof import BadEntryProof, EntryProof, EntryProver
+from demur.exclusions.trusted import WrongCount, WrongRoot
 from demur.tlog import merkle
 from demur.tlog.merkle import ProofRefused
 from tests.support.exclusion_lists import build, uids
@@ -35,6 +36,12 @@ def test_what_is_not_in_the_version_has_no_proof():
     assert prover.prove([*uids("another"), Entry(KeyKind.OWNER, "ada")]).entry.key == "ada"
     empty = build([])
     assert EntryProver(empty.head, empty.entries).prove(uids("a")) is None
+
+
+def test_nothing_is_proved_by_other_entries_than_the_signed_ones():
+    for entries, error in (([*MIXED[:-1], *uids("another")], WrongCount), ([*uids("another"), *MIXED[1:]], WrongRoot)):
+        with pytest.raises(error):
+            EntryProver(VERSION.head, build(entries).entries)
 
 
 def test_a_proof_of_another_version_or_entry_is_refused():

@@ -18,7 +18,8 @@ from demur.exclusions import Entry, EntryTable, ExclusionList, KeyKind, ListRefu
 from demur.exclusions.delta import Delta
 from demur.exclusions.entries import FileDigest
 from demur.exclusions.head import WholeFile
-from demur.exclusions.sources import Missing
+from demur.exclusions.history import History, read_keys
+from demur.exclusions.sources import HttpSource, Missing
 from demur.exclusions.state import BadState
 from demur.exclusions.trusted import BadListFormat, Expired, Fork, Gap, Rollback, Unreachable, WrongCount, WrongDigest, WrongRoot
 from demur.exclusions.writer import SMALL_TRAIL
@@ -123,6 +124,20 @@ def test_a_list_opens_from_its_newest_whole_file_and_the_deltas_since(server: Li
     assert not any(path.startswith(("/versions/1/", "/versions/2/")) for path, _ in server.answers)
 
 
+def test_many_versions_are_read_by_reading_one_whole(server: ListServer, directory: Path, first: Version) -> None:
+    versions = [first]
+    for number in range(4):
+        versions.append(publish(directory, KEY, [*versions[-1].entries, *uids(f"photo-{number}")], versions[-1]))
+    source = HttpSource(server.url, "secret")
+    history = History(source, read_keys(source, KEY.verifier))
+    server.answers.clear()
+    assert [(head, list(entries)) for head, entries in history.each([1, 2, 4, 5])] == [
+        (versions[number].head, list(versions[number].entries)) for number in (0, 1, 3, 4)
+    ]
+    read = [path.rpartition("/")[2] for path, status in server.answers if status == 200]
+    assert (read.count("entries.parquet"), read.count("delta.parquet")) == (1, 4)
+
+
 def test_pruned_deltas_lead_to_the_newest_whole_file(server: ListServer, directory: Path, first: Version) -> None:
     exclusions = opened(server.url)
     second = publish(directory, KEY, uids("c"), first)
@@ -156,7 +171,7 @@ def test_one_delta_that_leads_elsewhere_is_refused(directory: Path, first: Versi
         (Delta.between(first.entries, other).parquet(), WrongRoot),
         (Delta.between(first.entries, EntryTable.of(uids("b"))).parquet(), WrongCount),
         (Delta.between(other, third.entries).parquet(), Gap),
-        (Delta.between(EntryTable.of(()), EntryTable.of(uids(*map(str, range(9))))).parquet(), BadListFormat),
+        (Delta.between(EntryTable.of(()), EntryTable.of(uids(*map(str, range(9))))).parquet(), WrongCount),
         (b"PAR1", BadListFormat),
         (third.entries.parquet(), BadListFormat),
     ]:

@@ -115,12 +115,12 @@ def test_every_cut_file_is_refused(directory: Path, tmp_path: Path, way: str, na
 def test_every_changed_bit_is_refused_where_it_is_read(directory: Path) -> None:
     ring = Keyring.of(OLD.verifier, (directory / "rotations.json").read_bytes())
     envelope = (directory / "versions/4/head.dsse.json").read_bytes()
-    head = ring.open_head(envelope)
+    head, second = ring.open_head(envelope), ring.open_head((directory / "versions/2/head.dsse.json").read_bytes())
     readers: list[tuple[str, Callable[[bytes], object]]] = [
         ("rotations.json", lambda data: Keyring.of(OLD.verifier, data)),
         ("versions/4/head.dsse.json", ring.open_head),
         ("versions/4/delta.parquet", lambda data: errors.open_delta(data, head)),
-        ("versions/2/entries.parquet", lambda data: errors.open_whole(io.BytesIO(data), head)),
+        ("versions/2/entries.parquet", lambda data: errors.open_whole(io.BytesIO(data), second)),
     ]
     for name, read in readers:
         honest = (directory / name).read_bytes()

@@ -8,7 +8,8 @@ import pytest
 from demur.errors import DemurError
 from demur.runs import AbsenceProof, ConsumedTree, InclusionProof, RunRecord, parse_proof
 from demur.runs.proofs import key_digest
-from demur.signing import VerifyKey
+from demur.signing import VerifyKey, peek_envelope
+from tests.support.receipt_vectors import VECTORS
 from tests.support.run_vectors import RUNS, files
 
 RECORD = RunRecord.parse((RUNS / "run-record.dsse.json").read_bytes(), [VerifyKey.load(RUNS / "key.vkey")])
@@ -23,6 +24,12 @@ def test_the_consumed_samples_are_those_of_the_record():
     tree = ConsumedTree.open(RUNS / "consumed.bin")
     tree.check()
     assert (tree.run_id, tree.root, tree.size) == (RECORD.run_id, RECORD.consumed.root, RECORD.consumed.size)
+
+
+def test_a_record_by_the_first_predicate_type_is_accepted_for_ever():
+    frozen = (VECTORS / "frozen" / "run-record-1.dsse.json").read_bytes()
+    assert b"https://demur.example/training-run/v1" in peek_envelope(frozen)[1]
+    assert RunRecord.parse(frozen, [VerifyKey.load(VECTORS / "frozen" / "run-record-1.vkey")]) == RECORD
 
 
 @pytest.mark.parametrize("path", PROOFS, ids=lambda path: path.stem)

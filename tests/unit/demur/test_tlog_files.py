@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demur import files as demur_files
-from demur.exclusions.sources import DirectorySource, Missing
+from demur.exclusions import ListRefused
+from demur.exclusions.sources import DirectorySource
 from demur.signing import SigningKey
 from demur.tlog import merkle
 from demur.tlog.checkpoint import LogCheckpoint
 from demur.tlog.files import LogBroken, LogFiles
 from demur.tlog.reader import LogReader
-from demur.tlog.tiles import BadTile, Tile, TiledTree, read_leaves, tiles_between
+from demur.tlog.tiles import BadTile, Tile, TiledTree, TileMissing, read_leaves, tiles_between
 
 KEY = SigningKey.generate("demur.example/log")
 
@@ -116,8 +117,9 @@ def test_nothing_is_added_to_a_log_whose_files_were_changed(tmp_path: Path):
 def test_a_missing_tile_is_told_by_name(tmp_path: Path):
     LogFiles(tmp_path).append(leaves(0, 3), 0, KEY)
     shutil.rmtree(tmp_path / "tile/0")
-    with pytest.raises(Missing, match=r"tile/0/000"):
+    with pytest.raises(TileMissing, match=r"the log has no tile/0/000") as missing:
         TiledTree(DirectorySource(tmp_path).read, 3).root()
+    assert not isinstance(missing.value, ListRefused)
 
 
 class Crash(BaseException):

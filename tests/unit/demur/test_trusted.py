@@ -169,6 +169,8 @@ def test_entries_must_be_those_of_the_head() -> None:
     with pytest.raises(BadListFormat):
         signed(honest[::-1])
     with pytest.raises(BadListFormat):
+        signed([*honest[:1], *honest[:-1]])
+    with pytest.raises(WrongCount, match="4 rows, more than 3"):
         signed([*honest, honest[-1]])
 
 

@@ -17,7 +17,7 @@ from demur.vectors import DeletionVectors, finding, grouping
 from demur.vectors.head import ListVersion
 from demur.vectors.published import PublishedList
 from demur.vectors.reader import manifest_directory
-from demur.vectors.tables import UnknownShard
+from demur.vectors.tables import BadVectors, UnknownShard
 from tests.support.deletion_vectors import Publisher, import_troublesome, indexed, keys_of, source_rows
 from tests.support.exclusion_lists import NOW
 from tests.support.pictures import jpeg, textured_picture
@@ -157,8 +157,15 @@ def test_damaged_vectors_are_made_anew(publisher: Publisher) -> None:
         publisher.publish(publisher.versions[-1].entries[1:])
         publisher.derive()
         assert places(opened(publisher)) == publisher.judged(publisher.versions[-1].entries)
+
+
+def test_a_damaged_head_of_vectors_is_no_first_publication(publisher: Publisher) -> None:
+    publisher.publish(KEYS[:20])
+    publisher.derive()
     (publisher.manifest_dir / "head.dsse.json").write_text("{}")
-    assert publisher.derive()
+    with pytest.raises(BadVectors, match="unreadable"):
+        publisher.derive()
+    assert publisher.derive(afresh=True)
     assert places(opened(publisher)) == publisher.judged(publisher.versions[-1].entries)
 
 

@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from demur.vectors import DeletionVectors
+from demur.vectors.reader import manifest_directory
+from demur.vectors.tables import BadVectors
 from models import Outbox
 from rights.accounts import sign_in
 from rights.catalogues import IndexIncomplete
@@ -70,6 +72,18 @@ def test_all_manifests_come_to_the_newest_version(office: Office, vectors: Vecto
     assert deleted(vectors, "again") == {"ada/ada-1.jpg", "ben/ben-1.jpg"}
     with pytest.raises(ManifestUnknown):
         vectors.update(silent, names=["again", "unheard of"])
+
+
+def test_damaged_vectors_are_named_in_the_log_and_made_anew(office: Office, vectors: VectorsOffice, caplog: pytest.LogCaptureFixture):
+    opt_out(office, "ada-1")
+    vectors.update(silent)
+    place = vectors.directory / manifest_directory("generated")
+    (place / "head.dsse.json").write_text("{}")
+    with vectors.sessions() as session, pytest.raises(BadVectors):
+        vectors_state(session, vectors.catalogues, vectors.directory, vectors.key.verifier)
+    assert vectors.update(silent) == ["generated"]
+    assert f"the vectors in {place.name} are damaged (BadVectors: the vectors' head is unreadable" in caplog.text
+    assert deleted(vectors) == {"ada/ada-1.jpg"}
 
 
 def test_without_the_index_vectors_stay_as_they_are(office: Office, vectors: VectorsOffice):
