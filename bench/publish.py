@@ -53,7 +53,7 @@ from models.migrating import migrate
 from portal import create_app
 from rights import tokens
 from rights.list_keys import signing_key
-from rights.lists import make_public, publish
+from rights.lists import ListPress, make_public, preparing, publish
 from rights.signing_keys import LOG_KEY_FILE, make_keys
 from rights.tokens import Scope
 
@@ -112,9 +112,9 @@ class Office:
         rows(session, ExclusionEntry, columns)
 
     def publish(self) -> None:
-        lifetime, list_id = LIFETIME, self.config.list_name
-        with self.write.begin() as session:
-            publish(session, self.config.list_dir, self.key, self.log_key, list_id=list_id, lifetime=lifetime, now=datetime.now(UTC))
+        press = ListPress(self.config.list_dir, self.key, self.log_key, self.config.list_name, LIFETIME)
+        with preparing(self.write, press, datetime.now(UTC)) as prepared, self.write.begin() as session:
+            publish(session, prepared)
 
     def log(self) -> None:
         with self.read.begin() as session:

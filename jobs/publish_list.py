@@ -1,22 +1,17 @@
 from demur.tlog.files import LogFiles
 from jobs.workplace import Work, Workplace, now
-from rights.lists import make_public, publish
+from rights.lists import ListPress, make_public, number_statements, preparing, publish
 
 
 def publish_list(workplace: Workplace, work: Work) -> None:
-    """Publishes the next version of the exclusion list: its files, then the commit, then log and head (rights.lists says why)."""
-    config = workplace.config
+    """Publishes the next version of the exclusion list, in the order that rights.lists gives reasons for."""
+    config, keys = workplace.config, workplace.keys
+    with workplace.writing.begin() as session:
+        number_statements(session, keys.log_key(), now())
     repair_public(workplace)
-    with workplace.effect(work) as session:
-        publish(
-            session,
-            config.list_dir,
-            workplace.keys.list_key(),
-            workplace.keys.log_key(),
-            list_id=config.list_name,
-            lifetime=workplace.list_lifetime,
-            now=now(),
-        )
+    press = ListPress(config.list_dir, keys.list_key(), keys.log_key(), config.list_name, workplace.list_lifetime)
+    with preparing(workplace.writing, press, now()) as prepared, workplace.effect(work) as session:
+        publish(session, prepared)
     repair_public(workplace)
 
 

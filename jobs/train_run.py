@@ -19,7 +19,7 @@ from jobs.workplace import AlreadyDone, Interrupted, Work, Workplace, now
 from models import FailureReason, TrainingRun
 from rights import outbox
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE
-from rights.lists import newest_version
+from rights.list_versions import newest_version
 from rights.runs import begin_run, fail_run, record_run
 from rights.signing_keys import RUN_SIGNER
 

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from models import ExclusionListVersion
 from portal.database import db
 from portal.site import site
-from rights.lists import newest_version
+from rights.list_versions import newest_version
 from rights.receipts import entries_of_versions
 
 SHOWN = 20

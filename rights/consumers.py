@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
 from models import Acknowledgement, ApiToken, ExclusionListVersion
-from rights.lists import newest_version
+from rights.list_versions import newest_version
 from rights.tokens import Scope
 
 

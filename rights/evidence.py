@@ -27,7 +27,7 @@ from demur.trust import Trust
 from models import LogEntry, OptOut, OptOutScope, TrainingRun
 from rights.artefacts import RECORD_FILE, RunArtefacts
 from rights.catalogues import Catalogues
-from rights.lists import newest_version
+from rights.list_versions import newest_version
 from rights.owned import OwnedPhoto, find_owned, owned_photos
 from rights.photo import Photo, RunRef
 from rights.photos import run_ref

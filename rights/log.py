@@ -70,6 +70,14 @@ def state(
     return entry
 
 
+def state_numbered(session: Session, statement: Statement, key: SigningKey, now: datetime) -> LogEntry:
+    """Writes a statement about no request, which gets the next leaf at once. Under the lock of publications."""
+    entry = state(session, statement, now)
+    entry.leaf_index, entry.envelope = next_leaf_index(session), key.sign(entry.statement, PAYLOAD_TYPE)
+    session.flush()
+    return entry
+
+
 def next_leaf_index(session: Session) -> int:
     """The number that the next leaf gets. Under the lock of publications."""
     last = session.scalar(select(func.max(LogEntry.leaf_index)))

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from models import RunState, TrainingRun
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
-from rights.lists import newest_version
+from rights.list_versions import newest_version
 from rights.owned import OwnedPhoto, Place, find_owned, owned_photos, read_rows
 from rights.photo import Choice, ManifestRef, Photo, PhotoFilter, PhotoPage, PhotoStatus, RunRef
 from rights.runs import recorded_runs

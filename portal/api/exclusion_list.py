@@ -26,7 +26,7 @@ from models import ExclusionListVersion
 from portal.api.tokens import require
 from portal.database import db
 from portal.site import site
-from rights.lists import newest_version
+from rights.list_versions import newest_version
 from rights.tokens import Scope
 
 FOR_GOOD = "private, max-age=31536000, immutable"

@@ -12,7 +12,8 @@ from portal.cli.output import json_option, plainly, show, show_rows
 from portal.site import now, site
 from rights.consumers import Consumer
 from rights.consumers import consumers as list_consumers
-from rights.lists import make_public, newest_version
+from rights.list_versions import newest_version
+from rights.lists import ListPress, make_public, number_statements, preparing
 from rights.lists import publish as publish_list
 from rights.signing_keys import SigningKeys
 
@@ -32,9 +33,11 @@ def publish(force: bool, as_json: bool) -> None:
     config = site().config
     keys = SigningKeys(config.keys_dir, config.list_dir)
     key, log_key = keys.list_key(), keys.log_key()
-    lifetime = timedelta(days=config.list_lifetime_days)
+    press = ListPress(config.list_dir, key, log_key, config.list_name, timedelta(days=config.list_lifetime_days))
     with site().writing.begin() as session:
-        version = publish_list(session, config.list_dir, key, log_key, list_id=config.list_name, lifetime=lifetime, now=now(), force=force)
+        number_statements(session, log_key, now())
+    with preparing(site().writing, press, now(), force=force) as prepared, site().writing.begin() as session:
+        version = publish_list(session, prepared)
     with site().reading.begin() as session:
         make_public(session, config.list_dir, LogFiles(config.log_dir), log_key)
     if version is None:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from rights.lists import newest_version
+from rights.list_versions import newest_version
 from tests.support.pictures import jpeg, textured_picture
 from tests.support.portals import ADA, BEN, TestedPortal, Visitor
 

@@ -147,23 +147,6 @@ def test_without_a_key_nothing_is_checked_and_the_websites_own_keys_are_named(po
 
 
 @pytest.mark.parametrize(
-    "headers",
-    [
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "http://[::1"},
-    ],
-)
-def test_another_website_cannot_have_its_file_shown_as_something_that_holds(portal: TestedPortal, headers: dict[str, str]):
-    data = {"file": (io.BytesIO(GOOD), "good.json"), "log_keys": KEY}
-    answer = portal.visitor().client.post("/verify", data=data, content_type="multipart/form-data", headers=headers)
-    assert answer.status_code == 403
-    assert "It holds." not in answer.text
-
-
-@pytest.mark.parametrize(
     ("begins", "said"),
     [
         (b"%PDF-1.7", "it is a PDF"),

@@ -30,7 +30,7 @@ from jobs.workplace import Workplace, now
 from models import Manifest, ManifestState, TrainingRun
 from portal import create_app
 from rights.indexing import index_catalogue
-from rights.lists import newest_version
+from rights.list_versions import newest_version
 from rights.public_keys import PublicKeys
 from rights.runs import record_run
 from rights.signing_keys import make_keys

@@ -40,6 +40,10 @@ class Office:
     manifest_id: int
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def press(self) -> lists.ListPress:
+        return lists.ListPress(self.list_dir, self.key, self.log_key, "test", LIFETIME)
+
     def account(self, *owners: str) -> Account:
         with self.sessions.begin() as session:
             account = make_account(session, owner=owners[0])
@@ -67,7 +71,9 @@ class Office:
 
     def publish(self, now: datetime = NOW) -> ExclusionListVersion | None:
         with self.sessions.begin() as session:
-            version = lists.publish(session, self.list_dir, self.key, self.log_key, list_id="test", lifetime=LIFETIME, now=now)
+            lists.number_statements(session, self.log_key, now)
+        with lists.preparing(self.sessions, self.press, now) as prepared, self.sessions.begin() as session:
+            version = lists.publish(session, prepared)
         with self.sessions() as session:
             lists.make_public(session, self.list_dir, self.log_files, self.log_key)
         return version

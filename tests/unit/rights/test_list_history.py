@@ -16,7 +16,8 @@ from demur.exclusions.rotation import Keyring
 from demur.exclusions.sources import DirectorySource
 from demur.signing import SigningKey
 from models import Base, ExclusionEntry, make_engine, make_sessions, writing
-from rights.lists import publish
+from rights.list_changes import pending
+from rights.lists import ListPress, prepare, publish
 from tests.factories import NOW, make_opt_out
 
 KEY = SigningKey.generate("test")
@@ -63,7 +64,8 @@ class Played:
 
     def publish(self, _: int) -> None:
         standing = set().union(*self.grounds)
-        row = publish(self.session, self.directory, KEY, LOG_KEY, list_id="test", lifetime=LIFETIME, now=NOW)
+        press = ListPress(self.directory, KEY, LOG_KEY, "test", LIFETIME)
+        row = publish(self.session, prepare(pending(self.session), press, NOW))
         assert (row is not None) is (standing != self.published[-1]), "a version for each change, and for nothing else"
         if row is not None:
             self.published.append(standing)

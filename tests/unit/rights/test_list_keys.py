@@ -1,6 +1,7 @@
 """A new key for the list: announced by the old one, and in an order that a crash cannot harm."""
 
 import stat
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from demur.signing import SigningKey, VerifyKey
 from models import AuditEvent, Outbox
 from rights import list_keys
 from rights.list_keys import rotate, signing_key
-from rights.lists import KeyRotated, make_public, publish
+from rights.lists import KeyRotated, make_public, preparing, publish
 from rights.optouts import Photos
 from rights.signing_keys import make_keys
 from tests.factories import NOW
-from tests.unit.rights.office import LIFETIME, Office
+from tests.unit.rights.office import Office
 
 HOUR = timedelta(hours=1)
 
@@ -29,8 +30,8 @@ def keys_dir(tmp_path: Path) -> Path:
 
 
 def publish_with(office: Office, key: SigningKey, now=NOW):
-    with office.sessions.begin() as session:
-        row = publish(session, office.list_dir, key, office.log_key, list_id="test", lifetime=LIFETIME, now=now)
+    with preparing(office.sessions, replace(office.press, key=key), now) as prepared, office.sessions.begin() as session:
+        row = publish(session, prepared)
     with office.sessions() as session:
         make_public(session, office.list_dir, office.log_files, office.log_key)
     return row

@@ -1,26 +1,30 @@
 """Publishing: what a version holds, and what a crash between its steps leaves behind."""
 
+import os
+import threading
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
 
 from demur.exclusions.reader import ExclusionList
+from demur.files import atomic_write
 from models import ExclusionEntry, ExclusionListVersion, OptOut, Outbox, RequestKind, RequestState, RightsRequest
-from rights import lists
-from rights.lists import PublishedFilesChanged, make_public, publish, renew
+from rights.list_changes import pending
+from rights.list_versions import newest_version
+from rights.lists import ListMovedOn, PublishedFilesChanged, make_public, prepare, preparing, publish, renew
 from rights.optouts import Photos
 from rights.withdrawals import withdraw_photo
 from tests.factories import NOW
 from tests.unit.rights.office import LIFETIME, Office
 
 
-def write_files(office: Office, session, now=NOW):
-    return publish(session, office.list_dir, office.key, office.log_key, list_id="test", lifetime=LIFETIME, now=now)
-
-
 def read(office: Office) -> ExclusionList:
     return ExclusionList.open(str(office.list_dir), key=office.key.verifier, now=NOW)
+
+
+def uids_of(office: Office, version: int) -> set[str]:
+    return {entry.key for entry in office.entries(version) if entry.kind == "uid"}
 
 
 def test_nothing_is_published_before_there_is_something_to_exclude(office: Office):
@@ -37,12 +41,12 @@ def test_the_same_entries_make_no_version_yet_take_effect(office: Office):
     office.file(ada, Photos(("ada-0",)))
     office.propagate()
     with office.sessions() as session:
-        before = lists.newest_version(session).version
+        before = newest_version(session).version
     assert office.publish() is None
     with office.sessions() as session:
         mine = session.scalars(select(OptOut).where(OptOut.owner == "ada")).one()
         assert mine.effective_version == before
-        assert lists.newest_version(session).version == before
+        assert newest_version(session).version == before
 
 
 def test_versions_follow_each_other_and_verify(office: Office):
@@ -58,9 +62,8 @@ def test_versions_follow_each_other_and_verify(office: Office):
 def test_a_crash_before_the_commit_promises_nothing(office: Office):
     office.file(office.account("ada"), Photos(("ada-1",)))
     office.propagate()
-    with office.sessions() as session:  # closed without a commit: the crash
-        orphan = write_files(office, session)
-        assert orphan is not None
+    with preparing(office.sessions, office.press, NOW) as prepared, office.sessions() as session:  # closed without a commit: the crash
+        assert publish(session, prepared) is not None
     assert (office.list_dir / "versions" / "1").exists()
     assert not (office.list_dir / "head.dsse.json").exists()
     office.file(office.account("ben"), Photos(("ben-1",)))
@@ -78,12 +81,91 @@ def test_a_crash_after_the_commit_is_repaired(office: Office):
     office.carry()
     office.file(ada, Photos(("ada-2",)))
     office.propagate()
-    with office.sessions.begin() as session:
-        write_files(office, session)  # committed, and then the crash: the head is never moved
+    with preparing(office.sessions, office.press, NOW) as prepared, office.sessions.begin() as session:
+        publish(session, prepared)  # committed, and then the crash: the head is never moved
     assert read(office).head.version == 1
     with office.sessions() as session:
         make_public(session, office.list_dir, office.log_files, office.log_key)
     assert read(office).head.version == 2
+
+
+def test_while_a_version_is_prepared_others_write_and_their_changes_are_the_next_version(office: Office):
+    """The publication is stopped where it reads a delta of the list, which is made a pipe."""
+    ada = office.account("ada")
+    for uid in ("ada-1", "ada-2"):
+        office.file(ada, Photos((uid,)))
+        office.carry()
+    withdrawn, kept = (office.file(ada, Photos((uid,))) for uid in ("ada-3", "ada-4"))
+    office.propagate()
+    delta = office.list_dir / "versions" / "2" / "delta.parquet"
+    signed = delta.read_bytes()
+    delta.unlink()
+    os.mkfifo(delta)
+    publishing = threading.Thread(target=office.publish)
+    publishing.start()
+    with delta.open("wb") as pipe:  # opens once the publication reads it
+        with office.sessions.begin() as session:
+            withdraw_photo(session, ada, "ada-3", NOW)
+        office.file(office.account("ben"), Photos(("ben-1",)))
+        office.propagate()
+        atomic_write(delta, signed)
+        pipe.write(signed)
+    publishing.join()
+    assert uids_of(office, 3) >= {"ada-3", "ada-4"}
+    assert "ben-1" not in uids_of(office, 3)
+    with office.sessions() as session:
+        assert session.scalars(select(Outbox).where(Outbox.topic == "publish_list", Outbox.done_at.is_(None))).all()
+        states = [session.get_one(RightsRequest, one.request.id).state for one in (withdrawn, kept)]
+    assert states == [RequestState.REVOKED, RequestState.FULFILLED]
+    assert office.publish().version == 4
+    assert uids_of(office, 4) >= {"ada-4", "ben-1"}
+    assert "ada-3" not in uids_of(office, 4)
+    with office.sessions() as session:
+        spans = select(OptOut.subject, OptOut.effective_version, OptOut.ended_version).order_by(OptOut.id)
+        assert session.execute(spans).all()[2:] == [("ada-3", 3, 4), ("ada-4", 3, None), ("ben-1", 4, None)]
+    assert office.publish() is None
+
+
+def test_what_comes_back_while_its_end_is_prepared_is_listed_again_with_the_next_version(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Photos(("ada-1", "ada-2")))
+    office.carry()
+    with office.sessions.begin() as session:
+        withdraw_photo(session, ada, "ada-1", NOW)
+    with preparing(office.sessions, office.press, NOW) as prepared:
+        with office.sessions.begin() as session:  # as `revive` names again what ended before
+            ended = update(ExclusionEntry).where(ExclusionEntry.ended.is_(True))
+            session.execute(ended.values(ended=False))
+        with office.sessions.begin() as session:
+            publish(session, prepared)
+    assert "ada-1" not in uids_of(office, 2)
+    office.publish()
+    assert uids_of(office, 3) >= {"ada-1", "ada-2"}
+
+
+def test_nothing_of_the_list_is_read_or_written_under_the_lock(office: Office):
+    office.file(office.account("ada"), Photos(("ada-1",)))
+    office.propagate()
+    away = office.list_dir.with_name("away")
+    with preparing(office.sessions, office.press, NOW) as prepared:
+        office.list_dir.rename(away)
+        with office.sessions.begin() as session:
+            assert publish(session, prepared).version == 1
+        assert not office.list_dir.exists()
+        away.rename(office.list_dir)
+
+
+def test_of_two_prepared_versions_one_is_published(office: Office):
+    """Such as by two machines, whose processes do not see each other's lock."""
+    office.file(office.account("ada"), Photos(("ada-1",)))
+    office.propagate()
+    with office.sessions.begin() as session:
+        seen = pending(session)
+    first, second = (prepare(seen, office.press, NOW) for _ in range(2))
+    with office.sessions.begin() as session:
+        assert publish(session, first).version == 1
+    with office.sessions() as session, pytest.raises(ListMovedOn):
+        publish(session, second)
 
 
 def test_entries_know_since_and_until_when_they_are_listed(office: Office):

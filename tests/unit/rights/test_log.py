@@ -113,8 +113,8 @@ def test_a_crash_after_the_commit_is_repaired_and_until_then_nothing_is_promised
 
     request = office.file(office.account("ada"), Photos(("ada-1",))).request
     office.propagate()
-    with office.sessions.begin() as session:  # commits, and dies before the log is written
-        lists.publish(session, office.list_dir, office.key, office.log_key, list_id="test", lifetime=lists.timedelta(days=30), now=NOW)
+    with lists.preparing(office.sessions, office.press, NOW) as prepared, office.sessions.begin() as session:
+        lists.publish(session, prepared)  # commits, and dies before the log is written
     assert receipts(office, request) == [None, None]
     assert not (office.list_dir / "head.dsse.json").exists()
     with office.sessions() as session:
