@@ -1,5 +1,6 @@
 """Where a list's files come from: a directory, or the same relative paths over HTTP."""
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from urllib3.util import Retry
 from demur.exclusions.trusted import Unreachable
 
 _TIMEOUT = (5.0, 30.0)  # seconds to connect, and between two reads
+_LONGEST_REASON = 4096  # bytes of an answer that refuses
 _RETRY = Retry(total=3, backoff_factor=0.2, status_forcelist=(502, 503, 504), allowed_methods=("GET",), raise_on_status=False)
 
 
@@ -111,15 +113,26 @@ def _pieces(response: requests.Response, limit: int) -> Iterator[bytes]:
         raise Missing(f"{response.url} does not exist")
     if response.status_code in (401, 403):
         refused = "refused the token" if "Authorization" in response.request.headers else "wants a token, and none was given"
-        raise Unreachable(f"{response.url} {refused} ({response.status_code})")
+        raise Unreachable(f"{response.url} {refused} ({response.status_code}{_reason_of(response)})")
     if response.status_code != 200:
-        raise Unreachable(f"{response.url} answered {response.status_code}")
+        raise Unreachable(f"{response.url} answered {response.status_code}{_reason_of(response)}")
     left = limit + 1
     for piece in response.iter_content(1 << 16):
         yield piece[:left]
         left -= len(piece)
         if left <= 0:
             return
+
+
+def _reason_of(response: requests.Response) -> str:
+    """What the answer's JSON says of why, such as the portal's ``detail``; nothing where it says nothing that can be read."""
+    try:
+        told = json.loads(next(response.iter_content(_LONGEST_REASON), b""))
+    except (ValueError, RecursionError, requests.RequestException):
+        return ""
+    reasons = [told.get(name) for name in ("detail", "error")] if isinstance(told, dict) else []
+    said = next((reason for reason in reasons if isinstance(reason, str) and reason), "")
+    return f": {said}" if said else ""
 
 
 def open_source(url_or_dir: str | Path, token: str | None) -> Source:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -106,7 +107,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.server.token and self.headers.get("Authorization") != f"Bearer {self.server.token}":
-            self._empty(401)
+            self._refuse()
         elif self.server.failures:
             self.server.failures -= 1
             self._empty(503)
@@ -138,6 +139,13 @@ class _Handler(SimpleHTTPRequestHandler):
                 self.wfile.write(bytes(1 << 16))
         except OSError:
             return
+
+    def _refuse(self) -> None:
+        body = json.dumps({"error": "Please sign in", "detail": "there is no such token"}).encode()
+        self.send_response(401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _empty(self, status: int) -> None:
         self.send_response(status)

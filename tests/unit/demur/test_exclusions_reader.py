@@ -318,8 +318,10 @@ def test_a_missing_list_or_file_is_unreachable(directory: Path, server: ListServ
 
 
 def test_a_refused_token_a_dead_server_and_an_odd_answer_are_unreachable(server: ListServer, directory: Path) -> None:
-    with pytest.raises(Unreachable, match="token"):
+    with pytest.raises(Unreachable, match="wants a token, and none was given"):
         ExclusionList.open(server.url, key=KEY.verifier, now=NOW)
+    with pytest.raises(Unreachable, match=r"refused the token \(401: there is no such token\)"):
+        ExclusionList.open(server.url, key=KEY.verifier, token="another", now=NOW)
     with pytest.raises(Unreachable, match="no connection"):
         opened("http://127.0.0.1:9/")
     server.failures = 100
