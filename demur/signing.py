@@ -69,10 +69,10 @@ class VerifyKey:
         except (binascii.Error, ValueError) as error:
             raise BadKey("a verifier key looks like name+1a2b3c4d+base64") from error
         if len(raw) != 33 or raw[:1] != cls.TYPE or not _NAME.fullmatch(name):
-            raise BadKey("a verifier key holds a name and 32 bytes of an Ed25519 key for this kind of signature")
+            raise BadKey("it is a key for another kind of signature, or no Ed25519 key with a name")
         key = cls(name, raw[1:])
         if str(key) != text.strip():
-            raise BadKey(f"the verifier key of {name} is mistyped: its hash does not fit")
+            raise BadKey(f"the verifier key of {name} is mistyped, for its hash does not fit: copy it again, whole")
         return key
 
     @classmethod
@@ -254,7 +254,7 @@ class _Envelope:
             if not isinstance(payload_type, str):
                 raise BadEnvelope("the envelope does not say what it holds")
         except (ValueError, TypeError, KeyError) as error:
-            raise BadEnvelope("this is not a DSSE envelope: broken JSON or base64") from error
+            raise BadEnvelope("the signed envelope (DSSE) is cut short or damaged: it cannot be read as JSON and base64") from error
         if len({key_id for key_id, _ in signatures}) != len(signatures):
             raise BadEnvelope("the envelope is signed twice by one key")
         return cls(payload, payload_type, signatures)

@@ -88,9 +88,12 @@ def _key(line: str, number: int) -> tuple[Role, VerifyKey]:
     """Raises BadKey."""
     word, _, text = line.strip().partition(" ")
     if word not in list(Role):
-        raise BadKey(f"line {number} does not begin with what its key is for: {', '.join(Role)}")
+        raise BadKey(f"line {number} does not begin with what its key is for: {', '.join(Role)}; write it before the key, as in “log KEY”")
     role = Role(word)
-    return role, WitnessKey.parse(text) if role is Role.WITNESS else VerifyKey.parse(text)
+    try:
+        return role, WitnessKey.parse(text) if role is Role.WITNESS else VerifyKey.parse(text)
+    except BadKey as error:
+        raise BadKey(f"line {number}, a key for {role.signs}: {error}") from error
 
 
 def _once(some: Iterable[VerifyKey], more: Iterable[VerifyKey]) -> tuple[VerifyKey, ...]:

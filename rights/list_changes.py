@@ -58,8 +58,8 @@ def pending(session: Session) -> Pending:
     return Pending(
         newest=newest_version(session),
         leaf_index=log.next_leaf_index(session),
-        coming=tuple({tuple(key) for _, *key in coming}),
-        going=tuple(tuple(key) for key in session.execute(_going())),
+        coming=tuple((row.kind, row.key, row.pdq) for row in coming),
+        going=tuple((row.kind, row.key, row.pdq) for row in session.execute(_going())),
         entries_in=tuple(row.id for row in coming),
         entries_out=_ids(session, select(_entry.id).where(_ENDED)),
         opt_outs_in=_ids(session, select(_opt_out.id).where(_WAITING)),
@@ -80,9 +80,9 @@ def came_since(session: Session, seen: Pending) -> bool:
     return any(set(session.scalars(rows)) - set(known) for rows, known in waiting)
 
 
-def names_more(opt_out_id: ColumnElement[int]) -> ColumnElement[bool]:
+def names_more() -> ColumnElement[bool]:
     """Condition: the opt-out names entries that are in no version yet."""
-    return exists().where(_entry.opt_out_id == opt_out_id, _COMING)
+    return exists().where(_entry.opt_out_id == _opt_out.id, _COMING)
 
 
 def mark_in(session: Session, seen: Pending, version: int) -> None:

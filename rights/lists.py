@@ -243,11 +243,9 @@ def _state_listed(session: Session, opt_outs: Sequence[int], listed: ListReferen
     """States of each request what of it is in the list from this version on."""
     columns = select(RightsRequest.id, RightsRequest.reference, OptOut.scope, OptOut.owner, OptOut.subject)
     joined = columns.join(RightsRequest, OptOut.request_id == RightsRequest.id).where(OptOut.effective_version.is_(None))
-    rows = sorted(
-        (tuple(row) for some in batched(opt_outs) for row in session.execute(joined.where(OptOut.id.in_(some)))), key=lambda row: row[0]
-    )
-    for (request_id, reference), of_request in groupby(rows, key=lambda row: row[:2]):
-        filed = [(scope, owner, subject) for _, _, scope, owner, subject in of_request]
+    rows = [row for some in batched(opt_outs) for row in session.execute(joined.where(OptOut.id.in_(some))).all()]
+    for (request_id, reference), of_request in groupby(sorted(rows, key=lambda row: row.id), key=lambda row: (row.id, row.reference)):
+        filed = [(row.scope, row.owner, row.subject) for row in of_request]
         statement = about_opt_outs(LogKind.OPT_OUT_LISTED, reference, filed, now, listed)
         log.state(session, statement, now, request_id=request_id)
 
@@ -259,7 +257,7 @@ def _fulfil(session: Session, version: int, now: datetime) -> None:
         RightsRequest.kind == RequestKind.OBJECTION,
         RightsRequest.state == RequestState.IN_PROGRESS,
         standing.where(OptOut.effective_version.is_not(None)),
-        ~standing.where(OptOut.effective_version.is_(None) | OptOut.propagated_at.is_(None) | names_more(OptOut.id)),
+        ~standing.where(OptOut.effective_version.is_(None) | OptOut.propagated_at.is_(None) | names_more()),
     )
     locked = ready.order_by(RightsRequest.id).with_for_update().execution_options(populate_existing=True)
     for request in session.scalars(locked.options(selectinload(RightsRequest.events))).all():

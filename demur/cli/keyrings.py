@@ -63,6 +63,10 @@ def trust_of(
     trust = Trust(lists, logs, runs, witnesses)
     for file in key_files:
         trust = trust.merged(_read(file))
+    if not trust and key_files:
+        raise click.UsageError(
+            f"there is no key in {' or '.join(map(str, key_files))}: write one a line, ROLE KEY, as a bundle's keys.txt has them"
+        )
     if not trust:
         raise click.UsageError("give at least one key: --list-key, --log-key, --run-key, or --keys FILE")
     return trust
@@ -71,5 +75,7 @@ def trust_of(
 def _read(file: Path) -> Trust:
     try:
         return Trust.parse(read_file(file, MOST_KEY_BYTES).decode())
-    except (BadKey, FileTooLarge, UnicodeDecodeError) as error:
-        raise BadKey(f"{file} holds no keys with their roles: {error}") from error
+    except UnicodeDecodeError as error:
+        raise BadKey(f"{file} holds no keys: it is no text") from error
+    except (BadKey, FileTooLarge) as error:
+        raise BadKey(f"{file} cannot be used as a file of keys: {error}") from error

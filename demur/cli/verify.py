@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SHOWN = 3  # of findings that hold in one group
 _NOT_CHECKED = 1
+_FAILED = "Rely on nothing that this file says. Get it again; if it does not hold then either, ask the one who signed it."
 _WORDS = {"holds": "HOLDS", "does not hold": "DOES NOT HOLD", "could not be checked": "COULD NOT BE CHECKED"}
 
 
@@ -80,7 +81,7 @@ def _one(finding: "Finding") -> Iterator[str]:
     because = f"{finding.reason.rstrip('.')}. ({finding.error})" if finding.error else ""
     told = {
         "Because": because,
-        "Do": finding.remedy,
+        "Do": finding.remedy or (_FAILED if finding.error else ""),
         "Proves": finding.proves,
         "Does not prove": finding.not_proves,
         "Signed by": finding.signed,

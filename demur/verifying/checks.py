@@ -104,6 +104,9 @@ class _Kind:
 def _verify(document: Document, kind: _Kind, desk: _Desk) -> Finding:
     try:
         fact, proves, not_proves, signed = kind.check(document, desk)
+    except BadBundle as error:  # nobody can say of what kind it was
+        named = kind if error is document.place else _unreadable(document)
+        return _unchecked(document, named, error, error.remedy)
     except Unchecked as error:
         return _unchecked(document, kind, error, error.remedy)
     except UnknownKey as error:
@@ -137,7 +140,7 @@ def _kind(document: Document) -> _Kind:
 
 
 def _unreadable(document: Document) -> "_Kind":
-    return _Kind("zip file" if isinstance(document.place, Member) else "file", _check_nothing, 2)
+    return _Kind("file of a zip file" if isinstance(document.place, Member) else "file", _check_nothing, 2)
 
 
 def _check_nothing(document: Document, desk: _Desk) -> _Verified:

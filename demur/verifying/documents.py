@@ -162,7 +162,7 @@ def _members(document: Document, limits: BundleLimits) -> list[Document]:
     try:
         archive = zipfile.ZipFile(cast(IO[bytes], _seekable(document)))
     except (*_DAMAGED, OSError) as error:
-        raise BadBundle(f"it is not a whole zip file: {error}", _WHOLE) from error
+        raise BadBundle("it is not a whole zip file: where it should list what it holds, it is cut short or damaged", _WHOLE) from error
     files = [info for info in archive.infolist() if not info.is_dir() and info.filename not in _TOLD_ONLY]
     _refuse_unusual(files, limits)
     if not files:

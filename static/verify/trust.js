@@ -21,7 +21,7 @@ export class Trust {
       const line = whole.trim();
       if (!line || line.startsWith("#")) continue;
       const [word] = line.split(" ", 1);
-      if (!ROLES.includes(word)) throw new Refused("BadKey", `line ${at + 1} does not begin with what its key is for: ${ROLES.join(", ")}`);
+      if (!ROLES.includes(word)) throw new Refused("BadKey", `line ${at + 1} does not begin with what its key is for: ${ROLES.join(", ")}; write it before the key, as in “log KEY”`);
       await trust.#add(word, await VerifyKey.parse(line.slice(word.length + 1)));
     }
     return trust;

