@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from config import MEGABYTE
 from demur.errors import DemurError
 from demur.exclusions import ListRefused
+from demur.manifests import DamagedTables
 from demur.similarity.sandbox import SandboxBusy, SandboxCannotStart
 from portal.address import OtherHost
 from portal.auth.going_on import keep_form
@@ -107,6 +108,12 @@ BY_ERROR: dict[type[Exception], Problem] = {
     OtherHost: Problem(421, "This is not the address of this website", "Please open it at its own address."),
     DamagedKey: BAD_KEY,
     KeyOfAnotherRole: BAD_KEY,
+    DamagedTables: Problem(
+        503,
+        "Your photos cannot be shown right now",
+        "A file by which we find them is damaged, and we will not show you some of them as if they were all. Your opt-outs are safe.",
+        again=True,
+    ),
     ListRefused: Problem(
         503, "A published file of this website is damaged", "Nothing is shown that rests on it until the operator repairs it."
     ),

@@ -2,6 +2,7 @@
 
 from demur.manifests.catalogue import Catalogue
 from demur.manifests.errors import (
+    DamagedTables,
     DoubledColumn,
     EmptySource,
     ManifestError,
@@ -20,6 +21,7 @@ from demur.manifests.rebuilding import rebuild_tables
 
 __all__ = [
     "Catalogue",
+    "DamagedTables",
     "DoubledColumn",
     "EmptySource",
     "ImportReport",

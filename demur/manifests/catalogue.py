@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from demur.digests import sha256_file
 from demur.manifests.digest_table import DigestTable, sha256_digests, text_digests
 from demur.manifests.errors import NotACatalogue, PictureChanged
 from demur.manifests.importer import CATALOGUE_FORMAT, ImportReport
 from demur.manifests.pictures import read_picture
 from demur.manifests.schema import SCHEMA
+from demur.manifests.table_digests import OWNER_TABLES, check_tables
 from demur.mapped import map_array
 from demur.similarity.tables.paging import ask_if_cold, mapped
 
@@ -80,7 +82,8 @@ class Catalogue:
     def owner_rows(self, owner: str) -> range:
         """The positions of all rows of an owner; empty when there are none.
 
-        The tables that find them are derived and can be damaged: what they say is cut to the rows that are really the owner's.
+        The tables that find them are derived and can be damaged. Where their digests are known, that is an error; and in any case what they
+        say is cut to the rows that are really the owner's. Raises DamagedTables.
         """
         table, starts = self._owners
         _, firsts = table.candidates(text_digests(pa.array([owner], pa.string())))
@@ -180,6 +183,15 @@ class Catalogue:
             raise PictureChanged(f"The picture {row['shard']} in {self.source_root} has changed since it was imported.")
         return data
 
+    def verify(self) -> bool:
+        """Reads all of it. True where it is as it was imported; False where the digests of its tables are not known, as of an older import.
+
+        Raises NotACatalogue: other rows; DamagedTables.
+        """
+        if sha256_file(self.path / "rows.parquet") != self.digest:
+            raise NotACatalogue(f"The rows of {self.path} are not those that were imported: rows.parquet has another digest.")
+        return check_tables(self.path)
+
     def _parquet(self) -> pq.ParquetFile:
         return pq.ParquetFile(self.path / "rows.parquet", metadata=self._metadata, memory_map=True)
 
@@ -202,6 +214,7 @@ class Catalogue:
 
     @cached_property
     def _owners(self) -> tuple[DigestTable, npt.NDArray[np.uint32]]:
+        check_tables(self.path, OWNER_TABLES)
         return DigestTable.open(self.path / "owner"), map_array(self.path / "owner.starts", np.uint32)
 
     @cached_property

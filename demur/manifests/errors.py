@@ -43,6 +43,10 @@ class NotACatalogue(ManifestError):
     """The directory is no catalogue, or one of a format that this version does not read."""
 
 
+class DamagedTables(ManifestError):
+    """A derived table of a catalogue is not as it was written: what is found by it cannot be relied on."""
+
+
 class PictureMissing(ManifestError):
     """The picture of this row is not where the manifest said."""
 

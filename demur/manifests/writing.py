@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from demur.manifests.digest_table import U64, DigestTable, sha256_digests, text_digests
 from demur.manifests.schema import SCHEMA
+from demur.manifests.table_digests import write_digests
 
 ROW_GROUP_ROWS = 32_768
 """Small enough that a page of one owner's photos decodes few rows that nobody asked for."""
@@ -87,6 +88,7 @@ class TablesWriter:
         digests, starts = _joined(self._owners)
         DigestTable.build(self._directory / "owner", digests, starts)
         starts.astype("<u4").tofile(self._directory / "owner.starts")
+        write_digests(self._directory)
 
 
 def _joined(parts: list[tuple[U64, U32]]) -> tuple[U64, U32]:

@@ -1,4 +1,4 @@
-"""When two pictures count as the same (design, *Similarity*). Pure: distances and qualities in, a kind of match out."""
+"""When two pictures count as the same (docs/adr/0007-search-under-edits.md). Pure: distances and qualities in, a kind of match out."""
 
 from enum import StrEnum
 

@@ -7,7 +7,8 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy import select
 
-from demur.manifests import rebuild_tables
+from demur.errors import DemurError
+from demur.manifests import Catalogue, rebuild_tables
 from models import Manifest, ManifestState
 from portal.cli.output import bar, json_option, plainly, show, show_rows
 from portal.site import now, site
@@ -70,6 +71,37 @@ def rebuild(name: str, as_json: bool) -> None:
     if as_json:
         show(_facts(manifest), as_json)
     click.echo(f"{name} is rebuilt; restart the portal and its workers so that they open the new tables", err=as_json)
+
+
+@manifests.command()
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@json_option
+@with_appcontext
+@plainly
+def verify(names: tuple[str, ...], as_json: bool) -> None:
+    """Read these manifests' catalogues, or all, and compare their digests.
+
+    Run it now and then: damage may hide photos from those who own them, and copies from the search.
+    """
+    with site().reading.begin() as session:
+        registered = site().catalogues.registered(session)
+    unknown = set(names) - {manifest.name for manifest, _ in registered}
+    if unknown:
+        raise click.ClickException(f"there is no registered manifest named {min(unknown)}")
+    found = [(manifest.name, _state(catalogue)) for manifest, catalogue in registered if not names or manifest.name in names]
+    show_rows([{"manifest": name, "state": state} for name, state in found], as_json)
+    if any(state not in (_WHOLE, _UNKNOWN) for _, state in found):
+        raise click.exceptions.Exit(1)
+
+
+_WHOLE, _UNKNOWN = "as it was imported", "its rows are as they were imported; `flask manifest rebuild` gives its tables digests"
+
+
+def _state(catalogue: Catalogue) -> str:
+    try:
+        return _WHOLE if catalogue.verify() else _UNKNOWN
+    except (DemurError, OSError) as error:
+        return str(error)
 
 
 @manifests.command()

@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import func, select
 
-from models import ExclusionEntry, OptOut, OptOutMatch, RightsRequest
+from models import Account, ExclusionEntry, OptOut, OptOutMatch, RightsRequest
 from rights.optouts import NothingToOptOut, Photos
 from rights.propagation import apply_propagation
-from tests.factories import NOW
+from tests.factories import NOW, make_account
 from tests.unit.rights.office import Office
 
 
@@ -29,6 +29,22 @@ def test_two_clicks_file_once(office: Office):
 
     with ThreadPoolExecutor(4) as threads:
         assert sorted(threads.map(click, range(4))) == [False, False, False, True]
+    assert counts(office)[:2] == [1, 2]
+
+
+def test_two_accounts_of_one_owner_file_once(office: Office):
+    with office.sessions.begin() as session:
+        accounts = [make_account(session, owner="ada") for _ in range(4)]
+
+    def click(account: Account) -> bool:
+        try:
+            office.file(account, Photos(("ada-0", "ada-1")))
+        except NothingToOptOut:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(click, accounts)) == [False, False, False, True]
     assert counts(office)[:2] == [1, 2]
 
 
