@@ -5,7 +5,12 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from demur.digests import canonical_json
+from demur.errors import DemurError
 from demur.exclusions.entries import Entry, KeyKind
+
+
+class UnfitForExport(DemurError, ValueError):
+    """The form of the export cannot hold an entry."""
 
 
 def write_csv(entries: Iterable[Entry], file: TextIO) -> None:
@@ -22,9 +27,9 @@ def write_jsonl(entries: Iterable[Entry], file: TextIO) -> None:
 
 
 def write_uids(entries: Iterable[Entry], file: TextIO) -> None:
-    """The keys of the uid entries, one a line. Raises ValueError for a uid with a line break, which this form cannot hold."""
+    """The keys of the uid entries, one a line. Raises UnfitForExport for a uid with a line break."""
     for entry in entries:
         if entry.kind is KeyKind.UID:
             if len(entry.key.splitlines()) != 1:
-                raise ValueError(f"the uid {entry.key!r} holds a line break; use the CSV or JSONL export")
+                raise UnfitForExport(f"the uid {entry.key!r} holds a line break; use the CSV or JSONL export")
             file.write(entry.key + "\n")

@@ -5,18 +5,20 @@ nobody. A published version never changes, so its files may be cached for good. 
 what was published: they are written when they are first asked for, and lie apart.
 """
 
+import fcntl
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 from flask import Blueprint, Response, request, send_file
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import Conflict, NotFound, ServiceUnavailable
 
 from demur.digests import sha256_file
 from demur.exclusions import Entry
-from demur.exclusions.exports import write_csv, write_jsonl, write_uids
+from demur.exclusions.exports import UnfitForExport, write_csv, write_jsonl, write_uids
 from demur.exclusions.history import History, delta_between_file, read_keys
 from demur.exclusions.rotation import ROTATIONS_FILE
 from demur.exclusions.sources import DirectorySource
@@ -31,6 +33,7 @@ from rights.tokens import Scope
 
 FOR_GOOD = "private, max-age=31536000, immutable"
 PARQUET = "application/vnd.apache.parquet"
+KEPT_EXPORTS = 12  # the same of exports, of which each is as large as the list
 KEPT_DELTAS = 256  # over several versions; who asks for an older one again has it made again
 TYPES = {
     "head.dsse.json": "application/json",
@@ -140,11 +143,29 @@ def _export(version: int, name: str) -> Path:
     path = site().config.data_dir / "exports" / f"{version}.{name}"
     if not path.exists():
         os.makedirs(path.parent, exist_ok=True)
-        history = _history()
-        entries = history.read(history.head(version)).entries
-        with atomic_file(path) as scratch, open(scratch, "w", encoding="utf-8", newline="") as out:
-            EXPORTS[name](entries, out)
+        with _one_at_a_time(path.parent):
+            history = _history()
+            entries = history.read(history.head(version)).entries
+            _make_room(path.parent, KEPT_EXPORTS)
+            try:
+                with atomic_file(path) as scratch, open(scratch, "w", encoding="utf-8", newline="") as out:
+                    EXPORTS[name](entries, out)
+            except UnfitForExport as error:
+                raise Conflict(str(error)) from error
     return path
+
+
+@contextmanager
+def _one_at_a_time(directory: Path) -> Iterator[None]:
+    """An export of a large list takes a core for a while: another one waits for its turn elsewhere. Raises ServiceUnavailable."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise ServiceUnavailable("another export is being made; ask again in a minute") from error
+    finally:
+        os.close(descriptor)
 
 
 def _delta(version: int, before: int) -> Path:
@@ -153,13 +174,13 @@ def _delta(version: int, before: int) -> Path:
         os.makedirs(path.parent, exist_ok=True)
         history = _history()
         joined = history.delta(history.head(before), history.head(version)).parquet()
-        _make_room(path.parent)
+        _make_room(path.parent, KEPT_DELTAS)
         atomic_write(path, joined)
     return path
 
 
-def _make_room(directory: Path) -> None:
-    """Any two versions may be asked for, which is more files than anybody keeps."""
-    by_age = sorted(directory.glob("*.parquet"), key=lambda path: path.stat().st_mtime)
-    for path in by_age[: max(0, len(by_age) - KEPT_DELTAS + 1)]:
+def _make_room(directory: Path, kept: int) -> None:
+    """For one more of what is derived: any version, or any two, may be asked for, which is more files than anybody keeps."""
+    by_age = sorted(directory.glob("[0-9]*"), key=lambda path: path.stat().st_mtime)
+    for path in by_age[: max(0, len(by_age) - kept + 1)]:
         path.unlink(missing_ok=True)

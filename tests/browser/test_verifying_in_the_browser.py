@@ -378,6 +378,14 @@ BROKEN_RECORDS: dict[str, dict[str, Any]] = {
 }
 
 
+def test_a_record_by_the_first_predicate_type_is_read_alike(offline: Offline):
+    frozen = RECEIPTS.parent / "frozen"
+    (finding,) = alike(
+        offline, {"record": (frozen / "run-record-1.dsse.json").read_bytes()}, [VerifyKey.load(frozen / "run-record-1.vkey")]
+    )
+    assert finding.answer is Answer.HOLDS
+
+
 @pytest.mark.parametrize("change", [{}, {"unknown": {"field": 1}}, {"list": None}, *BROKEN_RECORDS.values()], ids=str)
 def test_signed_records_are_read_alike(offline: Offline, change: dict[str, Any]):
     statement = record().to_statement()

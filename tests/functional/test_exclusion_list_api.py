@@ -1,8 +1,10 @@
 """The exclusion list and run records over HTTP, with tokens, as training jobs use them."""
 
+import fcntl
 import io
 import itertools
 import json
+import os
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -153,6 +155,22 @@ def test_exports(published: TestedPortal, bearer: dict[str, str]):
     assert client.get(f"{LIST}/versions/1/uids.txt", headers=bearer).text == "ada-1\n"
     assert client.get(f"{LIST}/versions/1/entries.csv", headers=bearer).text.startswith("kind,key,pdq\n")
     assert '"key":"ada-1"' in client.get(f"{LIST}/versions/1/entries.jsonl", headers=bearer).text
+
+
+def test_only_so_many_exports_are_kept_and_one_is_made_at_a_time(
+    published: TestedPortal, bearer: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("portal.api.exclusion_list.KEPT_EXPORTS", 2)
+    exports = published.config.data_dir / "exports"
+    for name in ("uids.txt", "entries.csv", "entries.jsonl"):
+        assert Client(published).get(f"{LIST}/versions/1/{name}", headers=bearer).status_code == 200
+        assert len(list(exports.iterdir())) <= 2
+    made = os.open(exports, os.O_RDONLY)
+    fcntl.flock(made, fcntl.LOCK_EX)
+    busy = Client(published).get(f"{LIST}/versions/1/uids.txt", headers=bearer)
+    os.close(made)
+    assert (busy.status_code, "Retry-After" in busy.headers) == (503, True)
+    assert Client(published).get(f"{LIST}/versions/1/uids.txt", headers=bearer).status_code == 200
 
 
 def test_only_promised_versions_and_known_files(published: TestedPortal, bearer: dict[str, str]):
