@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from models import Account, ExclusionEntry, OptOut, OptOutMatch, RightsRequest
 from rights.optouts import NothingToOptOut, Photos
 from rights.propagation import apply_propagation
-from tests.factories import NOW, make_account
+from tests.factories import NOW, IdentityFactory, make_account
 from tests.unit.rights.office import Office
 
 
@@ -34,7 +34,7 @@ def test_two_clicks_file_once(office: Office):
 
 def test_two_accounts_of_one_owner_file_once(office: Office):
     with office.sessions.begin() as session:
-        accounts = [make_account(session, owner="ada") for _ in range(4)]
+        accounts = [make_account(session, owner="ada", identities=[IdentityFactory(sub=f"{n}", owner="ada")]) for n in range(4)]
 
     def click(account: Account) -> bool:
         try:
