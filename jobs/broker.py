@@ -15,6 +15,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 FAILED_KEPT_S = 3600  # the outbox row has the error; RQ's copy is for whoever looks at the queue
+SIGNS_PER_LEASE = 3
 SILENCE_S = 30  # a broker that answers nothing for so long is away; longer than a worker's wait for a job
 NAME = "outbox"
 UNLIMITED = -1

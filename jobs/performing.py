@@ -8,13 +8,11 @@ from datetime import timedelta
 
 from sqlalchemy.exc import OperationalError
 
-from jobs.broker import Handing
+from jobs.broker import SIGNS_PER_LEASE, Handing
 from jobs.topics import TOPICS
 from jobs.workplace import AlreadyDone, Interrupted, Work, Workplace, now
 from models import Outbox
 from rights import outbox
-
-SIGNS_PER_LEASE = 3
 
 logger = logging.getLogger(__name__)
 

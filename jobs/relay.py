@@ -12,8 +12,9 @@ from threading import Event
 import redis
 from redis import Redis
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
-from jobs.broker import Handing, hand_over, open_queue
+from jobs.broker import SIGNS_PER_LEASE, Handing, hand_over, open_queue
 from jobs.publish_list import repair_public
 from jobs.topics import QUEUES, topics_of
 from jobs.workplace import Workplace, now
@@ -37,6 +38,7 @@ class Relay:
         self._lease_s = lease_s
         self._tended_at: float | None = None  # by a clock that nobody sets
         self._away = False
+        self._shut_out = False  # by the database, since work was last handed out
 
     def run(self, stopping: Event) -> None:
         """Relays until told to stop. While broker or database are away it waits, and says so once."""
@@ -47,6 +49,7 @@ class Relay:
                 if not self._away:
                     logger.warning("waiting for the broker and the database: %s", type(error).__name__)
                 self._away = True
+                self._shut_out |= isinstance(error, OperationalError)
                 stopping.wait(PATIENCE_S)
             else:
                 if self._away:
@@ -67,16 +70,26 @@ class Relay:
         waiting = set(queue.get_job_ids())
         handings = []
         with self._workplace.writing.begin() as session:
+            self._shut_out |= self._waited(session)
             until = now() + timedelta(seconds=self._lease_s)
+            if self._shut_out:
+                outbox.spare(session, until, now())
             for row in outbox.lease(session, topics_of(name), max(0, WINDOW - len(waiting)), now(), until):
                 handing = Handing(row.id, row.attempts, self._lease_s)
                 if handing.job_id not in waiting:
                     row.attempts += 1
                     handings.append(Handing(row.id, row.attempts, self._lease_s))
+        self._shut_out = False
         # A crash here leaves leases without jobs: they run out.
         if handings:
             hand_over(queue, handings)
         return len(handings)
+
+    def _waited(self, session: Session) -> bool:
+        """Whether the database was locked for so long that a worker's sign of life may have been due meanwhile."""
+        asked = time.monotonic()
+        session.connection()
+        return time.monotonic() - asked > self._lease_s / SIGNS_PER_LEASE
 
     def _tend(self) -> None:
         """What is looked after every few seconds, whatever the time of day is said to be."""

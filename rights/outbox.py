@@ -98,6 +98,12 @@ def lease(session: Session, topics: Sequence[str], limit: int, now: datetime, un
     return leased
 
 
+def spare(session: Session, until: datetime, now: datetime) -> None:
+    """Lets every lease that has run out last until then: nobody could write, so no worker could give a sign of life."""
+    run_out = (Outbox.done_at.is_(None), Outbox.attempts > 0, Outbox.available_at <= now)
+    session.execute(update(Outbox).where(*run_out).values(available_at=until))
+
+
 def recall(session: Session, lease: timedelta, now: datetime) -> int:
     """Brings rows nearer that a clock put far ahead, and returns how many: those never handed out now, others after a lease, so that a
     worker that has one can give a sign of life."""

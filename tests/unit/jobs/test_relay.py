@@ -1,6 +1,7 @@
 """Leases: what is handed out once, what is handed out again, and what waits."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -118,3 +119,18 @@ def test_what_was_promised_while_the_clock_was_ahead_is_handed_out(workplace: Wo
         outbox.add(session, "search_copies", {"owner": "ada"}, now() + timedelta(days=40))
     assert Relay(workplace, connection).tick() == 1
     assert waiting(connection) == ["outbox-1-1"]
+
+
+def test_a_worker_who_could_not_write_is_not_taken_for_dead(workplace: Workplace, connection: Redis):
+    promise(workplace)
+    relay = Relay(workplace, connection, lease_s=SHORT_S)
+    assert relay.tick() == 1
+    connection.flushall()  # a worker took the job
+    with ThreadPoolExecutor(1) as thread, workplace.writing.begin() as session:
+        session.connection()  # from now on nobody else may write
+        looking = thread.submit(relay.tick)
+        time.sleep(SHORT_S * 2)
+        session.commit()
+        assert looking.result() == 0
+    time.sleep(SHORT_S * 1.5)
+    assert relay.tick() == 1, "whoever gives no sign afterwards either is"
