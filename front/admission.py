@@ -1,14 +1,29 @@
 """How much may come in, from one client and from all of them, and how long it may take. Pure, but for a lock."""
 
+import ipaddress
 import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+IPV6_NETWORK = 64
+
+
+def network(address: str | None) -> str:
+    """What counts as one client of an address: the IPv4 address, the IPv6 /64, which is what one household gets and can choose addresses
+    in, or one for all who have none (a unix socket's peers)."""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return "none"
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((int(found), IPV6_NETWORK), strict=False))
+
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the server allows. Bytes, seconds; ``client_…`` is for one network address, and None where all share a proxy's."""
+    """What the server allows. Bytes, seconds; ``client_…`` is for one `network`, and None where all share a proxy's."""
 
     head_s: float = 10.0  # from a request's first byte to the end of its head
     body_s: float = 10.0  # for a body of no length; more for longer ones, by `slowest`
@@ -66,6 +81,16 @@ class Share:
                 return False
             self._taken[client] = theirs
             return True
+
+    def of(self, client: str) -> int:
+        """How much a client has taken."""
+        with self._lock:
+            return self._taken[client]
+
+    def is_left(self, amount: int) -> bool:
+        """Whether so much is left, of all of it."""
+        with self._lock:
+            return self._taken.total() + amount <= self._most
 
     def give_back(self, client: str, amount: int) -> None:
         with self._lock:

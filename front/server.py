@@ -18,7 +18,7 @@ from waitress.receiver import FixedStreamReceiver
 from waitress.server import TcpWSGIServer
 from waitress.utilities import Error, RequestEntityTooLarge
 
-from front.admission import Allow, Bounds, Head, Share
+from front.admission import Allow, Bounds, Head, Share, network
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -112,7 +112,7 @@ class PatientChannel(HTTPChannel):
     request: BoundedRequest | None
 
     def __init__(self, server: "PatientServer", sock: Any, addr: Any, adj: Adjustments, map: Any = None) -> None:
-        self.client = str(addr[0])
+        self.client = network(str(addr[0]))
         self.parser_class = lambda adj: BoundedRequest(adj, self)
         self._due: float | None = None
         self._counted = True
@@ -135,6 +135,17 @@ class PatientChannel(HTTPChannel):
             return now > self._due
         waits_for_client = not self.requests or self.total_outbufs_len > 0
         return waits_for_client and wall - self.last_activity > self.server.bounds.idle_s
+
+    def waits_for_client(self) -> int | None:
+        """How far its client is: 0 with nothing sent since it came or was answered, 1 within a head, 2 within a body, 3 with an answer to
+        take. None while the server works for it."""
+        if self.requests:
+            return None
+        if self.total_outbufs_len:
+            return 3
+        if self.request is None:
+            return 0
+        return 2 if self.request.headers_finished else 1
 
     def handle_close(self) -> None:
         super().handle_close()
@@ -178,11 +189,23 @@ class PatientServer(TcpWSGIServer):
         if accepted is None:
             return
         connection, address = accepted
-        if not self.connections.take(str(address[0]), 1):
+        client = network(str(address[0]))
+        if not self.connections.is_left(1):
+            self._end_one_that_waits()
+        if not self.connections.take(client, 1):
             connection.close()
             return
         self.set_socket_options(connection)
         self.channel_class(self, connection, address, self.adj, map=self._map)
+
+    def _end_one_that_waits(self) -> None:
+        """So that a new visitor gets in: of the client with the most connections, which no visitor with a few is, the one that sent least,
+        and of these the oldest."""
+        waiting = [(channel, stage) for channel in self.active_channels.values() if (stage := channel.waits_for_client()) is not None]
+        if waiting:
+            of = {channel.client: self.connections.of(channel.client) for channel, _ in waiting}
+            channel, _ = min(waiting, key=lambda one: (-of[one[0].client], one[1], one[0].creation_time))
+            channel.handle_close()
 
     def maintenance(self, now: float) -> None:
         """Closes connections that are overdue. Waitress calls this once a `_TICK_S`."""

@@ -7,7 +7,6 @@ process counts for itself: a broker that can be emptied at any time must neither
 
 import hashlib
 import hmac
-import ipaddress
 import math
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config import Config
+from front.admission import network
 from portal.api.tokens import bearer
 from portal.site import site
 from rights.tokens import Scope
@@ -29,7 +29,6 @@ EXTENSION = "limiter"
 _CHARGE = "limiter.charge"
 # A broker that does not answer may cost one request this long; then the process counts for itself.
 _PATIENCE = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
-IPV6_NETWORK = 64
 LOOKUPS_TOGETHER, CHANGES_TOGETHER = "lookups", "changes"  # what is counted together
 _MARK = "changes_opt_outs"
 WORK_TOGETHER = "work"
@@ -99,17 +98,6 @@ def retry_after() -> int:
 def is_stranger() -> bool:
     """Whether nothing but an address is known of the client."""
     return not current_user.is_authenticated and bearer(Scope.LOOKUP_READ) is None
-
-
-def network(address: str | None) -> str:
-    """What counts as one client of an address: the IPv4 address, the IPv6 /64, or one for all who have none (a unix socket's peers)."""
-    try:
-        found = ipaddress.ip_address(address or "")
-    except ValueError:
-        return "none"
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    return str(found.ipv4_mapped or ipaddress.ip_network((int(found), IPV6_NETWORK), strict=False))
 
 
 def _storage(broker: str) -> str:

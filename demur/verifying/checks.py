@@ -17,6 +17,7 @@ from demur.exclusions.history import History, read_newest
 from demur.exclusions.rotation import ROTATIONS_LIMIT, Keyring
 from demur.exclusions.sources import DirectorySource
 from demur.fields import rfc3339
+from demur.printing import brief
 from demur.receipts import LogKind, Receipt, Statement
 from demur.receipts.words import in_words
 from demur.runs import record as records
@@ -114,15 +115,18 @@ def _verify(document: Document, kind: _Kind, desk: _Desk) -> Finding:
     except (trusted.UnknownKeyKind, UnknownKind) as error:
         return _unchecked(document, kind, error, "Use a newer version of demur.")
     except DemurError as error:
-        return Finding(document.name, kind.name, Answer.FAILS, error=type(error).__name__, reason=str(error))
+        return Finding(brief(document.name), kind.name, Answer.FAILS, error=type(error).__name__, reason=brief(str(error)))
     except OSError as error:
         reason = f"it cannot be read: {error.strerror or error}"
-        return Finding(document.name, kind.name, Answer.UNCHECKED, error="Unreadable", reason=reason, remedy="Look whether it is there.")
-    return Finding(document.name, kind.name, Answer.HOLDS, proves, not_proves, signed, fact)
+        return Finding(
+            brief(document.name), kind.name, Answer.UNCHECKED, error="Unreadable", reason=reason, remedy="Look whether it is there."
+        )
+    return Finding(brief(document.name), kind.name, Answer.HOLDS, brief(proves), not_proves, signed, fact)
 
 
 def _unchecked(document: Document, kind: _Kind, error: DemurError, remedy: str) -> Finding:
-    return Finding(document.name, kind.name, Answer.UNCHECKED, error=type(error).__name__, reason=str(error), remedy=remedy)
+    told = {"error": type(error).__name__, "reason": brief(str(error)), "remedy": remedy}
+    return Finding(brief(document.name), kind.name, Answer.UNCHECKED, **told)
 
 
 _GIVE_KEY = "Give the key of the one who signed it, if you trust them."

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from demur.printing import brief
 from demur.receipts import LogKind
 from demur.verifying.findings import Answer, Fact, FactKind, Finding
 
@@ -20,6 +21,7 @@ STATED = {
     LogKind.LIST_PUBLISHED.value: "Exclusion list published",
     LogKind.RUN_RECORDED.value: "Training run recorded",
 }
+_SHORT = 300  # letters of a name in a line of its own
 _PROOFS = (FactKind.EXCLUDED, FactKind.ABSENT, FactKind.USED)
 
 
@@ -51,9 +53,10 @@ def summarise(findings: Sequence[Finding]) -> Summary:
 
 def label(finding: Finding) -> str:
     """What a finding is about, in a few words; its file's name where it does not hold."""
-    fact = finding.fact
-    if fact is None:
-        return finding.file
+    return brief(_label(finding.fact), _SHORT) if finding.fact is not None else finding.file
+
+
+def _label(fact: Fact) -> str:
     match fact.kind:
         case FactKind.RECEIPT:
             return f"{STATED[fact.detail]} · {fact.subject}"
@@ -101,7 +104,7 @@ def _lines(facts: Sequence[Fact]) -> Iterable[str]:
         used, absent = (
             len({fact.subject for fact in facts if fact.of == run and fact.kind is kind}) for kind in (FactKind.USED, FactKind.ABSENT)
         )
-        yield f"{run} used {_counted(used, 'photo')} and did not use {absent}."
+        yield f"{brief(run, _SHORT)} used {_counted(used, 'photo')} and did not use {absent}."
     receipts = sum(fact.kind is FactKind.RECEIPT for fact in facts)
     if receipts:
         yield f"{_counted(receipts, 'receipt')} of what the operator stated."
@@ -118,7 +121,7 @@ def _excluded(facts: Sequence[Fact]) -> Iterable[str]:
         subject = next(iter(since)) if one and next(iter(since)).startswith("everything of ") else _counted(len(since), "photo")
         when = f"since version {first}" if first == last else f"since version {first}, all of them since version {last}"
         subject = subject[:1].upper() + subject[1:]
-        yield f"{subject} {'is' if one else 'are'} excluded by the exclusion list {name} {when}."
+        yield f"{brief(subject, _SHORT)} {'is' if one else 'are'} excluded by the exclusion list {brief(name, _SHORT)} {when}."
 
 
 def _of_entry(fact: Fact) -> str:
@@ -134,7 +137,7 @@ def _groups(findings: Sequence[Finding]) -> Iterable[Group]:
     titled = [(_title(finding.fact), finding) for finding in findings if finding.fact is not None]
     for kind, text in sorted(dict.fromkeys(known for known, _ in titled), key=lambda known: _ORDER.index(known[0])):
         members = tuple(finding for known, finding in titled if known == (kind, text))
-        yield Group(text, members, good=kind is not FactKind.USED, proofs=kind in _PROOFS)
+        yield Group(brief(text, _SHORT), members, good=kind is not FactKind.USED, proofs=kind in _PROOFS)
 
 
 _ORDER = (FactKind.EXCLUDED, FactKind.ABSENT, FactKind.USED, FactKind.RECEIPT, FactKind.VERSION)

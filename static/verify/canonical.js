@@ -5,6 +5,8 @@ import { decode, encode, equal } from "./bytes.js";
 import { Malformed } from "./refused.js";
 
 const DEEPEST = 100; // more than any format has, and less than any engine can follow
+const MOST_VALUES = 500_000; // of one document: a statement about 80,000 photos has as many, and commas in their names count, too
+const [COMMA, LIST, OBJECT] = [0x2c, 0x5b, 0x7b];
 export const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** @throws {Malformed} for a value that has no such spelling */
@@ -17,8 +19,14 @@ export function canonicalJson(value) {
   return `{${fields.map((name) => `${quoted(name)}:${canonicalJson(value[name])}`).join(",")}}`;
 }
 
-/** The value of bytes that are JSON of any spelling. @throws {Malformed} */
-export function parseJson(bytes) {
+/**
+ * The value of bytes that are JSON of any spelling. As demur/digests.py does.
+ * @throws {Malformed} and before anything is made of the bytes where more than `mostValues` values may lie in them
+ */
+export function parseJson(bytes, mostValues = MOST_VALUES) {
+  if (bytes.reduce((sum, byte) => sum + (byte === COMMA || byte === LIST || byte === OBJECT), 0) > mostValues) {
+    throw new Malformed("more values than any file of ours");
+  }
   const text = decode(bytes);
   try {
     return JSON.parse(text);
@@ -28,8 +36,8 @@ export function parseJson(bytes) {
 }
 
 /** The value of bytes that are its canonical JSON. @throws {Malformed} for any other bytes */
-export function parseCanonical(bytes) {
-  const value = parseJson(bytes);
+export function parseCanonical(bytes, mostValues = MOST_VALUES) {
+  const value = parseJson(bytes, mostValues);
   if (depth(value) > DEEPEST || !equal(encode(canonicalJson(value)), bytes)) throw new Malformed("not canonical JSON");
   return value;
 }

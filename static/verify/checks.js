@@ -4,8 +4,9 @@
 import { decode, equal, hex, sha256 } from "./bytes.js";
 import { parseJson } from "./canonical.js";
 import { keyIdOf, openByAny, parseCheckpoint, seenAt } from "./checkpoint.js";
+import { brief } from "./escaped.js";
 import { ENTRY_PROOF_FORMAT, openHead, parseEntryProof, PAYLOAD_TYPE as HEAD, peekHead, verifyEntryProof } from "./head.js";
-import { FORMATS as PROOF_FORMATS, parseProof, verifyProof } from "./proofs.js";
+import { FORMATS as PROOF_FORMATS, MOST_VALUES, parseProof, verifyProof } from "./proofs.js";
 import { parseReceipt, verifyReceipt } from "./receipt.js";
 import { openRecord, PAYLOAD_TYPE as RECORD } from "./record.js";
 import { Malformed, Refused } from "./refused.js";
@@ -105,16 +106,17 @@ function kindOf({ bytes, problem }) {
   return KINDS.find(({ starts }) => starts.some(begins));
 }
 
-async function finding({ name: file, bytes, problem }, { name: kind, check }, desk) {
-  const nothing = { file, kind, proves: "", notProves: "", signed: "", fact: null, error: "", reason: "", remedy: "" };
+async function finding({ name, bytes, problem }, { name: kind, check }, desk) {
+  const nothing = { file: brief(name), kind, proves: "", notProves: "", signed: "", fact: null, error: "", reason: "", remedy: "" };
   try {
     if (problem) throw problem;
     if (bytes.length > MOST_BYTES) throw new Refused("TooLarge", `it is larger than ${MOST_BYTES.toLocaleString("en")} bytes, which no file of this kind is`);
-    return { ...nothing, answer: HOLDS, ...(await check(bytes, desk)) };
+    const found = await check(bytes, desk);
+    return { ...nothing, answer: HOLDS, ...found, proves: brief(found.proves) };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     const remedy = error.remedy ?? REMEDIES[error.name] ?? "";
-    return { ...nothing, answer: remedy ? UNCHECKED : FAILS, error: error.name, reason: error.message, remedy };
+    return { ...nothing, answer: remedy ? UNCHECKED : FAILS, error: error.name, reason: brief(error.message), remedy };
   }
 }
 
@@ -219,7 +221,7 @@ async function openCheckpointBy(note, { trust }) {
 }
 
 async function checkProof(bytes, desk) {
-  const value = readOrAsk(() => parseJson(bytes));
+  const value = readOrAsk(() => parseJson(bytes, MOST_VALUES));
   const format = value !== null && typeof value === "object" ? value.format : undefined;
   if (format === ENTRY_PROOF_FORMAT) return checkEntryProof(bytes, desk);
   if (PROOF_FORMATS.includes(format)) return checkRunProof(bytes, desk);

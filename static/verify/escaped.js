@@ -14,3 +14,9 @@ function spelled(letter) {
   const [mark, digits] = point < 0x100 ? ["x", 2] : point < 0x10000 ? ["u", 4] : ["U", 8];
   return `\\${mark}${point.toString(16).padStart(digits, "0")}`;
 }
+
+/** At most so many letters of it, and … for the others: what a stranger wrote may be millions. */
+export function brief(text, most = 1000) {
+  const letters = Array.from(text.slice(0, 2 * most + 2));
+  return letters.length <= most ? text : `${letters.slice(0, most).join("")}…`;
+}

@@ -10,6 +10,8 @@ import { openEnvelope, parseEnvelope } from "./signing.js";
 export const PAYLOAD_TYPE = "application/vnd.demur.exclusion-list-head+json";
 export const ENTRY_PROOF_FORMAT = "demur-entry-proof/1";
 const FORMAT = "demur-exclusion-list/1";
+const MOST_VALUES = 1000; // of a head: some thirty, and commas in the list's name
+const MOST_VALUES_OF_PROOFS = 10_000; // a path of 64, and commas in the key
 const MOST_DELTAS = 64;
 const KEYS = { uid: /./su, sha256: /^[0-9a-f]{64}$/, phash: /^[0-9a-f]{16}$/, url: /./su, owner: /./su };
 
@@ -48,7 +50,7 @@ export async function openHead(bytes, keys) {
 }
 
 function readHead(payload) {
-  const head = fields(parseCanonical(payload));
+  const head = fields(parseCanonical(payload, MOST_VALUES));
   const readers = Object.hasOwn(head, "log_leaf_index") ? { ...READERS, log_leaf_index: count } : READERS;
   fields(head, Object.keys(readers));
   for (const [name, reader] of Object.entries(readers)) reader(head[name]);
@@ -61,7 +63,7 @@ function readHead(payload) {
 /** Reads an entry proof of the one spelling. @param {Uint8Array} bytes @throws {Refused} BadEntryProof */
 export function parseEntryProof(bytes) {
   return readOrRefuse("BadEntryProof", `this is not an entry proof of the format ${ENTRY_PROOF_FORMAT}`, () => {
-    const told = fields(parseCanonical(bytes), ["format", "list_id", "version", "entry", "leaf_index", "path"]);
+    const told = fields(parseCanonical(bytes, MOST_VALUES_OF_PROOFS), ["format", "list_id", "version", "entry", "leaf_index", "path"]);
     const [kind, key, pdq, ...more] = items(told.entry);
     if (told.format !== ENTRY_PROOF_FORMAT || more.length || !isEntry(kind, key, pdq)) malformed();
     const path = items(told.path).map((node) => fromHex(node, 32));

@@ -2,32 +2,33 @@
 // are sorted, so two that lie side by side prove that nothing lies between them.
 
 import { compare, encode, equal, fromHex, hex, sha256 } from "./bytes.js";
-import { parseJson } from "./canonical.js";
-import { fields, items, text } from "./fields.js";
+import { parseCanonical } from "./canonical.js";
+import { count, fields, items, text } from "./fields.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
 import { Malformed, readOrRefuse, Refused } from "./refused.js";
 
 const INCLUSION_FORMAT = "demur-inclusion-proof/1";
 const ABSENCE_FORMAT = "demur-absence-proof/1";
 export const FORMATS = [INCLUSION_FORMAT, ABSENCE_FORMAT];
+export const MOST_VALUES = 10_000; // of a proof: two paths of 64, and commas in the name of a photo
 const DOMAIN = "demur/consumed/1\0";
 
 /** Reads a proof of either kind: {runId, uid, leaf} or {runId, uid, before, after}. @param {Uint8Array} bytes @throws {Refused} BadProof */
 export function parseProof(bytes) {
   return readOrRefuse("BadProof", "this is not a proof of a known format", () => {
-    const told = fields(parseJson(bytes));
+    const told = fields(parseCanonical(bytes, MOST_VALUES));
     const about = { runId: text(told.run_id), uid: text(told.uid) };
-    if (told.format === INCLUSION_FORMAT) return { ...about, leaf: provenLeaf(told.leaf) };
+    if (told.format === INCLUSION_FORMAT) return { ...about, leaf: provenLeaf(fields(told, ["format", "run_id", "uid", "leaf"]).leaf) };
     if (told.format !== ABSENCE_FORMAT) throw new Malformed("of another format");
+    fields(told, ["format", "run_id", "uid", "before", "after"]);
     const [before, after] = [told.before, told.after].map((side) => (side === null ? null : provenLeaf(side)));
     return { ...about, before, after };
   });
 }
 
 function provenLeaf(value) {
-  const told = fields(value);
-  if (!Number.isSafeInteger(told.leaf_index)) throw new Malformed("a leaf index is a whole number");
-  return { index: told.leaf_index, digest: fromHex(told.digest, 32), path: items(told.path).map((node) => fromHex(node, 32)) };
+  const told = fields(value, ["leaf_index", "digest", "path"]);
+  return { index: count(told.leaf_index), digest: fromHex(told.digest, 32), path: items(told.path).map((node) => fromHex(node, 32)) };
 }
 
 /** Returns when the proof holds for a verified run record. @throws {Refused} ProofRefused */

@@ -1,6 +1,6 @@
 // The signed record of a training run: an in-toto Statement in a DSSE envelope (docs/formats/run-record.md).
 
-import { parseJson } from "./canonical.js";
+import { parseCanonical } from "./canonical.js";
 import { count, digest, fields, items, text, time } from "./fields.js";
 import { Malformed, readOrRefuse } from "./refused.js";
 import { openEnvelope } from "./signing.js";
@@ -41,7 +41,7 @@ const READERS = {
 export async function openRecord(bytes, keys) {
   const { payload, signer } = await openEnvelope(bytes, PAYLOAD_TYPE, keys);
   const what = "the signed statement is not a run record of a known format";
-  return { record: readOrRefuse("BadRunRecord", what, () => read(parseJson(payload))), signer };
+  return { record: readOrRefuse("BadRunRecord", what, () => read(parseCanonical(payload))), signer };
 }
 
 function read(statement) {

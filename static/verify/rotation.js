@@ -10,6 +10,7 @@ import { openCosigned, parseEnvelope, VerifyKey } from "./signing.js";
 const FORMAT = "demur-key-rotation/1";
 const PAYLOAD_TYPE = "application/vnd.demur.key-rotation+json";
 const FIELDS = ["format", "list_id", "number", "old_key", "new_key", "from_version"];
+const MOST_VALUES = 1000; // of one rotation: six, and commas in names
 const LIMIT = 1 << 20;
 
 /** The keys of a list in the order in which they followed each other, and what the rotations between them say. */
@@ -57,7 +58,7 @@ async function open(envelope) {
 }
 
 async function read(payload) {
-  const told = fields(parseCanonical(payload), FIELDS);
+  const told = fields(parseCanonical(payload, MOST_VALUES), FIELDS);
   if (told.format !== FORMAT) throw new Malformed(`a rotation is not of the format ${FORMAT}`);
   const [old, next] = [await VerifyKey.parse(text(told.old_key)), await VerifyKey.parse(text(told.new_key))];
   return { listId: text(told.list_id), number: count(told.number), old, new: next, fromVersion: count(told.from_version) };

@@ -8,6 +8,7 @@ import { Malformed, readOrRefuse, Refused } from "./refused.js";
 export const [LOG, WITNESS] = [1, 4]; // what a key's signatures are over: the text itself, or it and the time at which it was seen
 const BASE_POINT = new Uint8Array(32).fill(0x66).fill(0x58, 0, 1); // a public key that every implementation takes
 const NAME = /^[^\p{White_Space}+\x00-\x20\x7f]{1,200}$/u;
+const MOST_VALUES = 1000; // of an envelope: a dozen, and commas in the names of keys
 const MOST_SIGNATURES = 2; // of a key rotation; everything else is signed once
 
 /** Whether this browser can check such signatures at all. */
@@ -68,7 +69,7 @@ export class VerifyKey {
  */
 export function parseEnvelope(bytes) {
   return readOrRefuse("BadEnvelope", "this is not a DSSE envelope in canonical JSON, with payload, payloadType and signatures", () => {
-    const told = fields(parseCanonical(bytes), ["payload", "payloadType", "signatures"]);
+    const told = fields(parseCanonical(bytes, MOST_VALUES), ["payload", "payloadType", "signatures"]);
     const signatures = items(told.signatures).slice(0, MOST_SIGNATURES + 1).map(signature);
     if (!signatures.length || signatures.length > MOST_SIGNATURES) throw new Malformed("no signature, or more than there can be");
     if (new Set(signatures.map(({ keyId }) => keyId)).size !== signatures.length) throw new Malformed("signed twice by one key");

@@ -1,6 +1,7 @@
 // What many findings say together. demur/verifying/summary.py says the same, and a test compares them.
 
 import { FAILS, HOLDS, UNCHECKED } from "./checks.js";
+import { brief } from "./escaped.js";
 
 const STATED = {
   opt_out_filed: "Opt-out filed",
@@ -16,6 +17,7 @@ const STATED = {
   list_published: "Exclusion list published",
   run_recorded: "Training run recorded",
 };
+const SHORT = 300; // letters of a name in a line of its own
 const PROOFS = ["excluded", "absent", "used"];
 const ORDER = [...PROOFS, "receipt", "version"];
 const PLAIN_LABELS = {
@@ -36,7 +38,7 @@ export function summarise(findings) {
 
 /** What a finding is about, in a few words; its file's name where it does not hold. */
 export function labelOf({ file, fact }) {
-  return fact ? (PLAIN_LABELS[fact.kind]?.(fact) ?? fact.subject) : file;
+  return fact ? brief(PLAIN_LABELS[fact.kind]?.(fact) ?? fact.subject, SHORT) : file;
 }
 
 function headline(findings) {
@@ -56,7 +58,7 @@ function linesOf(facts) {
   const lines = excludedLines(of("excluded"));
   for (const run of new Set(facts.filter(({ kind }) => kind === "used" || kind === "absent").map((fact) => fact.of))) {
     const [taken, left] = [used, absent].map((some) => new Set(some.filter((fact) => fact.of === run).map(({ subject }) => subject)).size);
-    lines.push(`${run} used ${counted(taken, "photo")} and did not use ${left}.`);
+    lines.push(`${brief(run, SHORT)} used ${counted(taken, "photo")} and did not use ${left}.`);
   }
   if (receipts) lines.push(`${counted(receipts, "receipt")} of what the operator stated.`);
   return lines;
@@ -72,7 +74,8 @@ function excludedLines(facts) {
     const [only] = since.keys();
     const subject = since.size === 1 && only.startsWith("everything of ") ? only : counted(since.size, "photo");
     const when = first === last ? `since version ${first}` : `since version ${first}, all of them since version ${last}`;
-    return `${subject.charAt(0).toUpperCase()}${subject.slice(1)} ${since.size === 1 ? "is" : "are"} excluded by the exclusion list ${name} ${when}.`;
+    const capital = brief(`${subject.charAt(0).toUpperCase()}${subject.slice(1)}`, SHORT);
+    return `${capital} ${since.size === 1 ? "is" : "are"} excluded by the exclusion list ${brief(name, SHORT)} ${when}.`;
   });
 }
 
@@ -88,7 +91,8 @@ function groupsOf(findings) {
     if (!titled.has(title)) titled.set(title, { kind, title, findings: [], good: kind !== "used", proofs: PROOFS.includes(kind) });
     titled.get(title).findings.push(finding);
   }
-  return [...groups, ...[...titled.values()].sort((one, other) => ORDER.indexOf(one.kind) - ORDER.indexOf(other.kind))];
+  const sorted = [...titled.values()].sort((one, other) => ORDER.indexOf(one.kind) - ORDER.indexOf(other.kind));
+  return [...groups, ...sorted.map((group) => ({ ...group, title: brief(group.title, SHORT) }))];
 }
 
 function titleOf({ kind, of, version }) {

@@ -101,6 +101,27 @@ def test_a_client_has_its_share_of_connections_and_others_theirs(served: str):
             assert other.get(served, timeout=5).ok
 
 
+def test_visitors_get_in_while_some_hold_all_connections(served: str):
+    begun = [b"", b"GET / HT", head_of("/picture", "Content-Length: 60000") + b"some"]
+    with ExitStack() as open_ones:
+        for client in ("127.0.0.2", "127.0.0.3"):
+            for number in range(30):
+                open_ones.enter_context(connect(served, begun[number % 3], client))
+        for visitor in range(4, 12):
+            with at(f"127.0.0.{visitor}") as other:
+                assert other.get(served, timeout=5).ok
+
+
+def test_a_visitor_with_one_connection_keeps_it_while_others_come_and_go(served: str):
+    with ExitStack() as open_ones:
+        begun = open_ones.enter_context(connect(served, b"GET / HTTP/1.1\r\n", "127.0.0.9"))
+        for client in ("127.0.0.2", "127.0.0.3"):
+            for _ in range(35):
+                open_ones.enter_context(connect(served, b"", client))
+        begun.sendall(b"Host: x\r\n\r\n")
+        assert begun.recv(100).startswith(b"HTTP/1.1 200")
+
+
 def test_bodies_of_one_client_leave_room_for_others_and_give_it_back(served: str):
     with ExitStack() as open_ones:
         open_ones.enter_context(connect(served, head_of("/picture", "Content-Length: 1400000") + b"x"))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from front.admission import network
 from models import OptOut
-from portal.limits import network
 from tests.support.brokers import Broker
 from tests.support.databases import SqliteDatabases
 from tests.support.lookups import fingerprint_of

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from front.admission import Bounds, Share
+from front.admission import Bounds, Share, network
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 40)), max_size=40))
@@ -18,6 +18,13 @@ def test_no_client_and_not_all_together_hold_more_than_their_share(asked: list[t
         share.give_back(client, amount)
     assert share.take("a", 50)
     assert share.take("b", 50)
+
+
+def test_addresses_of_one_household_are_one_client():
+    assert len({network(f"2001:db8:1:2:{number}::1") for number in range(16)}) == 1
+    assert network("2001:db8:1:2::1") != network("2001:db8:1:3::1")
+    assert network("::ffff:192.0.2.7") == network("192.0.2.7") != network("192.0.2.8")
+    assert network("") == network(None) == "none"
 
 
 def test_behind_a_proxy_no_address_has_a_share_of_its_own():
