@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
@@ -20,7 +21,7 @@ from models import FailureReason, TrainingRun
 from rights import outbox
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE
 from rights.list_versions import newest_version
-from rights.runs import begin_run, fail_run, record_run
+from rights.runs import begin_run, fail_run, note_list, record_run
 from rights.signing_keys import RUN_SIGNER
 
 SIGNER_FILE = f"{RUN_SIGNER}.pem"
@@ -55,7 +56,8 @@ def _begin(workplace: Workplace, work: Work) -> TrainingRun:
         if outbox.locked(session, work.outbox_id) is None:  # recorded by another worker while this one waited
             raise AlreadyDone
         run = session.get_one(TrainingRun, work.payload["run_id"], with_for_update=True)
-        begin_run(session, run, now())
+        if not _finished(workplace, run):
+            begin_run(session, run, now())
     return run
 
 
@@ -74,7 +76,7 @@ def _train(workplace: Workplace, work: Work, run: TrainingRun) -> FailureReason 
     with tempfile.TemporaryFile() as said:
         # A process group of its own keeps the terminal's Ctrl-C away from it: this worker decides.
         trainer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, process_group=0)
-        code = _attend(trainer, work)
+        code = _attend(trainer, work, _ListWatch(workplace, run))
         if code == 0:
             return None
         _keep(workplace, run, said)
@@ -85,11 +87,31 @@ def _train(workplace: Workplace, work: Work, run: TrainingRun) -> FailureReason 
         return FailureReason.REFUSED if code == REFUSED else FailureReason.FAILED
 
 
-def _attend(trainer: subprocess.Popen[bytes], work: Work) -> int:
+class _ListWatch:
+    """Writes down which list a trainer obeys, as soon as it has read one: before, nobody can say what the run leaves out."""
+
+    def __init__(self, workplace: Workplace, run: TrainingRun) -> None:
+        self._workplace, self._run, self._is_noted = workplace, run, False
+
+    def look(self) -> None:
+        used = None if self._is_noted else self._workplace.runs.list_read(self._run)
+        if used is None:
+            return
+        try:
+            with self._workplace.writing.begin() as session:
+                note_list(session, session.get_one(TrainingRun, self._run.id, with_for_update=True), used, now())
+        except OperationalError as error:  # a database that is away for a moment ends no training
+            logger.warning("%s: which list it read is not written down yet: %s", self._run.public_id, type(error).__name__)
+        else:
+            self._is_noted = True
+
+
+def _attend(trainer: subprocess.Popen[bytes], work: Work, watch: _ListWatch) -> int:
     """The trainer's exit code. Ends it and raises Interrupted when the work is to stop."""
     try:
         while True:
             work.pause()
+            watch.look()
             with suppress(subprocess.TimeoutExpired):
                 return trainer.wait(LOOK_EVERY_S)
     finally:

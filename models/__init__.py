@@ -12,8 +12,9 @@ from models.exemption import Exemption
 from models.identity import Identity
 from models.log_entry import LogEntry
 from models.manifest import Manifest, ManifestState
-from models.opt_out import OptOut, OptOutMatch, OptOutOrigin, OptOutScope
+from models.opt_out import EndedBy, OptOut, OptOutMatch, OptOutOrigin, OptOutScope
 from models.outbox import Outbox
+from models.past_entry import PastEntry
 from models.platform_event import PlatformEvent
 from models.rights_request import Regime, RequestKind, RequestState, RightsRequest, RightsRequestEvent
 from models.ticked_photos import TickedPhotos
@@ -27,6 +28,7 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "Base",
+    "EndedBy",
     "ExclusionEntry",
     "ExclusionListVersion",
     "Exemption",
@@ -40,6 +42,7 @@ __all__ = [
     "OptOutOrigin",
     "OptOutScope",
     "Outbox",
+    "PastEntry",
     "PlatformEvent",
     "Regime",
     "RequestKind",

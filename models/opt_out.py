@@ -19,6 +19,14 @@ class OptOutOrigin(StrEnum):
     PLATFORM = "platform"  # the photo was deleted or made private, or its account closed
 
 
+class EndedBy(StrEnum):
+    """Who ended an opt-out."""
+
+    MEMBER = "member"
+    OPERATOR = "operator"
+    PLATFORM = "platform"
+
+
 class OptOut(Base):
     """An objection to training on one photo, one picture, or everything of one owner.
 
@@ -64,6 +72,9 @@ class OptOut(Base):
     effective_version: Mapped[int | None]
     withdrawn_at: Mapped[datetime | None]
     ended_version: Mapped[int | None]
+    ended_by: Mapped[EndedBy | None]  # with withdrawn_at
+    ended_because: Mapped[str] = mapped_column(default="")  # rights.denials.DenialReason, where it was denied
+    ended_by_member: Mapped[str] = mapped_column(default="")  # public id of the account, where a member ended it
 
     request: Mapped[RightsRequest | None] = relationship()
     matches: Mapped[list["OptOutMatch"]] = relationship(order_by="OptOutMatch.id", cascade="all, delete-orphan")

@@ -38,12 +38,14 @@ class TrainingRun(Base):
     directory: Mapped[str] = mapped_column(default="")  # the directory's name inside Config.runs_dir
     failure_reason: Mapped[FailureReason | None]
     queued_at: Mapped[datetime]
+    first_started_at: Mapped[datetime | None]  # of a run that was interrupted and began again: when it began first
+    list_read_at: Mapped[datetime | None]  # of a run in training: since when it is known which list_version it obeys
     # From the verified run record:
     run_id: Mapped[str | None] = mapped_column(unique=True)  # the record's own id
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     recorded_at: Mapped[datetime | None]
-    list_version: Mapped[int | None]  # None: trained before any list was published
+    list_version: Mapped[int | None]  # None: no list was published when it began; of a run in training also before list_read_at
     list_root: Mapped[str | None]
     consumed_root: Mapped[str | None]
     consumed_size: Mapped[int | None] = mapped_column(BigInteger)

@@ -24,9 +24,10 @@ from portal.site import now, site
 from rights.choosing import EverythingOut, SortedChoice, everything_out, sort_choice
 from rights.deadlines import term
 from rights.optouts import Everything, NothingToOptOut, Photos, Picture, file_opt_outs
-from rights.photo import Photo, PhotoFilter
+from rights.photo import Photo, PhotoFilter, RunRef
 from rights.photos import get_photos, list_photos, runs_in_training
 from rights.ticks import tick, ticked
+from rights.used import TrainingWord
 
 SHOWN = 12  # photos shown on the check page
 COMMENT_LENGTH = 2000
@@ -182,7 +183,7 @@ def _check_page(chosen: Chosen, mistakes: Sequence[Mistake] = ()) -> str:
         pictures=_pictures(chosen),
         mistakes=mistakes,
         places=PLACES,
-        in_training=runs_in_training(db()),
+        in_training=_in_training(chosen, shown),
         everything=isinstance(chosen.selection, Everything),
         fields=request.form,
         comment=_comment(),
@@ -190,6 +191,13 @@ def _check_page(chosen: Chosen, mistakes: Sequence[Mistake] = ()) -> str:
         filtered=write_filter(read_filter(_sent())),
         back=_back(),
     )
+
+
+def _in_training(chosen: Chosen, shown: Sequence[Photo]) -> list[RunRef]:
+    """The runs in training that may contain what was chosen, as far as the photos shown tell: one may obey a list that names them."""
+    words = {one.run.public_id: one.word for photo in shown for one in photo.in_training if one.word is not TrainingWord.LEAVING_OUT}
+    is_all_shown = bool(shown) and chosen.count == len(shown)
+    return [run for run in runs_in_training(db()) if run.public_id in words or not is_all_shown]
 
 
 def _pictures(chosen: Chosen) -> list[LookedUp]:

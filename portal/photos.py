@@ -22,6 +22,7 @@ from portal.limits import changes_opt_outs
 from portal.neighbours import neighbours
 from portal.progress import under_way
 from portal.receipts import TITLES
+from portal.requests import DENIALS
 from portal.selection import keep_ticks, own_ticks
 from portal.site import now, site
 from rights.choosing import sort_choice
@@ -150,12 +151,13 @@ def one(uid: str) -> str:
     return render_template(
         "photos/one.html",
         photo=photo,
-        history=photo_history(db(), photo),
+        history=photo_history(db(), photo, account()),
         lines=run_lines(photo, recorded_runs(db())),
         neighbours=neighbours(photo),
         proposals=proposals_for(db(), Decider.member(account()), uid),
         contests=statements_about(db(), account(), uid),
         titles=TITLES,
+        denials=DENIALS,
         moving=bool(photo.opt_outs) and photo.listed_since is None,
     )
 

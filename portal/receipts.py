@@ -14,7 +14,7 @@ from demur.receipts.words import in_words
 from demur.tlog.checkpoint import LogCheckpoint
 from models import LogEntry, RightsRequest
 from portal.database import db
-from portal.formats import absolute
+from portal.formats import absolute, counted
 from portal.log import log_reader
 from portal.site import site
 from rights import receipts
@@ -37,11 +37,27 @@ TITLES = {
     LogKind.RUN_RECORDED: "Training run recorded",
 }
 SHOWN = 12  # photos shown to their owner
+PARTS = {LogKind.OPT_OUT_WITHDRAWN: "put back", LogKind.OPT_OUT_DENIED: "no longer out: the operator ended it"}
+"""What is said of some photos of a request whose rest goes on."""
 blueprint = Blueprint("receipts", __name__)
 
 
 class NotYetInTheLog(DemurError):
     """No checkpoint covers the statement's leaf: it takes a second or two."""
+
+
+@blueprint.app_template_filter()
+def receipt_title(entry: LogEntry) -> str:
+    """What a receipt is of: “Opt-out withdrawn”, or “1 photo put back” where the rest of the request goes on."""
+    part = PARTS.get(entry.kind)
+    request = db().get(RightsRequest, entry.request_id) if part and entry.request_id else None
+    if part is None or request is None or request.closed_at == entry.created_at:
+        return TITLES[entry.kind]
+    named = Statement.parse(entry.statement)
+    if named.owners:
+        return TITLES[entry.kind]
+    ways = [counted(len(some), word) for some, word in ((named.photos, "photo"), (named.pictures, "picture")) if some]
+    return f"{' and '.join(ways)} {part}"
 
 
 @blueprint.get("/receipts/<public_id>")
@@ -51,7 +67,7 @@ def page(public_id: str) -> Response:
     shown = render_template(
         "receipts/one.html",
         entry=entry,
-        title=TITLES[entry.kind],
+        title=receipt_title(entry),
         statement=statement,
         file_name=receipts.file_name(statement),
         link=link,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, not_, or_, select
 
 from models import (
+    EndedBy,
     ExclusionEntry,
     ExclusionListVersion,
     Exemption,
@@ -22,7 +23,7 @@ from portal.database import db
 from rights.deadlines import term
 from rights.proposals import undecided
 from rights.reach_limits import Hold
-from rights.request_runs import RequestRun
+from rights.request_runs import RequestRun, RequestTraining
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,12 @@ def law_of(request: RightsRequest) -> Law:
 
 @dataclass(frozen=True)
 class PutBack:
-    """Photos of a request that were put back at one time."""
+    """Photos of a request, or pictures, that were put back at one time, or whose opt-out ended otherwise: ``by`` whom, and why."""
 
     at: datetime
     count: int
+    by: EndedBy = EndedBy.MEMBER
+    because: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,16 @@ class Told:
         return self.request.state is RequestState.IN_PROGRESS
 
     @property
+    def back(self) -> int:
+        """How many photos and pictures of a request that goes on were put back by the member."""
+        return sum(one.count for one in self.put_back if one.by is EndedBy.MEMBER)
+
+    @property
+    def ended(self) -> int:
+        """How many of them the operator ended."""
+        return sum(one.count for one in self.put_back if one.by is not EndedBy.MEMBER)
+
+    @property
     def coming(self) -> int:
         return self.standing - self.listed - self.held - self.kept
 
@@ -138,7 +151,7 @@ class Told:
 class EventKind(StrEnum):
     """What happened to a request. What is of one second, for the times of lists and runs have no fractions, is told in this order."""
 
-    RUN_BEFORE = "run_before"  # a run that began before what it contains was in the list
+    RUN_BEFORE = "run_before"  # a run that began before what it contains, or will, was in the list
     FILED = "filed"
     LISTED = "listed"
     PUT_BACK = "put_back"
@@ -152,23 +165,18 @@ class Event:
 
     at: datetime
     kind: EventKind
-    of: PutBack | RequestRun | None = None
+    of: PutBack | RequestRun | RequestTraining | None = None
 
 
-def events(told: Told, version: ExclusionListVersion | None, runs: Iterable[RequestRun]) -> list[Event]:
-    """What happened so far, by when it began. ``version``: the list's first that named anything of the request. A request that ended has no
-    more to say of runs."""
+def events(told: Told, version: ExclusionListVersion | None, runs: Iterable[RequestRun | RequestTraining]) -> list[Event]:
+    """What happened so far, by when it began. ``version``: the list's first that named anything of the request."""
     request = told.request
-    happened = [Event(request.received_at, EventKind.FILED)]
+    happened = [Event(request.received_at, EventKind.FILED), *(Event(back.at, EventKind.PUT_BACK, back) for back in told.put_back)]
+    happened += [Event(run.run.began_at, EventKind.RUN_BEFORE if run.began_before else EventKind.RUN, run) for run in runs]
     if version is not None:
         happened.append(Event(version.published_at, EventKind.LISTED))
     if request.state in (RequestState.REVOKED, RequestState.DENIED):
         happened.append(Event(request.closed_at or request.received_at, EventKind.ENDED))
-    else:
-        happened += [Event(back.at, EventKind.PUT_BACK, back) for back in told.put_back]
-        happened += [
-            Event(run.run.began_at, EventKind.RUN_BEFORE if run.contains or run.in_training else EventKind.RUN, run) for run in runs
-        ]
     order = list(EventKind)
     return sorted(happened, key=lambda event: (event.at.replace(microsecond=0), order.index(event.kind)))
 
@@ -211,10 +219,11 @@ def _put_back(request: RightsRequest) -> tuple[PutBack, ...]:
     """What was put back of a request that goes on, oldest first."""
     if request.state in (RequestState.REVOKED, RequestState.DENIED):
         return ()
-    back = select(OptOut.withdrawn_at, func.count()).where(OptOut.request_id == request.id, OptOut.withdrawn_at.is_not(None))
+    columns = (OptOut.withdrawn_at, OptOut.ended_by, OptOut.ended_because)
+    back = select(columns[0], func.count(), *columns[1:]).where(OptOut.request_id == request.id, OptOut.withdrawn_at.is_not(None))
     exempt = select(Exemption.exempted_at, func.count()).join(OptOut).where(OptOut.request_id == request.id)
-    rows = [*db().execute(back.group_by(OptOut.withdrawn_at)), *db().execute(exempt.group_by(Exemption.exempted_at))]
-    return tuple(sorted((PutBack(at, count) for at, count in rows), key=lambda one: one.at))
+    rows = [*db().execute(back.group_by(*columns)), *db().execute(exempt.group_by(Exemption.exempted_at))]
+    return tuple(sorted((PutBack(*row) for row in rows), key=lambda one: one.at))
 
 
 def photo_uids(request: RightsRequest) -> Select[str]:

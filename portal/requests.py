@@ -16,7 +16,6 @@ from portal.auth.member import account
 from portal.database import db
 from portal.formats import counted
 from portal.limits import changes_opt_outs
-from portal.receipts import TITLES
 from portal.request_story import Told, Waiting, events, law_of, photo_uids, told
 from portal.site import now, site
 from rights.copies import Copies, copies_of
@@ -92,7 +91,6 @@ def one(public_id: str) -> str:
         law=law_of(found),
         due=answer_by(found.regime, found.kind, found.received_at),
         receipts=entries_of(db(), found),
-        titles=TITLES,
         denials=DENIALS,
         held=HELD,
     )

@@ -19,6 +19,7 @@ from demur.files import atomic_write
 from demur.manifests import Catalogue
 from demur.signing import SigningKey, VerifyKey
 from rhea.config import TIERS, Settings
+from rhea.folder import open_folder
 
 REFUSED = 3
 NO_LIST = "none"
@@ -73,6 +74,7 @@ def train(
         began = datetime.now(UTC)
         exclusions = _open_list(list_from, list_key, token, state or out.parent / STATE_FILE)
         catalogues = tuple(Catalogue.open(folder) for folder in folders)
+        open_folder(out, exclusions)
         from rhea.train import Order, carry_out  # torch takes seconds to import, and a refusal need not wait for it
 
         order = Order(catalogues, exclusions, out, _settings(tier, minutes, threads), seed, name, _signing_key(signing_key, out), began)

@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from demur.errors import DemurError
 from demur.exclusions import ExclusionList
 from demur.files import atomic_write
 from demur.manifests import Catalogue
@@ -26,6 +25,7 @@ from rhea.config import Settings
 from rhea.data import Samples, load_samples, to_unit
 from rhea.denoiser import Denoiser
 from rhea.determinism import batch_of, generator, make_deterministic
+from rhea.folder import RECORD_FILE, open_folder
 from rhea.objective import draw_times, flow_loss
 from rhea.optimise import Average, optimise
 from rhea.progress import Reporter
@@ -33,13 +33,8 @@ from rhea.run_record import Training, code_digest, describe, device_name, lock_d
 from rhea.sample import Model, choose_prompts, save_samples
 from rhea.text import CaptionTable, TextEncoder
 
-RECORD_FILE = "run-record.dsse.json"
 CONSUMED_FILE = "consumed.bin"
 ENCODE_BATCH = 64
-
-
-class RunExists(DemurError):
-    """The output directory holds a finished run, and runs are immutable."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +57,7 @@ def carry_out(order: Order) -> Path:
     Raises:
         RunExists, and what rhea.data.load_samples and rhea.text.TextEncoder raise.
     """
-    if (order.out / RECORD_FILE).exists():
-        raise RunExists(f"{order.out} holds a finished run; choose another directory.")
-    order.out.mkdir(parents=True, exist_ok=True)
+    open_folder(order.out, order.exclusions)
     settings, code, lock = order.settings, code_digest(), lock_digest()
     make_deterministic(settings.threads)
     with Reporter(order.out) as reporter:

@@ -15,6 +15,7 @@ from models import TrainingRun
 
 RECORD_FILE = "run-record.dsse.json"
 CONSUMED_FILE = "consumed.bin"
+LIST_FILE = "list-read.json"
 LAST_BYTES = 1 << 16  # of progress.jsonl: hundreds of lines
 
 
@@ -48,6 +49,14 @@ class RunProgress:
     seconds: float
     share: float | None
     eta_s: float | None
+
+
+@dataclass(frozen=True)
+class ListRead:
+    """Which list a run in training obeys, as it says; both None when none was published."""
+
+    version: int | None
+    root: str | None
 
 
 class RunArtefacts:
@@ -92,6 +101,14 @@ class RunArtefacts:
             return []
         with file.open(newline="") as lines:
             return [LossPoint(row["stage"], int(row["step"]), float(row["loss"])) for row in csv.DictReader(lines)]
+
+    def list_read(self, run: TrainingRun) -> ListRead | None:
+        """Which list a run in training has read; None before it has."""
+        file = self.path(run) / LIST_FILE
+        if not run.directory or not file.exists():
+            return None
+        fields = json.loads(file.read_text())
+        return ListRead(fields["version"], fields["root"])
 
     def progress(self, run: TrainingRun) -> RunProgress | None:
         """How far a run in training is; None before its first sign of life."""

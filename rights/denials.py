@@ -11,15 +11,16 @@ from sqlalchemy.orm import Session, aliased
 
 from demur.errors import DemurError
 from demur.receipts import LogKind
-from models import Account, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RequestState, RightsRequest
+from models import Account, EndedBy, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RequestState, RightsRequest
 from rights import audit, log, states
 from rights.contests import contested_undecided, state_outcome
 from rights.locks import lock_entries_shared
 from rights.own import of_others
 from rights.standing import matched
 from rights.statements import about_opt_outs
-from rights.withdrawals import end_opt_outs
+from rights.withdrawals import Ending, end_opt_outs
 
+ACTORS = {EndedBy.OPERATOR: audit.OPERATOR, EndedBy.PLATFORM: audit.PLATFORM}
 Columns = TypeVarTuple("Columns")
 
 
@@ -94,14 +95,14 @@ def deny(session: Session, choice: Choice, reason: DenialReason, now: datetime) 
     opt_outs = session.scalars(asked.execution_options(populate_existing=True)).all()
     if not opt_outs:
         raise NothingToDeny("no opt-out of this choice is active")
-    end_for(session, opt_outs, audit.OPERATOR, reason, now)
+    end_for(session, opt_outs, EndedBy.OPERATOR, reason, now)
     return len(opt_outs)
 
 
-def end_for(session: Session, opt_outs: Sequence[OptOut], actor: str, reason: DenialReason, now: datetime) -> None:
+def end_for(session: Session, opt_outs: Sequence[OptOut], by: EndedBy, reason: DenialReason, now: datetime) -> None:
     """Ends opt-outs, whose rows are locked. A request of which nothing is left is denied, and whoever contested was right."""
     state_outcome(session, contested_undecided(session, opt_outs), LogKind.CONTEST_ACCEPTED, now)
-    end_opt_outs(session, opt_outs, now)
+    end_opt_outs(session, opt_outs, Ending(by, because=reason.value), now)
     for request_id in sorted({opt_out.request_id for opt_out in opt_outs if opt_out.request_id is not None}):
         request = session.get_one(RightsRequest, request_id, with_for_update=True, populate_existing=True)
         left = session.scalar(select(OptOut.id).where(OptOut.request_id == request_id, OptOut.withdrawn_at.is_(None)).limit(1))
@@ -110,7 +111,7 @@ def end_for(session: Session, opt_outs: Sequence[OptOut], actor: str, reason: De
             states.move(request, RequestState.DENIED, "Denied by the operator", now)
         ended = [(one.scope, one.owner, one.subject) for one in opt_outs if one.request_id == request_id]
         log.state(session, about_opt_outs(LogKind.OPT_OUT_DENIED, request.reference, ended, now), now, request_id=request_id)
-        audit.record(session, actor, "opt_outs.denied", request.public_id, {"because": reason.value, "all": left is None}, now)
+        audit.record(session, ACTORS[by], "opt_outs.denied", request.public_id, {"because": reason.value, "all": left is None}, now)
 
 
 def _active(statement: Select[*Columns], choice: Choice) -> Select[*Columns]:

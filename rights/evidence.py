@@ -28,13 +28,14 @@ from models import LogEntry, OptOut, OptOutScope, TrainingRun
 from rights.artefacts import RECORD_FILE, RunArtefacts
 from rights.catalogues import Catalogues
 from rights.list_versions import newest_version
+from rights.listed import Listed, listed
 from rights.owned import OwnedPhoto, find_owned, owned_photos
 from rights.photo import Photo, RunRef
 from rights.photos import run_ref
 from rights.receipts import receipt
 from rights.runs import recorded_runs
 from rights.standing import Standing, standing_opt_outs
-from rights.used import RunWord, used_or_absent
+from rights.used import RunWord, Spans, used_or_absent
 
 File = tuple[str, bytes]
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -50,7 +51,7 @@ def run_lines(photo: Photo, runs: Sequence[TrainingRun]) -> list[RunLine]:
     """What is true of a photo and each recorded run, newest run first."""
     used = {ref.public_id for ref in photo.runs}
     refs = [run_ref(run) for run in reversed(runs)]
-    return [RunLine(ref, used_or_absent(ref, photo.listed_since, ref.public_id in used)) for ref in refs]
+    return [RunLine(ref, used_or_absent(ref, photo.named, ref.public_id in used)) for ref in refs]
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,17 @@ def sum_evidence(session: Session, catalogues: Catalogues, runs: RunArtefacts, o
     photos = owned_photos(session, catalogues, owners)
     standing, uids = standing_opt_outs(session, owners), [photo.uid for photo in photos]
     since = [standing.listed_since(photo.owner, photo.uid) for photo in photos]
-    sums = (_run_sum(run, since, runs.consumed(run, uids).tolist()) for run in reversed(recorded_runs(session)))
-    listed = [version for version in since if version is not None]
-    return EvidenceSum(len(photos), len(listed), min(listed, default=None), max(listed, default=None), tuple(sums))
+    found = listed(session, owners, uids)
+    named = [found.of(photo.owner, photo.uid) for photo in photos]
+    sums = (_run_sum(run, named, runs.consumed(run, uids).tolist()) for run in reversed(recorded_runs(session)))
+    today = [version for version in since if version is not None]
+    return EvidenceSum(len(photos), len(today), min(today, default=None), max(today, default=None), tuple(sums))
 
 
-def _run_sum(run: TrainingRun, since: Sequence[int | None], consumed: Sequence[bool]) -> RunSum:
+def _run_sum(run: TrainingRun, named: Sequence[Spans], consumed: Sequence[bool]) -> RunSum:
     words = dict.fromkeys(RunWord, 0)
-    for version, used in zip(since, consumed, strict=True):
-        words[used_or_absent(run, version, used)] += 1
+    for spans, used in zip(named, consumed, strict=True):
+        words[used_or_absent(run, spans, used)] += 1
     return RunSum(run, words)
 
 
@@ -146,7 +149,7 @@ def gather_evidence(session: Session, archive: Archive, owners: Sequence[str], u
     photos = owned_photos(session, catalogues, owners) if uid is None else find_owned(session, catalogues, owners, [uid])
     runs = recorded_runs(session)
     standing = standing_opt_outs(session, owners, None if uid is None else [uid])
-    versions = _versions(session, runs, photos, standing)
+    versions = _versions(session, runs, photos, listed(session, owners, [photo.uid for photo in photos]))
     source = DirectorySource(archive.list_dir)
     papers = [
         ("README.txt", _README.encode()),
@@ -164,9 +167,9 @@ def gather_evidence(session: Session, archive: Archive, owners: Sequence[str], u
     return Evidence(tuple(papers), tuple(photos), tuple(versions), trees, history)
 
 
-def _versions(session: Session, runs: Sequence[TrainingRun], photos: Sequence[OwnedPhoto], standing: Standing) -> list[int]:
-    """The list versions that matter: those that runs obeyed, and the newest, from the first one on that excludes any of the photos."""
-    since = [version for photo in photos if (version := standing.listed_since(photo.owner, photo.uid)) is not None]
+def _versions(session: Session, runs: Sequence[TrainingRun], photos: Sequence[OwnedPhoto], named: Listed) -> list[int]:
+    """The list versions that matter: those that runs obeyed, and the newest, from the first one on that named any of the photos."""
+    since = [span.since for photo in photos for span in named.of(photo.owner, photo.uid)]
     newest = newest_version(session)
     if not since or newest is None:
         return []

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from demur.errors import DemurError
 from models import OptOutOrigin, OptOutScope
+from rights.used import Spans, TrainingWord
 
 PHOTO_DELETED = "photo_deleted"  # the platform's word for it, in the note of its opt-out
 
@@ -31,13 +32,26 @@ class ManifestRef:
 
 @dataclass(frozen=True)
 class RunRef:
-    """A training run. ``list_version`` is None when it began before any exclusion list was published. ``finished_at``: None in training."""
+    """A training run. ``list_version`` is None when it began before any exclusion list was published, and while it has read none.
+
+    ``finished_at``: None in training. ``first_began_at``: of one that was interrupted and began again, when it began first.
+    """
 
     public_id: str
     name: str
     list_version: int | None
     began_at: datetime
     finished_at: datetime | None
+    first_began_at: datetime | None = None
+    has_read_list: bool = True
+
+
+@dataclass(frozen=True)
+class RunInTraining:
+    """A run in training, and what it does with a photo."""
+
+    run: RunRef
+    word: TrainingWord
 
 
 @dataclass(frozen=True)
@@ -66,9 +80,10 @@ class OptOutRef:
 class Photo:
     """One photo of the signed-in person.
 
-    ``runs`` consumed it and still contain it. ``absent_from`` are the runs trained under a list that already excluded it, and
-    whose consumed samples do not hold it. ``copy_excluded_since`` is the list version from which on it is excluded because
-    somebody else opted out a picture it is a copy of; their opt-out can only be withdrawn by them.
+    ``named``: the versions of the exclusion list that named it, those of opt-outs that ended among them. ``runs`` consumed it and still
+    contain it. ``absent_from`` are the runs that obeyed such a version, and whose consumed samples do not hold it.
+    ``copy_excluded_since`` is the list version from which on it is excluded because somebody else opted out a picture it is a copy of;
+    their opt-out can only be withdrawn by them.
     """
 
     uid: str
@@ -79,9 +94,10 @@ class Photo:
     height: int | None
     posted_at: datetime | None
     manifests: tuple[ManifestRef, ...]
+    named: Spans
     runs: tuple[RunRef, ...]
     absent_from: tuple[RunRef, ...]
-    in_training: tuple[RunRef, ...]
+    in_training: tuple[RunInTraining, ...]
     opt_outs: tuple[OptOutRef, ...]
     copy_excluded_since: int | None
 

@@ -5,7 +5,7 @@ their uids, and opt-outs take two queries. Only the rows of the page shown are r
 by one vectorised search; unless a filter asks what runs did with all of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -19,12 +19,12 @@ from sqlalchemy.orm import Session
 from models import RunState, TrainingRun
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
-from rights.list_versions import newest_version
+from rights.listed import listed
 from rights.owned import OwnedPhoto, Place, find_owned, owned_photos, read_rows
-from rights.photo import Choice, ManifestRef, Photo, PhotoFilter, PhotoPage, PhotoStatus, RunRef
+from rights.photo import Choice, ManifestRef, Photo, PhotoFilter, PhotoPage, PhotoStatus, RunInTraining, RunRef
 from rights.runs import recorded_runs
 from rights.standing import Standing, standing_opt_outs
-from rights.used import RunWord, trains_on, used_or_absent
+from rights.used import RunWord, Spans, in_training, used_or_absent
 
 
 def list_photos(
@@ -79,6 +79,7 @@ class Album:
     runs: Sequence[TrainingRun]
     artefacts: RunArtefacts
     standing: Standing
+    session: Session
     training: Sequence[RunRef] = ()  # runs in training now
 
     @cached_property
@@ -86,6 +87,12 @@ class Album:
         """(runs, photos): whether the run consumed the photo."""
         names = [photo.uid for photo in self.owned]
         return np.stack([self.artefacts.consumed(run, names) for run in self.runs]) if self.runs else np.zeros((0, len(names)), np.bool_)
+
+    @cached_property
+    def named(self) -> list[Spans]:
+        """Of each photo: the versions of the list that named it."""
+        found = listed(self.session, {photo.owner for photo in self.owned}, [photo.uid for photo in self.owned])
+        return [found.of(photo.owner, photo.uid) for photo in self.owned]
 
     def matching(self, wanted: PhotoFilter) -> list[int]:
         """Indices of the photos that pass the filter, in order."""
@@ -112,9 +119,10 @@ class Album:
             height=row["height"],
             posted_at=owned.posted_at,
             manifests=tuple(_manifest_ref(place) for place in owned.places),
+            named=self.named[index],
             runs=tuple(run_ref(run) for run, consumed in zip(self.runs, self.consumed[:, index], strict=True) if consumed),
             absent_from=tuple(run_ref(run) for run in self._absent(index)),
-            in_training=tuple(run for run in self.training if self._trains_on(run, index)),
+            in_training=tuple(self._in_training(index)),
             opt_outs=self.standing.of(owned.owner, owned.uid),
             copy_excluded_since=self.standing.copies.get(owned.uid),
         )
@@ -127,13 +135,15 @@ class Album:
         return self.standing.listed_since(owned.owner, owned.uid)
 
     def _absent(self, index: int) -> list[TrainingRun]:
-        since = self._since(index)
         told = zip(self.runs, self.consumed[:, index], strict=True)
-        return [run for run, consumed in told if used_or_absent(run, since, bool(consumed)) is RunWord.ABSENT]
+        return [run for run, consumed in told if used_or_absent(run, self.named[index], bool(consumed)) is RunWord.ABSENT]
 
-    def _trains_on(self, run: RunRef, index: int) -> bool:
+    def _in_training(self, index: int) -> Iterator[RunInTraining]:
         registered = [manifest.registered_at or manifest.started_at for manifest, _, _ in self.owned[index].places]
-        return trains_on(run, run.began_at, self._since(index), registered)
+        for run in self.training:
+            word = in_training(run, self.named[index], registered)
+            if word is not None:
+                yield RunInTraining(run, word)
 
     def _passes(self, index: int, wanted: PhotoFilter) -> bool:
         photo = self.owned[index]
@@ -164,7 +174,8 @@ class Album:
 def _album(
     session: Session, runs: RunArtefacts, owners: Sequence[str], owned: list[OwnedPhoto], uids: Sequence[str] | None = None
 ) -> Album:
-    return Album(owned, recorded_runs(session), runs, standing_opt_outs(session, owners, uids), runs_in_training(session))
+    standing = standing_opt_outs(session, owners, uids)
+    return Album(owned, recorded_runs(session), runs, standing, session, runs_in_training(session))
 
 
 def _manifest_ref(place: Place) -> ManifestRef:
@@ -173,13 +184,19 @@ def _manifest_ref(place: Place) -> ManifestRef:
 
 
 def run_ref(run: TrainingRun) -> RunRef:
-    return RunRef(run.public_id, run.name, run.list_version, run.started_at or run.queued_at, run.finished_at)
+    is_over = run.state is not RunState.TRAINING
+    return RunRef(
+        run.public_id,
+        run.name,
+        run.list_version,
+        run.started_at or run.queued_at,
+        run.finished_at if is_over else None,
+        run.first_started_at,
+        is_over or run.list_read_at is not None,
+    )
 
 
 def runs_in_training(session: Session) -> list[RunRef]:
-    """Runs in training now, each with the version of the list that was the newest when it began."""
-    refs = []
-    for run in session.scalars(select(TrainingRun).where(TrainingRun.state == RunState.TRAINING).order_by(TrainingRun.id)):
-        version = newest_version(session, run.started_at)
-        refs.append(replace(run_ref(run), list_version=version.version if version else None, finished_at=None))
-    return refs
+    """Runs in training now, in the order in which they were queued."""
+    training = select(TrainingRun).where(TrainingRun.state == RunState.TRAINING).order_by(TrainingRun.id)
+    return [run_ref(run) for run in session.scalars(training)]

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
 from demur.text_rules import text_fault
-from models import Account, OptOut, OptOutOrigin, OptOutScope, PlatformEvent
+from models import Account, EndedBy, OptOut, OptOutOrigin, OptOutScope, PlatformEvent
 from rights import audit, outbox
 from rights.denials import DenialReason, end_for
 from rights.locks import lock_entries_shared, lock_platform_events
 from rights.optouts import PROPAGATE_OPT_OUTS
 from rights.sessions import end_sessions
-from rights.withdrawals import end_opt_outs
+from rights.withdrawals import Ending, end_opt_outs
 
 
 class EventKind(StrEnum):
@@ -131,7 +131,7 @@ def _end(session: Session, event: Event, now: datetime) -> None:
         OptOut.subject == event.uid,
         OptOut.withdrawn_at.is_(None),
     )
-    end_opt_outs(session, session.scalars(standing.with_for_update()).all(), now)
+    end_opt_outs(session, session.scalars(standing.with_for_update()).all(), Ending(EndedBy.PLATFORM), now)
 
 
 def _close_accounts(session: Session, owner: str, now: datetime) -> None:
@@ -150,4 +150,4 @@ def _end_pictures(session: Session, owner: str, now: datetime) -> None:
     active = select(OptOut).where(*looked_up, OptOut.withdrawn_at.is_(None)).order_by(OptOut.id).with_for_update()
     opt_outs = session.scalars(active.execution_options(populate_existing=True)).all()
     if opt_outs:
-        end_for(session, opt_outs, audit.PLATFORM, DenialReason.INSUFFICIENT_VERIFICATION, now)
+        end_for(session, opt_outs, EndedBy.PLATFORM, DenialReason.INSUFFICIENT_VERIFICATION, now)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, undefer
 from demur.exclusions import Entry, KeyKind
 from demur.receipts import LogKind
 from demur.similarity.rules import MatchKind
-from models import ExclusionEntry, OptOut, OptOutMatch, OptOutScope
+from models import ExclusionEntry, OptOut, OptOutMatch, OptOutScope, PastEntry
 from rights import audit, outbox
 from rights.batches import batched
 from rights.hashes import Hashes
@@ -78,12 +78,18 @@ def apply_propagation(session: Session, findings: Mapping[int, Finding], *, limi
 
 
 def revive(session: Session, entries: Collection[Entry], opt_out_id: int) -> None:
-    """Names again what ended before: a photo that was put back may share its bytes or looks with one that came later."""
-    entry = ExclusionEntry
+    """Names again what ended before: a photo that was put back may share its bytes or looks with one that came later.
+
+    In which versions it was before stays written down: runs obeyed them.
+    """
+    entry, past = ExclusionEntry, PastEntry
     out = entry.until_version.is_not(None)
     values = {"ended": False, "since_version": case((out, None), else_=entry.since_version), "until_version": None}
     for some in batched(list(entries), ENTRIES):
         same = tuple_(entry.kind, entry.key, entry.pdq).in_([(one.kind.value, one.key, one.pdq) for one in some])
+        span = select(entry.opt_out_id, entry.kind, entry.key, entry.since_version, entry.until_version)
+        ended = span.where(entry.opt_out_id == opt_out_id, same, out, entry.since_version.is_not(None))
+        session.execute(insert(past).from_select([past.opt_out_id, past.kind, past.key, past.since_version, past.until_version], ended))
         session.execute(update(entry).where(entry.opt_out_id == opt_out_id, same).values(values))
 
 

@@ -16,7 +16,7 @@ from demur.runs import AbsenceProof, ConsumedTree, InclusionProof, RunRecord
 from demur.signing import VerifyKey
 from models import ExclusionListVersion, FailureReason, Manifest, ManifestState, RunState, TrainingRun, TrainingRunManifest, new_public_id
 from rights import audit, log, outbox
-from rights.artefacts import CONSUMED_FILE, RECORD_FILE, RunArtefacts
+from rights.artefacts import CONSUMED_FILE, RECORD_FILE, ListRead, RunArtefacts
 
 TRAIN_RUN = "train_run"
 
@@ -70,6 +70,7 @@ def queue_run(session: Session, name: str, tier: str, now: datetime) -> Training
         run = TrainingRun(public_id=new_public_id(), name=name)
         session.add(run)
     run.state, run.tier, run.queued_at, run.failure_reason = RunState.QUEUED, tier, now, None
+    run.first_started_at = None
     run.directory = new_public_id()  # a new one at each try: what a failed try left is not taken for this one's
     session.flush()
     audit.record(session, audit.OPERATOR, "run.queued", run.public_id, {"tier": tier}, now)
@@ -78,11 +79,20 @@ def queue_run(session: Session, name: str, tier: str, now: datetime) -> Training
 
 
 def begin_run(session: Session, run: TrainingRun, now: datetime) -> None:
-    """The run's process is starting, perhaps again after an interruption."""
+    """The run's process is starting, perhaps again after an interruption. Which list it obeys is known when it has read one."""
+    if run.state is RunState.TRAINING:
+        run.first_started_at = run.first_started_at or run.started_at
     run.state = RunState.TRAINING
     run.started_at = now
+    run.list_version, run.list_root, run.list_read_at = None, None, None
     run.failure_reason = None
     audit.record(session, audit.SYSTEM, "run.started", run.public_id, {}, now)
+
+
+def note_list(session: Session, run: TrainingRun, used: ListRead, now: datetime) -> None:
+    """The run's process has read the list: from now on pages say what it leaves out. Its record will say it again, signed."""
+    run.list_version, run.list_root, run.list_read_at = used.version, used.root, now
+    audit.record(session, audit.SYSTEM, "run.list_read", run.public_id, {"version": used.version}, now)
 
 
 def fail_run(session: Session, run: TrainingRun, reason: FailureReason, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Taking an opt-out back: as easy as filing it."""
 
 from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
 from demur.receipts import LogKind
-from models import Account, ExclusionEntry, Exemption, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RequestState, RightsRequest
+from models import Account, EndedBy, ExclusionEntry, Exemption, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RequestState, RightsRequest
 from rights import audit, log, outbox, states
 from rights.batches import batched
 from rights.locks import lock_entries_shared
@@ -75,10 +76,20 @@ def _exempt(session: Session, account: Account, everything: OptOut, uids: Set[st
     return set(coming)
 
 
-def end_opt_outs(session: Session, opt_outs: Sequence[OptOut], now: datetime) -> None:
+@dataclass(frozen=True)
+class Ending:
+    """Who ends opt-outs: ``member`` is the public id of a member's account; ``because``, a DenialReason, is of those that are denied."""
+
+    by: EndedBy
+    member: str = ""
+    because: str = ""
+
+
+def end_opt_outs(session: Session, opt_outs: Sequence[OptOut], ending: Ending, now: datetime) -> None:
     """Ends opt-outs, whose rows are locked, and with them their entries, from the next version of the list on."""
     for opt_out in opt_outs:
         opt_out.withdrawn_at = now
+        opt_out.ended_by, opt_out.ended_by_member, opt_out.ended_because = ending.by, ending.member, ending.because
     for some in batched([opt_out.id for opt_out in opt_outs]):
         session.execute(update(ExclusionEntry).where(ExclusionEntry.opt_out_id.in_(some)).values(ended=True))
     session.flush()
@@ -92,7 +103,7 @@ def _standing(session: Session, *conditions: Any) -> Sequence[OptOut]:
 
 
 def _withdraw(session: Session, account: Account, opt_outs: Sequence[OptOut], now: datetime) -> None:
-    end_opt_outs(session, opt_outs, now)
+    end_opt_outs(session, opt_outs, Ending(EndedBy.MEMBER, member=account.public_id), now)
     for request_id in sorted({opt_out.request_id for opt_out in opt_outs if opt_out.request_id is not None}):
         request = session.get_one(RightsRequest, request_id, with_for_update=True, populate_existing=True)
         left = session.scalar(select(OptOut.id).where(OptOut.request_id == request_id, OptOut.withdrawn_at.is_(None)).limit(1))

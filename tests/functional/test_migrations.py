@@ -281,3 +281,30 @@ def test_what_programs_said_of_failures_is_forgotten_and_the_reason_is_kept(alem
     assert failures == ["The run failed.", ""]
     command.upgrade(alembic, "head")
     engine.dispose()
+
+
+ENDED = """INSERT INTO opt_out (id, public_id, request_id, origin, scope, owner, subject, note, filed_at, held, withdrawn_at)
+VALUES (:id, :subject, :request_id, :origin, 'photo', 'ada', :subject, '', '2026-11-20 14:02:00', :held, :withdrawn_at)"""
+DENIAL = """INSERT INTO log_entry (id, public_id, kind, request_id, created_at, statement, salt, leaf)
+VALUES (1, 'denial', 'opt_out_denied', 1, '2026-11-22 14:02:00', :bytes, :bytes, :bytes)"""
+
+
+def test_of_what_ended_before_the_log_says_who_ended_it(alembic, database_url):
+    command.downgrade(alembic, "0011")
+    engine = make_engine(database_url)
+    ended = [("member", 1, "2026-11-21 14:02:00"), ("member", 1, "2026-11-22 14:02:00"), ("platform", None, "2026-11-22 14:02:00")]
+    with engine.begin() as connection:
+        connection.execute(text(ACCOUNT))
+        connection.execute(text(REQUEST), {"id": 1, "regime": "gdpr"})
+        connection.execute(text("UPDATE rights_request SET denied_because = 'suspected_fraud'"))
+        connection.execute(text(DENIAL), {"bytes": b"x"})
+        for number, (origin, request_id, at) in enumerate([*ended, ("member", 1, None)], 1):
+            row = {"id": number, "subject": f"ada-{number}", "request_id": request_id, "origin": origin, "held": False, "withdrawn_at": at}
+            connection.execute(text(ENDED), row)
+    command.upgrade(alembic, "0012")
+    with engine.connect() as connection:
+        kept = connection.execute(text("SELECT ended_by, ended_because, ended_by_member FROM opt_out ORDER BY id")).all()
+    assert kept == [("member", "", "a"), ("operator", "suspected_fraud", ""), ("platform", "", ""), (None, "", "")]
+    command.downgrade(alembic, "0011")
+    command.upgrade(alembic, "head")
+    engine.dispose()

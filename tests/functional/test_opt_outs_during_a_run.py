@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import delete, update
 
 from models import Outbox, RunState, TrainingRun
-from rights.runs import TRAIN_RUN, begin_run, queue_run
+from rights.artefacts import ListRead
+from rights.lists import newest_version
+from rights.runs import TRAIN_RUN, begin_run, note_list, queue_run
 from tests.functional.test_opt_out_pages import follow
-from tests.support.portals import ADA, TestedPortal, Visitor, now
+from tests.support.portals import ADA, BEN, TestedPortal, Visitor, now
 
 
 @pytest.fixture
@@ -19,11 +21,42 @@ def ada(portal: TestedPortal) -> Visitor:
 
 
 def begin(portal: TestedPortal, name: str = "Run 2") -> TrainingRun:
+    """The run begins, and has read the list."""
+    run = start(portal, name)
+    read_list(portal, run)
+    return run
+
+
+def start(portal: TestedPortal, name: str = "Run 2") -> TrainingRun:
     with portal.workplace.writing.begin() as session:
         run = queue_run(session, name, "tests", now())
         begin_run(session, run, now())
         session.execute(delete(Outbox).where(Outbox.topic == TRAIN_RUN))  # a trainer elsewhere has it
     return run
+
+
+def read_list(portal: TestedPortal, run: TrainingRun) -> None:
+    with portal.workplace.writing.begin() as session:
+        newest = newest_version(session)
+        used = ListRead(newest.version, newest.root) if newest else ListRead(None, None)
+        note_list(session, session.get_one(TrainingRun, run.id), used, now())
+
+
+def begin_again(portal: TestedPortal, run: TrainingRun) -> None:
+    """Another worker takes the run over."""
+    with portal.workplace.writing.begin() as session:
+        begin_run(session, session.get_one(TrainingRun, run.id), now())
+
+
+def end_as_listed(portal: TestedPortal, run: TrainingRun, uids: list[str]) -> None:
+    """The run ends: recorded as one that used these photos, under the list that it read."""
+    with portal.workplace.writing.begin() as session:
+        run = session.get_one(TrainingRun, run.id)
+        obeyed = {"started_at": run.started_at, "list_version": run.list_version, "list_root": run.list_root}
+        session.delete(run)
+    recorded = portal.record_run(run.name, uids)
+    with portal.workplace.writing.begin() as session:
+        session.execute(update(TrainingRun).where(TrainingRun.id == recorded.id).values(obeyed))
 
 
 def end(portal: TestedPortal, run: TrainingRun, uids: list[str]) -> None:
@@ -47,7 +80,8 @@ def test_a_photo_that_a_run_is_training_on_says_so(ada: Visitor, portal: TestedP
 def test_who_files_during_a_run_is_told_which_one_began_before(ada: Visitor, portal: TestedPortal):
     begin(portal)
     check = ada.post("/opt-outs/check", {"uid": "ada-1"}).text
-    assert "Run 2 is in training now and began before.</b> It will contain what is in its training lists, this photo too." in check
+    assert "Run 2 is in training now and has read the exclusion list already.</b>" in check
+    assert "It will contain what is in its training lists, this photo too." in check
     ada.post("/opt-outs", {"uid": "ada-1"})
     address = ada.get("/requests").text.split('class="mono" href="')[1].split('"')[0]
     for _ in range(2):
@@ -115,3 +149,157 @@ def test_a_run_page_says_when_it_began_and_which_list_was_there_then(ada: Visito
     with portal.workplace.reading() as session:
         public_id = session.query(TrainingRun).filter_by(name="Run 1", state=RunState.RECORDED).one().public_id
     assert "When it began, no exclusion list was published." in ada.get(f"/runs/{public_id}").text
+
+
+def put_back_while_run_3_trains(ada: Visitor, portal: TestedPortal) -> tuple[TrainingRun, str]:
+    """ada-1 and ada-2 are in version 1, which Run 3 obeys; ada-1 is put back while it trains. Returns the run, the request's address."""
+    address = ada.post("/opt-outs", {"uid": ["ada-1", "ada-2"]}).location
+    portal.settle()
+    run = begin(portal, "Run 3")
+    ada.get("/photos/ada-1")
+    ada.post("/photos/ada-1/put-back")
+    portal.settle()
+    return run, address
+
+
+def test_a_photo_put_back_during_a_run_that_obeys_the_list_before_is_left_out_by_it(ada: Visitor, portal: TestedPortal):
+    run, address = put_back_while_run_3_trains(ada, portal)
+    page = ada.get("/photos/ada-1").text
+    assert "is training on it now" not in page
+    assert ada.get("/photos").text.count("Run 3 is in training without it") == 1, "ada-2 is crossed out, which says it"
+    assert "Run 3</a> is in training without it.</b>" in page
+    assert "It obeys version 1 of the list, which names this photo" in page
+    assert "Run 3</a> is in training without them.</b>" in ada.get(address).text
+    end_as_listed(portal, run, ["ada-0"])
+    page = ada.get("/photos/ada-1").text
+    assert "Run 3</a>, which had to leave it out." in page
+    assert page.index("Run 3</a> did not use it.</b>") < page.index("You put it back.")
+    row = ada.get("/evidence").text.split("Run 3</a>", 2)[1].split("</tr>")[0]
+    assert [cell.split("<")[0] for cell in row.split('class="num">')[1:]] == ["1", "2", "3"], "used, left out, not used"
+    story = ada.get(address).text
+    assert story.index("Run 3</a> did not use them.</b>") < story.index("1 of 2 put back by you.")
+
+
+def test_a_run_that_began_after_a_photo_was_put_back_is_no_part_of_the_requests_story(ada: Visitor, portal: TestedPortal):
+    _, address = put_back_while_run_3_trains(ada, portal)
+    portal.record_run("Run 4", ["ada-0", "ada-1"])
+    story = ada.get(address).text
+    assert "Run 4</a> did not use them.</b>" in story
+    assert "although the list it obeyed named it" not in ada.get("/photos/ada-1").text
+
+
+def deny(portal: TestedPortal, page: str) -> str:
+    reference = page.split('class="ref">')[1].split("<")[0]
+    result = portal.run("opt-outs", "deny", reference, "--reason", "suspected_fraud")
+    assert result.exit_code == 0, result.output
+    portal.settle()
+    return reference
+
+
+def test_a_photo_whose_opt_out_the_operator_ended_says_so_and_stays_left_out_by_the_run_before(ada: Visitor, portal: TestedPortal):
+    address = ada.post("/opt-outs", {"uid": "ada-1"}).location
+    portal.settle()
+    run = begin(portal, "Run 3")
+    reference = deny(portal, ada.get(address).text)
+    page = ada.get("/photos/ada-1").text
+    assert f"The operator ended its opt-out ({reference}): it looks like fraud." in page
+    assert "You put it back." not in page
+    assert "Run 3</a> is in training without it.</b>" in page
+    end_as_listed(portal, run, ["ada-0"])
+    page = ada.get("/photos/ada-1").text
+    assert page.index("Run 3</a> did not use it.</b>") < page.index("The operator ended its opt-out")
+    story = ada.get(address).text
+    assert story.index("Run 3</a> did not use it.</b>") < story.index("Ended by the operator: it looks like fraud.")
+
+
+def test_a_copy_that_its_owner_contested_stays_left_out_by_the_run_before(ada: Visitor, portal: TestedPortal):
+    ada.post("/opt-outs", {"uid": "ada-0"})
+    portal.settle()
+    run = begin(portal, "Run 3")
+    ben = portal.member(BEN)
+    assert "someone else opted out a picture that looks the same" in ben.get("/photos/ben-exact").text
+    ben.post("/photos/ben-exact/contest")
+    portal.settle()
+    page = ben.get("/photos/ben-exact").text
+    assert "Run 3</a> is in training without it.</b>" in page
+    assert page.index("someone else opted out a picture") < page.index("No longer in the exclusion list since version 2.")
+    assert "That one is mine: put it back" not in page
+    end_as_listed(portal, run, ["ada-1"])
+    assert "Run 3</a> did not use it.</b>" in ben.get("/photos/ben-exact").text
+
+
+def test_between_its_start_and_its_reading_of_the_list_a_run_may_still_leave_a_photo_out(ada: Visitor, portal: TestedPortal):
+    run = start(portal, "Run 3")
+    check = ada.post("/opt-outs/check", {"uid": "ada-1"}).text
+    assert "Run 3 is starting, and has not read the exclusion list yet.</b> It may still leave this photo out" in check
+    address = ada.post("/opt-outs", {"uid": "ada-1"}).location
+    portal.settle()
+    pages = ada.get(address).text + ada.get("/photos/ada-1").text
+    assert "It has not read the exclusion list yet, so it may still leave it out." in pages
+    assert "It has not read the exclusion list yet, so it may still leave this photo out." in pages
+    assert "will contain" not in pages
+    assert "Run 3 is starting" in ada.get("/photos").text
+    read_list(portal, run)
+    pages = ada.get(address).text + ada.get("/photos/ada-1").text
+    assert "Run 3</a> is in training without it.</b>" in pages
+    assert "will contain" not in pages
+    assert "Run 3" not in ada.post("/opt-outs/check", {"uid": "ada-1"}).text, "it obeys a list that names the photo"
+
+
+def test_a_run_that_began_again_says_so_and_is_judged_by_its_new_reading(ada: Visitor, portal: TestedPortal):
+    run = begin(portal, "Run 3")
+    address = ada.post("/opt-outs", {"uid": "ada-1"}).location
+    portal.settle()
+    assert "Run 3</a> is in training now and began before it was in the list.</b>" in ada.get(address).text
+    begin_again(portal, run)
+    assert "was interrupted, and began again then. It has not read the exclusion list yet" in ada.get(address).text
+    read_list(portal, run)
+    story, page = ada.get(address).text, ada.get("/photos/ada-1").text
+    assert "Run 3</a> is in training without it.</b> It began first" in story
+    assert "Run 3</a> is in training without it.</b> It began first" in page
+    assert "was interrupted, and began again" in story
+
+
+def test_the_runs_of_a_request_stand_where_they_began(ada: Visitor, portal: TestedPortal):
+    run = begin(portal)
+    with portal.workplace.writing.begin() as session:
+        session.execute(update(TrainingRun).where(TrainingRun.id == run.id).values(started_at=now() - timedelta(minutes=5)))
+    story = ada.get(ada.post("/opt-outs", {"uid": ["ada-1", "ada-2"]}).location).text
+    assert story.index("Run 2</a> is in training now and began before they were in the list.</b>") < story.index("<b>Filed.</b>")
+
+
+def test_a_photo_that_stays_out_by_its_own_opt_out_says_so_when_everything_else_is_withdrawn(ada: Visitor, portal: TestedPortal):
+    everything = ada.post("/opt-outs", {"everything": "1"}).location
+    portal.settle()
+    ada.get("/photos/ada-1")
+    ada.post("/photos/ada-1/put-back")
+    portal.settle()
+    alone = ada.post("/opt-outs", {"uid": "ada-1"}).location
+    portal.settle()
+    story = ada.get(everything).text
+    assert "1 photo put back</a>" in story
+    assert "Opt-out withdrawn" not in story
+    assert "but for 1 put back" in ada.get("/requests").text
+    ada.get(everything)
+    ada.post(f"{everything}/withdraw")
+    portal.settle()
+    references = [ada.get(address).text.split('class="ref">')[1].split("<")[0] for address in (everything, alone)]
+    page = ada.get("/photos/ada-1").text
+    assert f"You withdrew the opt-out of everything ({references[0]}). This photo stays out by {references[1]}." in page
+    assert "You put it back." not in page
+    assert "Opt-out withdrawn</a>" in ada.get(everything).text
+
+
+def test_a_part_that_the_operator_ended_is_not_said_to_be_put_back(ada: Visitor, portal: TestedPortal):
+    address = ada.post("/opt-outs", {"uid": ["ada-1", "ada-2"]}).location
+    portal.settle()
+    ada.get("/photos/ada-1")
+    ada.post("/photos/ada-1/put-back")
+    portal.settle()
+    assert "1 of 2 put back" in ada.get("/requests").text
+    assert "1 photo put back</a>" in ada.get(address).text
+    deny(portal, ada.get(address).text)
+    page = ada.get("/photos/ada-1").text
+    assert "You put it back." in page
+    assert "The operator ended" not in page
+    assert "The operator ended its opt-out" in ada.get("/photos/ada-2").text

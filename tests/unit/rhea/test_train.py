@@ -8,7 +8,8 @@ from demur.manifests import Catalogue
 from demur.runs import RunRecord
 from demur.signing import SigningKey
 from rhea.config import TIERS, Settings
-from rhea.train import Order, RunExists, carry_out
+from rhea.folder import RunExists
+from rhea.train import Order, carry_out
 from tests.unit.rhea.conftest import BEGAN
 
 
@@ -20,7 +21,7 @@ def test_a_finished_run_has_all_its_files(finished_run: Path) -> None:
     files = {path.name for path in finished_run.iterdir()}
     assert files == {
         "progress.jsonl", "metrics.csv", "config.json", "autoencoder.safetensors", "denoiser.safetensors", "samples", "consumed.bin",
-        "run-record.dsse.json",
+        "run-record.dsse.json", "list-read.json",
     }  # fmt: skip
 
 

@@ -189,7 +189,7 @@ def test_a_photo_under_everything_is_put_back_alone_and_the_rest_stays_out(offic
     assert gone == {KeyKind.OWNER, KeyKind.UID, KeyKind.URL, KeyKind.SHA256, KeyKind.PHASH}
     with office.sessions() as session:
         back, rest = (get_photo(session, office.catalogues, office.runs, ["ada"], uid) for uid in ("ada-1", "ada-2"))
-        told = [event.kind for event in photo_history(session, back)]
+        told = [event.kind for event in photo_history(session, back, ada)]
     assert (back.opt_outs, back.listed_since) == ((), None)
     assert rest.under_everything
     assert told[-2:] == [EventKind.EXEMPTED, EventKind.UNLISTED]

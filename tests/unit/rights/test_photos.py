@@ -81,14 +81,14 @@ def test_the_history_is_dated_and_in_order(office: Office, tmp_path: Path):
     version = office.carry(LATER)
     record(office, tmp_path / "2", "Run 2", ["ada-2"], version, LATER)
     with office.sessions.begin() as session:
-        before = photo_history(session, photo(office, "ada-0"))
+        before = photo_history(session, photo(office, "ada-0"), ada)
         withdraw_photo(session, ada, "ada-0", LATER + timedelta(hours=1))
     office.carry(LATER + timedelta(hours=1))
     with office.sessions() as session:
-        after = photo_history(session, photo(office, "ada-0"))
+        after = photo_history(session, photo(office, "ada-0"), ada)
     K = EventKind  # noqa: N806
     assert [event.kind for event in before] == [K.POSTED, K.REGISTERED, K.TRAINED, K.FILED, K.LISTED, K.ABSENT]
-    assert [event.kind for event in after] == [K.POSTED, K.REGISTERED, K.TRAINED, K.FILED, K.LISTED, K.WITHDRAWN, K.UNLISTED]
+    assert [event.kind for event in after] == [K.POSTED, K.REGISTERED, K.TRAINED, K.FILED, K.LISTED, K.ABSENT, K.ENDED, K.UNLISTED]
     listed = before[4]
     assert (listed.version, listed.copies >= 3) == (1, True)
 
@@ -96,10 +96,10 @@ def test_the_history_is_dated_and_in_order(office: Office, tmp_path: Path):
 def test_a_copy_of_what_somebody_else_opted_out_says_so(office: Office):
     office.file(office.account("ada"), Photos(("ada-0",)))
     office.carry()
-    copy = photo(office, "ben-exact", "ben")
+    ben, copy = office.account("ben"), photo(office, "ben-exact", "ben")
     assert (copy.opt_out, copy.copy_excluded_since, copy.listed_since, copy.can_opt_out) == (None, 1, 1, True)
     with office.sessions() as session:
-        assert EventKind.COPY_LISTED in [event.kind for event in photo_history(session, copy)]
+        assert EventKind.COPY_LISTED in [event.kind for event in photo_history(session, copy, ben)]
 
 
 def test_a_copy_of_ones_own_opted_out_photo_is_out_through_it(office: Office):
