@@ -7,7 +7,7 @@ from sqlalchemy import delete, update
 
 from models import Outbox, RunState, TrainingRun
 from rights.artefacts import ListRead
-from rights.lists import newest_version
+from rights.list_versions import newest_version
 from rights.runs import TRAIN_RUN, begin_run, note_list, queue_run
 from tests.functional.test_opt_out_pages import follow
 from tests.support.portals import ADA, BEN, TestedPortal, Visitor, now
