@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import shutil
+import socket
 import statistics
 import tempfile
 import threading
@@ -160,9 +161,12 @@ class _Quiet(WSGIRequestHandler):
 @contextmanager
 def served(config: Config) -> Iterator[str]:
     """The portal over HTTP; gives the list's address."""
-    app = create_app(config)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app = create_app(config.model_copy(update={"base_url": f"http://127.0.0.1:{port}"}))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
