@@ -76,7 +76,7 @@ def _train(workplace: Workplace, work: Work, run: TrainingRun) -> FailureReason 
     with tempfile.TemporaryFile() as said:
         # A process group of its own keeps the terminal's Ctrl-C away from it: this worker decides.
         trainer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, process_group=0)
-        code = _attend(trainer, work, _ListWatch(workplace, run))
+        code = _attend(trainer, work, ListWatch(workplace, run))
         if code == 0:
             return None
         _keep(workplace, run, said)
@@ -87,7 +87,7 @@ def _train(workplace: Workplace, work: Work, run: TrainingRun) -> FailureReason 
         return FailureReason.REFUSED if code == REFUSED else FailureReason.FAILED
 
 
-class _ListWatch:
+class ListWatch:
     """Writes down which list a trainer obeys, as soon as it has read one: before, nobody can say what the run leaves out."""
 
     def __init__(self, workplace: Workplace, run: TrainingRun) -> None:
@@ -106,7 +106,7 @@ class _ListWatch:
             self._is_noted = True
 
 
-def _attend(trainer: subprocess.Popen[bytes], work: Work, watch: _ListWatch) -> int:
+def _attend(trainer: subprocess.Popen[bytes], work: Work, watch: ListWatch) -> int:
     """The trainer's exit code. Ends it and raises Interrupted when the work is to stop."""
     try:
         while True:

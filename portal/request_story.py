@@ -53,6 +53,7 @@ class PutBack:
     count: int
     by: EndedBy = EndedBy.MEMBER
     because: str = ""
+    member: str = ""  # public id of the account that put them back, where that is known
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Told:
     Of those standing: ``listed`` ones are in effect (the first of all since version ``since``); ``coming`` ones get into the list with its
     next version; ``held`` ones, looked-up pictures, are not before a person has looked; ``kept`` ones are of pictures that no manifest
     holds. ``waiting`` says why a person must look, also at copies of what is listed itself. ``searched``: for copies, in full.
+    ``elsewhere``: those that ended from another account, whose sign-in one of this account's was then, or is now.
     """
 
     request: RightsRequest
@@ -94,6 +96,7 @@ class Told:
     held: int
     kept: int
     searched: int
+    elsewhere: int
     since: int | None
     waiting: tuple[Waiting, ...]
     put_back: tuple[PutBack, ...]
@@ -195,6 +198,7 @@ def told(request: RightsRequest) -> Told:
         "held": held,
         "kept": kept,
         "searched": and_(stands, OptOut.propagated_at.is_not(None)),
+        "elsewhere": OptOut.ended_by_member.not_in(["", request.account.public_id]),
     }
     columns = [func.coalesce(func.sum(case((condition, 1), else_=0)), 0) for condition in counted.values()]
     since = func.min(OptOut.effective_version)
@@ -219,7 +223,7 @@ def _put_back(request: RightsRequest) -> tuple[PutBack, ...]:
     """What was put back of a request that goes on, oldest first."""
     if request.state in (RequestState.REVOKED, RequestState.DENIED):
         return ()
-    columns = (OptOut.withdrawn_at, OptOut.ended_by, OptOut.ended_because)
+    columns = (OptOut.withdrawn_at, OptOut.ended_by, OptOut.ended_because, OptOut.ended_by_member)
     back = select(columns[0], func.count(), *columns[1:]).where(OptOut.request_id == request.id, OptOut.withdrawn_at.is_not(None))
     exempt = select(Exemption.exempted_at, func.count()).join(OptOut).where(OptOut.request_id == request.id)
     rows = [*db().execute(back.group_by(*columns)), *db().execute(exempt.group_by(Exemption.exempted_at))]

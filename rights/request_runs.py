@@ -94,12 +94,15 @@ def _recorded(artefacts: RunArtefacts, run: TrainingRun, photos: Sequence[Reques
 
 def _in_training(session: Session, photos: Sequence[RequestPhoto]) -> list[RequestTraining]:
     """What others' opt-outs, or other requests, keep out counts here, too: a run under way leaves it out whoever asked."""
+    training = runs_in_training(session)
+    if not training:
+        return []
     found = listed(session, {photo.owner for photo in photos}, [photo.uid for photo in photos])
     named = {(found.of(photo.owner, photo.uid), photo.is_out) for photo in photos}
     registered = session.scalars(select(Manifest.registered_at).where(Manifest.state == ManifestState.REGISTERED)).all()
     times = [at for at in registered if at is not None]
     told = []
-    for run in runs_in_training(session):
+    for run in training:
         words = {_word(run, spans, is_out, times) for spans, is_out in named}
         told += [RequestTraining(run, word) for word in TrainingWord if word in words][:1]
     return told

@@ -5,9 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, update
 
+from jobs.train_run import ListWatch
 from models import Outbox, RunState, TrainingRun
+from rhea.folder import open_folder
 from rights.artefacts import ListRead
 from rights.list_versions import newest_version
+from rights.platform_events import Event, EventKind, receive_event
 from rights.runs import TRAIN_RUN, begin_run, note_list, queue_run
 from tests.functional.test_opt_out_pages import follow
 from tests.support.portals import ADA, BEN, TestedPortal, Visitor, now
@@ -304,3 +307,44 @@ def test_a_part_that_the_operator_ended_is_not_said_to_be_put_back(ada: Visitor,
     assert "You put it back." in page
     assert "The operator ended" not in page
     assert "The operator ended its opt-out" in ada.get("/photos/ada-2").text
+
+
+def test_which_list_a_trainer_read_is_written_down_as_soon_as_it_says_so(ada: Visitor, portal: TestedPortal):
+    run = start(portal, "Run 3")
+    watch = ListWatch(portal.workplace, run)
+    watch.look()
+    assert "Run 3</a> is starting." in ada.get("/photos/ada-1").text
+    open_folder(portal.workplace.runs.path(run), None)
+    watch.look()
+    assert "Run 3</a> is training on it now." in ada.get("/photos/ada-1").text
+
+
+def test_what_the_platform_ended_is_not_said_to_be_put_back_by_the_person(ada: Visitor, portal: TestedPortal):
+    for number, kind in enumerate((EventKind.PHOTO_MADE_PRIVATE, EventKind.PHOTO_MADE_PUBLIC)):
+        at = now() - timedelta(days=2 - number)
+        with portal.workplace.writing.begin() as session:
+            receive_event(session, Event(str(number), kind, ADA, "ada-1", at), now())
+        portal.settle()
+    page = ada.get("/photos/ada-1").text
+    assert "You made it private on the platform, so we opted it out automatically." in page
+    assert "You made it public again on the platform, so that opt-out ended." in page
+    assert "put it back" not in page
+
+
+def test_what_another_account_did_is_not_said_to_be_done_by_the_person(ada: Visitor, portal: TestedPortal):
+    ada.link(ADA, BEN)
+    ada.get("/photos")
+    address = ada.post("/opt-outs", {"uid": ["ben-0"]}).location
+    portal.settle()
+    ada.get("/account/link")
+    ada.sign_in(ADA, "/account/confirm")
+    identity = ada.get("/account/link").text.split("/unlink")[0].rsplit("/", 1)[1]
+    ada.post(f"/account/identities/{identity}/unlink")
+    ben = portal.member(BEN)
+    page = ben.get("/photos/ben-0").text
+    assert "It was opted out from another account, which this sign-in belonged to then." in page
+    assert "You opted" not in page
+    ben.post("/photos/ben-0/put-back")
+    portal.settle()
+    assert "You put it back." in ben.get("/photos/ben-0").text
+    assert "Withdrawn from another account" in ada.get(address).text
