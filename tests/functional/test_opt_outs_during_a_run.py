@@ -243,6 +243,7 @@ def test_between_its_start_and_its_reading_of_the_list_a_run_may_still_leave_a_p
     assert "It has not read the exclusion list yet, so it may still leave this photo out." in pages
     assert "will contain" not in pages
     assert "Run 3 is starting" in ada.get("/photos").text
+    assert "This run is starting, and has not read the exclusion list yet." in ada.get(f"/runs/{run.public_id}").text
     read_list(portal, run)
     pages = ada.get(address).text + ada.get("/photos/ada-1").text
     assert "Run 3</a> is in training without it.</b>" in pages
@@ -262,6 +263,10 @@ def test_a_run_that_began_again_says_so_and_is_judged_by_its_new_reading(ada: Vi
     assert "Run 3</a> is in training without it.</b> It began first" in story
     assert "Run 3</a> is in training without it.</b> It began first" in page
     assert "was interrupted, and began again" in story
+    page = ada.get(f"/runs/{run.public_id}").text
+    assert "This run is in training, and obeys version 1 of the exclusion list." in page
+    assert "was interrupted, and began again" in page
+    assert "In training now, under version 1 of the exclusion list." in ada.get("/runs").text
 
 
 def test_the_runs_of_a_request_stand_where_they_began(ada: Visitor, portal: TestedPortal):
