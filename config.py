@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from email.headerregistry import HeaderRegistry
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from limits import parse_many
@@ -117,7 +117,7 @@ class Config(BaseSettings):
     owners_of_day: int = Field(30, description="Owners of these photos, in a day.")
     source_url: str = Field("", description="Where this program is published, as pip takes it: https://… or git+https://….")
     consumer_grace_hours: int = Field(24, description="A consumer that has not followed a new list version for so many hours is stale.")
-    train_tier: str = Field("cpu", description="Tier of runs that the model worker starts: tests, cpu or gpu.")
+    train_tier: Literal["tests", "cpu", "gpu"] = Field("cpu", description="Tier of runs that the model worker starts: tests, cpu or gpu.")
     demo: bool = Field(False, description="Show the demonstration's banner.")
 
     @field_validator("photo_origins", mode="before")

@@ -17,7 +17,7 @@ from demur.similarity.sandbox import SandboxBusy, SandboxCannotStart
 from portal.address import OtherHost
 from portal.auth.going_on import keep_form
 from portal.auth.refusals import ProviderUnreachable, SignInRefused
-from portal.form_tokens import FormTokenRefused
+from portal.form_tokens import FormTokenRefused, SentFromElsewhere
 from portal.limits import CHANGES_TOGETHER, WORK_TOGETHER, is_stranger, retry_after
 from portal.receipts import NotYetInTheLog
 from portal.selection import MOST_PICTURES, TooManyChosen
@@ -74,7 +74,10 @@ BY_ERROR: dict[type[Exception], Problem] = {
     FormTokenRefused: Problem(
         400,
         "This form is out of date",
-        "It was opened before you signed in or out, or by another website. Open the page again, and send it from there.",
+        "It was opened before you signed in or out. Open the page again, and send it from there.",
+    ),
+    SentFromElsewhere: Problem(
+        403, "Another website sent this; open the page here", "Nothing was changed. We take forms from this website’s own pages only."
     ),
     SignInRefused: Problem(
         400, "Signing in did not work", "The sign-in page sent you back without a valid answer. Nothing was changed.", again=True

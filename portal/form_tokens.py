@@ -11,6 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, current_app, g, request
 
@@ -26,7 +27,7 @@ _STRANGER, _MEMBER = _NONCE + _MAC, _NONCE + 3 * _MAC
 
 
 class FormTokenRefused(DemurError):
-    """The form has no token of this portal, or one of another session, or was sent by another website."""
+    """The form has no token of this portal, or one of another session."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class MemberToken:
         return hmac.compare_digest(self.account, _mac("account", self.nonce, str(account_id).encode()))
 
 
+class SentFromElsewhere(DemurError):
+    """Another website had the browser send this."""
+
+
 class FormTokens:
     """Checks every form before its view runs, except those that are exempt."""
 
@@ -58,12 +63,11 @@ class FormTokens:
         self._exempt.add(area)
 
     def protect(self) -> None:
-        """Raises FormTokenRefused. Reads the form to its end."""
+        """Raises FormTokenRefused, SentFromElsewhere. Reads the form to its end."""
+        refuse_other_sites()
         sent = read_token(request.form.get(FIELD) or request.headers.get(HEADER, ""))
         if sent is None:
             raise FormTokenRefused("the form has no token of this portal")
-        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-            raise FormTokenRefused("the form was sent by another website")
         session = current_session()
         if session.entered is None or request.endpoint in READING_POSTS:
             return  # nothing can change: there is nobody, or nothing is written
@@ -76,6 +80,22 @@ class FormTokens:
         view, area = current_app.view_functions.get(request.endpoint), current_app.blueprints.get(request.blueprint or "")
         if view not in self._exempt and area not in self._exempt:
             self.protect()
+
+
+def refuse_other_sites() -> None:
+    """Raises SentFromElsewhere where the browser says that another website sent this request."""
+    sender, origin = request.headers.get("Sec-Fetch-Site", "same-origin"), request.headers.get("Origin")
+    here = (request.host, urlsplit(site().config.base_url).netloc)
+    if sender not in ("same-origin", "none") or (origin is not None and _host_of(origin) not in here):
+        raise SentFromElsewhere("it was sent by another website")
+
+
+def _host_of(origin: str) -> str | None:
+    """With its port; None of what is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def form_token() -> str:

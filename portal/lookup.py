@@ -24,7 +24,7 @@ from portal.fingerprints import MAX_FINGERPRINT_BYTES, BadFingerprint, parse_fin
 from portal.selection import MOST_PICTURES, sign_picture
 from portal.site import site
 from portal.uploads import count_decoding, decoding_limit_s, sent_pictures
-from rights.lookup import LookupResult, look_up, stands
+from rights.lookup import LookupResult, SearchLimit, look_up, search_limit, stands
 from rights.optouts import Picture
 
 FORM_PICTURES = 10  # of a form without scripts; a script sends them one by one
@@ -42,11 +42,13 @@ class TooManyPictures(DemurError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What is told about one picture. ``problem``: why nothing can be. ``own`` and ``token`` (for objecting) are a member's alone."""
+    """What is told about one picture. ``problem``: why nothing can be. ``limit``: why less than usual could be found. ``own`` and ``token``
+    (for objecting) are a member's alone."""
 
     name: str
     problem: str = ""
     found: bool = False
+    limit: SearchLimit | None = None
     own: LookupResult | None = None
     token: str = ""
 
@@ -111,10 +113,11 @@ def _one_of_several(file: FileStorage, until: float, member: Account | None) -> 
 
 
 def _answer(name: str, picture: Picture, member: Account | None) -> Answer:
+    limit = search_limit(db(), site().catalogues, picture.query)
     if member is None:
-        return Answer(name, found=stands(db(), site().catalogues, picture.query))
+        return Answer(name, found=stands(db(), site().catalogues, picture.query), limit=limit)
     own = look_up(db(), site().catalogues, picture.query, member.owners)
-    return Answer(name, found=own.found, own=own, token=sign_picture(picture, member))
+    return Answer(name, found=own.found, limit=limit, own=own, token=sign_picture(picture, member))
 
 
 def read_picture(data: bytes, seconds: float | None = None) -> Picture:

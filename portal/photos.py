@@ -25,7 +25,7 @@ from portal.receipts import TITLES
 from portal.requests import DENIALS
 from portal.selection import keep_ticks, own_ticks
 from portal.site import now, site
-from rights.choosing import sort_choice
+from rights.choosing import any_to_put_back, sort_choice
 from rights.contests import NothingToContest, contest_photos, statements_about
 from rights.evidence import run_lines
 from rights.history import photo_history
@@ -41,6 +41,7 @@ from rights.withdrawals import NothingToWithdraw, put_back, withdraw_photo
 PER_PAGE = 48
 LONGEST_FILTER = 2000  # of a filter as an address writes it: 100 letters of text, each as up to twelve, and four short fields
 SHOWN = 12  # photos shown before many are put back
+NAMED = 5  # of the photos that others took out
 blueprint = Blueprint("photos", __name__)
 blueprint.add_url_rule("/photos/<uid:uid>/thumbnail", view_func=pictures.thumbnail)
 blueprint.add_url_rule("/photos/<uid:uid>/picture", view_func=pictures.picture)
@@ -53,6 +54,8 @@ def index() -> str:
     number = request.args.get("page", 1, type=int)
     page = list_photos(db(), site().catalogues, site().runs, account().owners, wanted, page=number, per_page=PER_PAGE)
     kept = ticked(db(), account(), now())
+    elsewhere = kept.difference(photo.uid for photo in page.photos)
+    taken = taken_by_others(db(), account().owners)
     return render_template(
         "photos/index.html",
         page=page,
@@ -61,9 +64,12 @@ def index() -> str:
         filtered=write_filter(wanted),
         statuses=STATUSES,
         ticked=kept,
-        elsewhere=len(kept.difference(photo.uid for photo in page.photos)),
+        elsewhere=len(elsewhere),
+        may_put_back=any(photo.can_put_back for photo in page.photos)
+        or (bool(elsewhere) and any_to_put_back(db(), site().catalogues, account().owners, sorted(elsewhere))),
         work=under_way(),
-        taken=taken_by_others(db(), account().owners),
+        taken=taken,
+        shown_taken=list(owned_among(db(), site().catalogues, account().owners, taken[:NAMED]).values()),
     )
 
 

@@ -17,6 +17,7 @@ from rights.receipts import entry_of_run
 from rights.runs import queue_run
 
 UNFINISHED = frozenset({RunState.QUEUED, RunState.TRAINING})
+LASTS = {"tests": "a minute or two", "cpu": "half an hour or more on two cores", "gpu": "half an hour or more on a GPU"}  # by tier
 blueprint = Blueprint("runs", __name__)
 
 
@@ -24,7 +25,7 @@ blueprint = Blueprint("runs", __name__)
 def index() -> str:
     runs = db().scalars(select(TrainingRun).order_by(TrainingRun.id.desc())).all()
     samples = {run.public_id: site().runs.samples(run)[:4] for run in runs}
-    return render_template("runs/index.html", runs=runs, samples=samples, work=under_way())
+    return render_template("runs/index.html", runs=runs, samples=samples, work=under_way(), lasts=LASTS[site().config.train_tier])
 
 
 @blueprint.post("/runs")

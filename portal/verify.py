@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 from time import thread_time
-from urllib.parse import urlsplit
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from werkzeug.exceptions import Forbidden, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from config import MEGABYTE
 from demur.errors import DemurError
@@ -23,6 +22,7 @@ from demur.trust import Role, Trust
 from demur.verifying import BundleLimits, Document, Finding, all_unpacked, summarise, verify_documents
 from portal.bodies import takes
 from portal.database import db
+from portal.form_tokens import refuse_other_sites
 from portal.limits import heavy_work
 from portal.receipts import find_receipt
 from portal.site import now, site
@@ -81,7 +81,7 @@ def page() -> str:
 @heavy_work
 def check() -> ResponseReturnValue:
     """For browsers that cannot check signatures, or run no scripts."""
-    _refuse_other_sites()
+    refuse_other_sites()  # its own file, checked by its own key, must not be shown here as something that holds
     try:
         keys, receipt = KeysGiven.of_form(), request.form.get("receipt", "")
         files = [file for file in request.files.getlist("file") if file.filename]
@@ -117,22 +117,6 @@ def keys_in_words(trust: Trust, own: Trust) -> str:
     if not others:
         return "Checked by this website’s own keys alone: that shows what this website says, not that it says the same to everyone."
     return f"Checked by keys that are not this website’s: {', '.join(others)}."
-
-
-def _refuse_other_sites() -> None:
-    """Another website must not have its own file, checked by its own key, shown here as something that holds. Raises Forbidden."""
-    sender, origin = request.headers.get("Sec-Fetch-Site", "same-origin"), request.headers.get("Origin")
-    here = (request.host, urlsplit(site().config.base_url).netloc)
-    if sender not in ("same-origin", "none") or (origin is not None and _host_of(origin) not in here):
-        raise Forbidden("files are checked from this website's own page only")
-
-
-def _host_of(origin: str) -> str | None:
-    """With its port; None of what is no address."""
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return None
 
 
 @contextmanager

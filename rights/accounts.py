@@ -46,8 +46,11 @@ def sign_in(session: Session, *, iss: str, sub: str, owner: str, display_name: s
     return account
 
 
-def link_identity(session: Session, account: Account, *, iss: str, sub: str, owner: str, now: datetime) -> None:
-    """Adds an identity to an account, and promises a mail about it; adding it twice changes nothing. Raises IdentityTaken, NoOwnerKey."""
+def link_identity(session: Session, account: Account, *, iss: str, sub: str, owner: str, now: datetime) -> bool:
+    """Adds an identity to an account, and promises a mail about it. False where the account had it before.
+
+    Raises IdentityTaken, NoOwnerKey.
+    """
     _check_owner(owner)
     known = _account_of(session, iss, sub)
     if known is None:
@@ -60,9 +63,10 @@ def link_identity(session: Session, account: Account, *, iss: str, sub: str, own
         else:
             _note(session, account, "identity.linked", iss, owner, now)
             _search_again(session, account.owners, now)
-            return
+            return True
     if known is not account:
         raise IdentityTaken("this sign-in already has an account of its own here")
+    return False
 
 
 def unlink_identity(session: Session, account: Account, identity_id: int, *, in_use: tuple[str, str], now: datetime) -> Identity:

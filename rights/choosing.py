@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from models import Account, Exemption, OptOut, OptOutOrigin, OptOutScope, RightsRequest
 from rights.catalogues import Catalogues
-from rights.owned import find_owned
+from rights.owned import find_owned, owned_among
 from rights.standing import standing_opt_outs
 
 
@@ -35,6 +35,13 @@ def sort_choice(session: Session, catalogues: Catalogues, owners: Sequence[str],
         else:
             new.append(photo.uid)
     return SortedChoice(tuple(new), tuple(out), tuple(deleted))
+
+
+def any_to_put_back(session: Session, catalogues: Catalogues, owners: Sequence[str], uids: Sequence[str]) -> bool:
+    """Whether the person themselves keeps one of these photos out. What is in no manifest any more is passed over."""
+    photos = owned_among(session, catalogues, owners, uids).values()
+    standing = standing_opt_outs(session, owners, [photo.uid for photo in photos])
+    return any(standing.covers(one.owner, one.uid) and not standing.deleted_at(one.owner, one.uid) for one in photos)
 
 
 @dataclass(frozen=True)

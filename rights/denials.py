@@ -1,17 +1,17 @@
 """The operator ends opt-outs: those that lie about a picture, or were filed for somebody else's photos."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, case, exists, func, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from demur.errors import DemurError
 from demur.receipts import LogKind
-from models import Account, EndedBy, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RequestState, RightsRequest
+from models import Account, EndedBy, LogEntry, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RequestState, RightsRequest
 from rights import audit, log, states
 from rights.contests import contested_undecided, state_outcome
 from rights.locks import lock_entries_shared
@@ -39,19 +39,32 @@ class NothingToDeny(DemurError):
     """No opt-out of this choice is active."""
 
 
+class UnknownRequest(DemurError):
+    """No request has this reference."""
+
+
+class UnknownMember(DemurError):
+    """No member has this public id."""
+
+
 @dataclass(frozen=True)
 class Choice:
-    """Active opt-outs of members: of one request by its ``reference``, of one ``member`` by their public id; ``held`` ones, or all."""
+    """Opt-outs of members: of one request by its ``reference`` in any case, of one ``member`` by their public id; ``held`` ones, or all;
+    active ones, and with ``ended`` those that are over, too."""
 
     reference: str = ""
     member: str = ""
     held: bool = False
+    ended: bool = False
+
+    def __str__(self) -> str:
+        return self.reference.upper() or (f"the member {self.member}" if self.member else "any member")
 
 
 @dataclass(frozen=True)
 class Filed:
-    """An active opt-out as the operator sees it. ``photos`` and ``owners``: others' photos that it takes out, and whose they are;
-    ``contested``: those of them whose owners said that they are theirs."""
+    """An opt-out as the operator sees it. ``photos`` and ``owners``: others' photos that it takes out, and whose they are;
+    ``contested``: those of them whose owners said that they are theirs. ``ended_at`` and how it ``ended``: of one that is over."""
 
     reference: str
     member: str
@@ -64,10 +77,13 @@ class Filed:
     photos: int
     owners: int
     contested: int
+    ended_at: datetime | None
+    ended: str
 
 
 def chosen(session: Session, choice: Choice) -> list[Filed]:
-    """What the operator asked for, oldest first, by one query."""
+    """What the operator asked for, oldest first. Raises UnknownRequest, UnknownMember."""
+    _check(session, choice)
     match = aliased(OptOutMatch)
     gone = matched(match)
     columns = (
@@ -82,19 +98,25 @@ def chosen(session: Session, choice: Choice) -> list[Filed]:
         func.count(func.distinct(match.uid)).filter(gone),
         func.count(func.distinct(match.owner)).filter(gone),
         func.count(func.distinct(match.uid)).filter(match.contested_at.is_not(None)),
+        OptOut.withdrawn_at,
+        _how_ended(),
     )
-    asked = _active(select(*columns), choice).outerjoin(match, (match.opt_out_id == OptOut.id) & of_others(match))
+    asked = _of_choice(select(*columns), choice).outerjoin(match, (match.opt_out_id == OptOut.id) & of_others(match))
     rows = session.execute(asked.group_by(OptOut.id, RightsRequest.id, Account.id).order_by(OptOut.id))
-    return [Filed(*row) for row in rows]
+    return [Filed(*tuple(row)) for row in rows]
 
 
 def deny(session: Session, choice: Choice, reason: DenialReason, now: datetime) -> int:
-    """Ends the chosen opt-outs, states each of their requests in the log, and returns how many ended. Raises NothingToDeny."""
+    """Ends the chosen opt-outs, states each of their requests in the log, and returns how many ended.
+
+    Raises NothingToDeny, UnknownRequest, UnknownMember.
+    """
+    _check(session, choice)
     lock_entries_shared(session)
-    asked = _active(select(OptOut), choice).order_by(OptOut.id).with_for_update(of=OptOut)
+    asked = _of_choice(select(OptOut), replace(choice, ended=False)).order_by(OptOut.id).with_for_update(of=OptOut)
     opt_outs = session.scalars(asked.execution_options(populate_existing=True)).all()
     if not opt_outs:
-        raise NothingToDeny("no opt-out of this choice is active")
+        raise NothingToDeny(f"{choice}: no opt-out of this choice is active")
     end_for(session, opt_outs, EndedBy.OPERATOR, reason, now)
     return len(opt_outs)
 
@@ -114,13 +136,34 @@ def end_for(session: Session, opt_outs: Sequence[OptOut], by: EndedBy, reason: D
         audit.record(session, ACTORS[by], "opt_outs.denied", request.public_id, {"because": reason.value, "all": left is None}, now)
 
 
-def _active(statement: Select[*Columns], choice: Choice) -> Select[*Columns]:
-    conditions: list[ColumnElement[bool]] = [OptOut.origin == OptOutOrigin.MEMBER, OptOut.withdrawn_at.is_(None)]
+def _check(session: Session, choice: Choice) -> None:
+    """Raises UnknownRequest, UnknownMember."""
     if choice.reference:
-        conditions.append(RightsRequest.reference == choice.reference)
+        known = select(RightsRequest.id).where(RightsRequest.reference == choice.reference.upper())
+        if session.scalar(known) is None:
+            raise UnknownRequest(f"no request has the reference {choice.reference}")
+    if choice.member and session.scalar(select(Account.id).where(Account.public_id == choice.member)) is None:
+        raise UnknownMember(f"no member has the public id {choice.member}")
+
+
+def _of_choice(statement: Select[*Columns], choice: Choice) -> Select[*Columns]:
+    conditions: list[ColumnElement[bool]] = [OptOut.origin == OptOutOrigin.MEMBER]
+    if not choice.ended:
+        conditions.append(OptOut.withdrawn_at.is_(None))
+    if choice.reference:
+        conditions.append(RightsRequest.reference == choice.reference.upper())
     if choice.member:
         conditions.append(Account.public_id == choice.member)
     if choice.held:
         conditions.append(OptOut.held.is_(True))
     joined = statement.select_from(OptOut).join(RightsRequest, OptOut.request_id == RightsRequest.id)
     return joined.join(Account, RightsRequest.account_id == Account.id).where(*conditions)
+
+
+def _how_ended() -> ColumnElement[str]:
+    """A denial is stated in the log at the moment at which the opt-out ends; whatever else ends one is its member's withdrawal."""
+    stated = exists().where(
+        LogEntry.request_id == RightsRequest.id, LogEntry.kind == LogKind.OPT_OUT_DENIED, LogEntry.created_at == OptOut.withdrawn_at
+    )
+    denied = literal("denied: ") + func.coalesce(RightsRequest.denied_because, "")
+    return case((OptOut.withdrawn_at.is_(None), ""), (stated, denied), else_="withdrawn")

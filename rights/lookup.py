@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
@@ -17,6 +18,13 @@ from rights.standing import standing_opt_outs
 
 Found = tuple[Manifest, Catalogue, Match]
 _KINDS = list(MatchKind)
+
+
+class SearchLimit(StrEnum):
+    """Why a search could find less than usual. It says something about the picture or the portal, and nothing about any row."""
+
+    NO_TRAINING_LIST = "no_training_list"  # none is registered: there is nothing to search
+    TOO_PLAIN = "too_plain"  # the picture has too little texture: only the very same file can be found
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,12 @@ class LookupResult:
     def found(self) -> bool:
         """Whether some manifest holds the picture, or a confirmed near duplicate."""
         return self.others or any(match.certain for match in self.own)
+
+
+def search_limit(session: Session, catalogues: Catalogues, query: Query) -> SearchLimit | None:
+    if not catalogues.registered(session):
+        return SearchLimit.NO_TRAINING_LIST
+    return SearchLimit.TOO_PLAIN if query.too_plain else None
 
 
 def stands(session: Session, catalogues: Catalogues, query: Query) -> bool:

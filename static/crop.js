@@ -35,9 +35,12 @@ async function open(details, file, use) {
     return;
   }
   const frame = framed(details, image);
-  details.querySelector("button").addEventListener("click", async () => {
+  const button = details.querySelector("button");
+  details.querySelector(".edges").addEventListener("keydown", (event) => event.key === "Enter" && button.click());
+  button.addEventListener("click", async () => {
     const part = frame.part();
     if (!part) return frame.say("These edges hold no part of the picture.");
+    if (part.width === image.naturalWidth && part.height === image.naturalHeight) return frame.say("Draw a part first: this is the whole picture.");
     const data = await cut(image, part);
     if (!data) return frame.say("This part could not be cut out: this device has too little memory.");
     use(new File([data], `part of ${(file.name || "the picture").replace(/\.\w+$/, "")}.png`, { type: "image/png" }));

@@ -248,7 +248,7 @@ function tell(item, code, html) {
   for (const field of part.querySelectorAll("input[type=hidden]")) field.value = nameOf(item.file);
   for (const words of part.querySelectorAll("span[data-name]")) words.textContent = ` (${nameOf(item.file)})`;
   item.card.querySelector(".told").replaceWith(part);
-  if (part.matches("[data-found='0']:not([data-perhaps])")) offerCrop(item, part);
+  if (part.matches("[data-found='0']:not([data-perhaps], [data-limited])")) offerCrop(item, part);
   next.hidden = !items.some((one) => one.state === "told");
   count();
 }
@@ -276,12 +276,13 @@ function fail(item, sentence, state = "failed") {
 }
 
 function offerUpload(item, error) {
+  if (error.reason === "unsupported") return fail(item, error.message, "refused");
   if (error.reason === "too-large") { // for the server, too; a part of it is not
     fail(item, error.message, "refused");
     return offerCrop(item, item.card.querySelector(".told"));
   }
   if (item.file.size > megabytes * 1e6) return fail(item, `${error.message} ${tooLargeToUpload()}`, "refused");
-  const button = element("button", "btn quiet slim", "Upload this one", element("span", "aside", ` (${nameOf(item.file)})`));
+  const button = element("button", "btn quiet slim", "Upload this one", element("span", "out-of-sight", ` (${nameOf(item.file)})`));
   button.type = "button";
   button.disabled = true; // until nothing is under way
   button.addEventListener("click", () => uploadThese([item]));

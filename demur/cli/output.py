@@ -28,6 +28,8 @@ class Refusing(click.Group):
             self._say(f"Refused ({type(error).__name__}): {error}", ctx, REFUSED)
         except DemurError as error:
             self._say(f"Error: {error}", ctx, 1)
+        except BrokenPipeError:
+            raise  # whoever read the output has seen enough: click ends quietly
         except OSError as error:
             self._say(f"Error: {error.filename or 'a file'}: {error.strerror or error}", ctx, 1)
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from demur.similarity.rules import MIN_QUALITY
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -24,3 +26,8 @@ class Query:
 
     sha256: str
     variants: tuple[Variant, ...]
+
+    @property
+    def too_plain(self) -> bool:
+        """Whether no variant has enough texture to be compared: only rows with this SHA-256 can be found."""
+        return all(variant.quality < MIN_QUALITY for variant in self.variants)

@@ -29,10 +29,12 @@ from demur.tlog.checkpoint import LogCheckpoint, WitnessKey
 from demur.tlog.merkle import ProofRefused
 from demur.trust import Role, Trust
 from demur.vectors import head as vectors
+from demur.verifying.cut_short import is_cut_short
 from demur.verifying.documents import Document, Member
 from demur.verifying.findings import (
     Answer,
     BadBundle,
+    CutShort,
     Fact,
     FactKind,
     Finding,
@@ -95,19 +97,33 @@ def verify_documents(
 
 @dataclass(frozen=True)
 class _Kind:
-    """``rank``: what others are held against comes first."""
+    """``rank``: what others are held against comes first. ``is_cut``: whether bytes of this kind broke off. ``is_guessed``: whatever else
+    begins so is of no kind."""
 
     name: str
     check: _Check
     rank: int
+    is_cut: Callable[[bytes], bool] = lambda _: False
+    is_guessed: bool = False
 
 
 def _verify(document: Document, kind: _Kind, desk: _Desk) -> Finding:
+    """What breaks off proves nothing against whoever signed it."""
+    finding = _judge(document, kind, desk)
+    broken = finding.answer is Answer.FAILS or finding.error == UnknownFile.__name__
+    if broken and kind.is_cut(document.read()):
+        return _unchecked(document, kind, CutShort("the file is cut short", _AGAIN), _AGAIN)
+    return finding
+
+
+def _judge(document: Document, kind: _Kind, desk: _Desk) -> Finding:
     try:
         fact, proves, not_proves, signed = kind.check(document, desk)
     except BadBundle as error:  # nobody can say of what kind it was
         named = kind if error is document.place else _unreadable(document)
         return _unchecked(document, named, error, error.remedy)
+    except UnknownFile as error:
+        return _unchecked(document, replace(kind, name="file") if kind.is_guessed else kind, error, error.remedy)
     except Unchecked as error:
         return _unchecked(document, kind, error, error.remedy)
     except UnknownKey as error:
@@ -129,6 +145,7 @@ def _unchecked(document: Document, kind: _Kind, error: DemurError, remedy: str) 
     return Finding(brief(document.name), kind.name, Answer.UNCHECKED, **told)
 
 
+_AGAIN = "Get it again: it broke off on its way."
 _GIVE_KEY = "Give the key of the one who signed it, if you trust them."
 _COMMAND = "The demur command checks it: see “Without any website”."
 _ASK_FOR = "Give a receipt (.json), a bundle of evidence (.zip), or a proof with what it is about."
@@ -140,6 +157,8 @@ def _kind(document: Document) -> _Kind:
     if isinstance(document.place, Path) and document.place.is_dir():
         return _Kind("list entries", _check_directory, 2)
     beginning = document.beginning(_LONGEST_START)
+    if beginning == b"":
+        return _Kind("empty file", _EMPTY, 2)
     return next((kind for starts, kind in _KINDS if beginning is not None and beginning.startswith(starts)), _unreadable(document))
 
 
@@ -277,7 +296,7 @@ def _check_record(data: bytes, desk: _Desk) -> _Verified:
     used = record.exclusion_list
     by = f"filtered by version {used.version} of the exclusion list {used.list_id}" if used else "not filtered by any exclusion list"
     return (
-        Fact(FactKind.RUN, subject=record.run_id, of=record.name, version=used.version if used else 0),
+        Fact(FactKind.RUN, record.run_id, record.name, used.version if used else 0, used.list_id if used else ""),
         f"The key holder states that the run {record.name} ({record.run_id}) consumed {record.consumed.size} samples, {by}, "
         f"and made the weights {record.weights_digest}. Nothing in the statement was changed since it was signed.",
         "That the statement is true. Only training it again could show that; a signature shows only who said it.",
@@ -318,7 +337,7 @@ def _check_checkpoint(document: Document, desk: _Desk) -> _Verified:
     except UnicodeDecodeError as error:
         raise UnknownFile(_UNKNOWN, _ASK_FOR) from error
     if "\n\n— " not in text:
-        raise UnknownFile(_UNKNOWN if text else "the file is empty", _ASK_FOR)
+        raise UnknownFile(_UNKNOWN, _ASK_FOR)
     checkpoint, key = _open_checkpoint(text, desk)
     seen = _remember_tree(checkpoint, desk)
     return (
@@ -450,6 +469,7 @@ def _hold_against_records(proof: InclusionProof | AbsenceProof, desk: _Desk) -> 
     )
 
 
+_EMPTY = _told_what("the file is empty", "Get it again.")
 _PDF = _told_what(
     "it is a PDF, such as a printed receipt: paper and PDF cannot be checked",
     "Scan the code on it, or give the receipt’s file (.json) from the page that it leads to.",
@@ -459,17 +479,20 @@ _PAGE = _told_what("it is a web page", "On the receipt’s page, use “Download
 _KEYS = _told_what("these are keys, and keys are not checked but checked by", "Give them as the keys that you trust, after comparing them.")
 _NESTED = _told_what("it is a zip file inside another one", "Unpack the outer one, and give this one by itself.")
 _KINDS: Sequence[tuple[tuple[bytes, ...], _Kind]] = (
-    ((b'[{"payload":',), _Kind("key rotations", _check_rotations, -1)),
-    ((b'{"payload":',), _Kind("signed statement", _check_envelope, 0)),
-    ((b'{"checkpoint":',), _Kind("receipt", _check_receipt, 1)),  # canonical JSON begins a receipt like that
+    ((b'[{"payload":',), _Kind("key rotations", _check_rotations, -1, is_cut_short)),
+    ((b'{"payload":',), _Kind("signed statement", _check_envelope, 0, is_cut_short)),
+    ((b'{"checkpoint":',), _Kind("receipt", _check_receipt, 1, is_cut_short)),  # canonical JSON begins a receipt like that
     ((b"PAR1",), _Kind("list entries", _check_entries, 2)),
     ((b"DEMURCT1",), _Kind("consumed samples", _check_consumed, 2)),
-    ((b"{", b"["), _Kind("proof", _check_proof, 2)),
+    ((b"{", b"["), _Kind("proof", _check_proof, 2, is_cut_short, is_guessed=True)),
     ((b"%PDF",), _Kind("PDF document", _PDF, 2)),
     ((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF"), _Kind("picture", _PICTURE, 2)),
     ((b"<!DOCTYPE", b"<!doctype", b"<html"), _Kind("web page", _PAGE, 2)),
     (tuple(f"{role} ".encode() for role in Role), _Kind("keys", _KEYS, 2)),
     ((b"PK",), _Kind("zip file", _NESTED, 2)),
-    ((b"",), _Kind("checkpoint", _check_checkpoint, 2)),
+    (
+        (b"",),
+        _Kind("checkpoint", _check_checkpoint, 2, lambda data: b"\n\n\xe2\x80\x94 " in data and not data.endswith(b"\n"), is_guessed=True),
+    ),
 )
 _LONGEST_START = max(len(start) for starts, _ in _KINDS for start in starts)

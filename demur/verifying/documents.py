@@ -1,5 +1,6 @@
 """What is to be verified: files, the files that a list directory or an evidence bundle stands for, or bytes in memory."""
 
+import json
 import mmap
 import zipfile
 import zlib
@@ -14,7 +15,9 @@ from demur.exclusions.writer import HEAD_FILE
 from demur.verifying.findings import BadBundle, TooLarge
 
 MOST_BYTES = 8_000_000  # of one signed document or proof: an opt-out of 80,000 photos is stated in them
-_TOLD_ONLY = ("README.txt", "keys.txt", "photos.json")  # for the person who opens a bundle; nothing in them is proved
+_CAPTIONS = "photos.json"
+_MOST_CAPTION_BYTES = 2_000_000
+_TOLD_ONLY = ("README.txt", "keys.txt", _CAPTIONS)  # for the person who opens a bundle; nothing in them is proved
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _PIECE = 1 << 16
@@ -127,6 +130,19 @@ def unpacked(document: Document, limits: BundleLimits) -> Iterator[Document]:
         yield from _members(document, limits)
     except BadBundle as error:
         yield Document(document.name, error)
+
+
+def captions_in(document: Document) -> dict[str, str]:
+    """By uid, what a bundle says that its photos show. Nobody signed it: it helps to recognise them, and proves nothing."""
+    if not _is_zip(document):
+        return {}
+    try:
+        archive = zipfile.ZipFile(cast(IO[bytes], _seekable(document)))
+        told = json.loads(Member(archive, archive.getinfo(_CAPTIONS)).read(_MOST_CAPTION_BYTES))
+    except (*_DAMAGED, OSError, KeyError, BadBundle, RecursionError):
+        return {}
+    entries = told.items() if isinstance(told, dict) else ()
+    return {uid: caption for uid, caption in entries if isinstance(caption, str) and caption}
 
 
 def _is_zip(document: Document) -> bool:

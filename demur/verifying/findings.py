@@ -46,6 +46,10 @@ class TooMuchWork(Unchecked):
     """The files given before it took all the time that is spent on them here."""
 
 
+class CutShort(Unchecked):
+    """The file ends before what it holds does."""
+
+
 class BadBundle(Unchecked):
     """The zip file is damaged, or holds more than a bundle of evidence does."""
 
@@ -68,7 +72,7 @@ class FactKind(StrEnum):
 @dataclass(frozen=True)
 class Fact:
     """``subject``: the photo, request or run that it is about. ``of``: the list, the run or the log. ``version``: of the list, 0 for none.
-    ``detail``: of an entry the kind of its key, of a receipt what was stated."""
+    ``detail``: of an entry the kind of its key, of a receipt what was stated, of a run the list that it obeyed."""
 
     kind: FactKind
     subject: str = ""

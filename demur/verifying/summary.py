@@ -1,6 +1,6 @@
 """What many findings say together. static/verify/summary.js says the same in the browser, and a test compares them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from demur.printing import brief
@@ -99,7 +99,7 @@ def _headline(findings: Sequence[Finding]) -> str:
 
 
 def _lines(facts: Sequence[Fact]) -> Iterable[str]:
-    yield from _excluded([fact for fact in facts if fact.kind is FactKind.EXCLUDED])
+    yield from _excluded(facts)
     for run in dict.fromkeys(fact.of for fact in facts if fact.kind in (FactKind.USED, FactKind.ABSENT)):
         used, absent = (
             len({fact.subject for fact in facts if fact.of == run and fact.kind is kind}) for kind in (FactKind.USED, FactKind.ABSENT)
@@ -111,17 +111,46 @@ def _lines(facts: Sequence[Fact]) -> Iterable[str]:
 
 
 def _excluded(facts: Sequence[Fact]) -> Iterable[str]:
-    for name in dict.fromkeys(fact.of for fact in facts):
-        since: dict[str, int] = {}
-        for fact in (fact for fact in facts if fact.of == name):
-            known = _of_entry(fact)
-            since[known] = min(fact.version, since.get(known, fact.version))
-        first, last = min(since.values()), max(since.values())
-        one = len(since) == 1
-        subject = next(iter(since)) if one and next(iter(since)).startswith("everything of ") else _counted(len(since), "photo")
-        when = f"since version {first}" if first == last else f"since version {first}, all of them since version {last}"
-        subject = subject[:1].upper() + subject[1:]
-        yield f"{brief(subject, _SHORT)} {'is' if one else 'are'} excluded by the exclusion list {brief(name, _SHORT)} {when}."
+    """Of each list, what its newest version here excludes, and what the others did: no file proves what was between two versions."""
+    names = dict.fromkeys(fact.of for fact in facts if fact.kind is FactKind.EXCLUDED)
+    for name in names:
+        by_version: dict[int, dict[str, None]] = {}
+        for fact in facts:
+            if fact.kind is FactKind.EXCLUDED and fact.of == name:
+                by_version.setdefault(fact.version, {})[_of_entry(fact)] = None
+        newest = max(fact.version for fact in facts if fact.kind in (FactKind.EXCLUDED, FactKind.VERSION) and fact.of == name)
+        now = by_version.pop(newest, None)
+        of_list = f" of the exclusion list {brief(name, _SHORT)}" if len(names) > 1 else ""
+        sentences = (
+            [f"{_capital(_subject(now))} {_are(now)} excluded now (version {newest}{of_list}{_obeyed(facts, name, newest)})."]
+            if now
+            else []
+        )
+        for version in sorted(by_version, reverse=True):
+            runs = _obeyed(facts, name, version)
+            count = f"{len(by_version[version])}" if now and len(by_version[version]) > 1 else _subject(by_version[version])
+            sentences.append(f"Version {version}{'' if sentences else of_list}{f'{runs},' if runs else ''} excluded {count}.")
+        yield " ".join(sentences)
+
+
+def _subject(excluded: Collection[str]) -> str:
+    first = next(iter(excluded))
+    one = len(excluded) == 1 and first.startswith("everything of ")
+    return brief(first, _SHORT) if one else _counted(len(excluded), "photo")
+
+
+def _are(excluded: Collection[str]) -> str:
+    return "is" if len(excluded) == 1 else "are"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _obeyed(facts: Sequence[Fact], name: str, version: int) -> str:
+    """Which of the runs whose records hold obeyed this version."""
+    runs = dict.fromkeys(fact.of for fact in facts if fact.kind is FactKind.RUN and (fact.detail, fact.version) == (name, version))
+    return f", which {' and '.join(brief(run, _SHORT) for run in runs)} obeyed" if runs else ""
 
 
 def _of_entry(fact: Fact) -> str:

@@ -4,6 +4,7 @@ A stranger, and a partner with a token of the scope ``lookup:read``, learns yes 
 and a form token in the header ``X-CSRFToken``, learns which of their photos it is.
 """
 
+import json
 import time
 from dataclasses import asdict
 
@@ -22,7 +23,7 @@ from portal.fingerprints import MAX_FINGERPRINT_BYTES, BadFingerprint, parse_fin
 from portal.lookup import read_picture
 from portal.site import site
 from portal.uploads import sent_pictures
-from rights.lookup import look_up, stands
+from rights.lookup import look_up, search_limit, stands
 from rights.optouts import Picture
 from rights.tokens import Scope
 
@@ -40,12 +41,15 @@ def look_up_picture() -> tuple[Response, int]:
         picture = _picture()
     except (PictureError, BadFingerprint) as refused:
         return jsonify(error=type(refused).__name__, detail=str(refused)), 422
+    limit = search_limit(db(), site().catalogues, picture.query)
+    limited = {"limit": limit.value} if limit is not None else {}
     if member is not None:
         result = look_up(db(), site().catalogues, picture.query, member.owners)
-        return jsonify(found=result.found, elsewhere=result.others, matches=[asdict(match) for match in result.own]), 200
+        return jsonify(found=result.found, elsewhere=result.others, matches=[asdict(match) for match in result.own], **limited), 200
     found = stands(db(), site().catalogues, picture.query)
     wait_for_step(began)
-    return Response(evenly(found, '{"found": true}', '{"found": false}'), mimetype="application/json"), 200
+    yes, no = (json.dumps({"found": answer, **limited}) for answer in (True, False))
+    return Response(evenly(found, yes, no), mimetype="application/json"), 200
 
 
 def _member() -> Account | None:

@@ -149,10 +149,15 @@ def _link(arrival: Arrival) -> ResponseReturnValue:
         flash("You signed in as someone else meanwhile, or it took too long, so nothing was linked.", "problem")
         return redirect(url_for("auth.link_page"))
     try:
-        link_identity(db(), account(), iss=person.iss, sub=person.sub, owner=person.owner, now=now())
+        added = link_identity(db(), account(), iss=person.iss, sub=person.sub, owner=person.owner, now=now())
     except IdentityTaken:
         return render_template("account/taken.html", account=account(), person=person), 409
-    flash("Linked. The photos of both are now in one place.", "done")
+    if added:
+        flash("Linked. The photos of both are now in one place.", "done")
+    elif (person.iss, person.sub) == (_entered().iss, _entered().sub):
+        flash("That is the sign-in you already use, so nothing was linked. To link another one, choose it at the provider.", "problem")
+    else:
+        flash(f"{person.owner} was linked before, so nothing was changed.", "problem")
     return redirect(arrival.begun.next)
 
 

@@ -7,31 +7,34 @@ from flask.cli import with_appcontext
 
 from portal.cli.output import json_option, plainly, show_rows
 from portal.site import now, site
-from rights.denials import Choice, DenialReason, chosen, deny
+from rights.denials import Choice, DenialReason, Filed, NothingToDeny, chosen, deny
 
 
 @click.group("opt-outs")
 def opt_outs() -> None:
-    """Active opt-outs of members: find them, and end those that take others' photos out."""
+    """Opt-outs of members: find them, and end those that take others' photos out."""
 
 
 @opt_outs.command("list")
 @click.option("--member", default="", help="Public id of the member who filed them.")
 @click.option("--held", is_flag=True, help="Only those that wait for a person.")
+@click.option("--ended", is_flag=True, help="Also those that are over, and how they ended.")
 @json_option
 @with_appcontext
-def list_opt_outs(member: str, held: bool, as_json: bool) -> None:
+@plainly
+def list_opt_outs(member: str, held: bool, ended: bool, as_json: bool) -> None:
     """List active opt-outs, with how many photos of others each takes out, and of how many owners."""
-    _show(Choice(member=member, held=held), as_json)
+    _show(Choice(member=member, held=held, ended=ended), as_json)
 
 
 @opt_outs.command()
 @click.argument("reference")
 @json_option
 @with_appcontext
+@plainly
 def show(reference: str, as_json: bool) -> None:
-    """Show the active opt-outs of one request, by its reference (DM-…)."""
-    _show(Choice(reference=reference), as_json)
+    """Show the opt-outs of one request, by its reference (DM-…), also those that are over, and how they ended."""
+    _show(Choice(reference=reference, ended=True), as_json)
 
 
 @opt_outs.command("deny")
@@ -50,14 +53,21 @@ def deny_opt_outs(references: tuple[str, ...], members: tuple[str, ...], held: b
     if not references and not members:
         raise click.UsageError("name a request by its reference, or a member by --member")
     choices = [Choice(reference=one, held=held) for one in references] + [Choice(member=one, held=held) for one in members]
-    with site().reading.begin() as session:
-        ending = [asdict(filed) for choice in choices for filed in chosen(session, choice)]
-    show_rows(ending, as_json)
+    show_rows([asdict(filed) for choice in choices for filed in _ending(choice)], as_json)
     if dry_run:
         return
     with site().writing.begin() as session:
         ended = sum(deny(session, choice, DenialReason(reason), now()) for choice in choices)
     click.echo(f"{ended} ended, from the next version of the list on", err=as_json)
+
+
+def _ending(choice: Choice) -> list[Filed]:
+    """Raises NothingToDeny, UnknownRequest, UnknownMember."""
+    with site().reading.begin() as session:
+        found = chosen(session, choice)
+    if not found:
+        raise NothingToDeny(f"{choice}: no opt-out of this choice is active")
+    return found
 
 
 def _show(choice: Choice, as_json: bool) -> None:

@@ -11,6 +11,8 @@ const SIGNATURES = [
   ["webp", 8, "WEBP"],
   ["tiff", 0, "II*\0"],
   ["tiff", 0, "MM\0*"],
+  ["bigtiff", 0, "II+\0"],
+  ["bigtiff", 0, "MM\0+"],
 ];
 
 /** The kind of picture by its first bytes, among those that the server reads; undefined for any other file. */

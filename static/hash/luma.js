@@ -7,6 +7,7 @@ import { ended, withoutLead } from "./tidying.js";
 
 const MAX_PIXELS = 89_000_000;
 const MAX_SIDE = 65_535;
+const SUPPORTED = "JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC";
 const WORKING_SIDE = 256;
 const TILE_SIDE = 2048; // pixels that are read back at a time: 16 MB
 const DRAFTS = [8, 4, 2];
@@ -55,7 +56,7 @@ async function decoded(bytes) {
  * canvas multiplies by alpha as Pillow does, while the decoders of some formats round otherwise.
  */
 async function bitmapOf(bytes, kind, offset) {
-  if (!kind) throw unreadable();
+  if (!kind) throw new CannotDecode("unsupported", `This kind of file is not supported; please choose ${SUPPORTED}.`);
   const parts = offset < 0 ? [bytes] : [bytes.subarray(0, offset), Uint8Array.of(1), bytes.subarray(offset + 1)];
   const stored = new Blob(parts, { type: `image/${kind}` });
   const bitmap = await createImageBitmap(stored, { premultiplyAlpha: "none" }).catch(() => {

@@ -4,6 +4,7 @@
 import { decode, equal, hex, sha256 } from "./bytes.js";
 import { parseJson } from "./canonical.js";
 import { keyIdOf, openByAny, parseCheckpoint, seenAt } from "./checkpoint.js";
+import { isCutShort } from "./cut-short.js";
 import { brief } from "./escaped.js";
 import { ENTRY_PROOF_FORMAT, openHead, parseEntryProof, PAYLOAD_TYPE as HEAD, peekHead, verifyEntryProof } from "./head.js";
 import { FORMATS as PROOF_FORMATS, MOST_VALUES, parseProof, verifyProof } from "./proofs.js";
@@ -20,6 +21,7 @@ const VECTORS = "application/vnd.demur.deletion-vectors-head+json";
 const UNKNOWN = "it is no list head, run record, receipt, checkpoint, proof, entries file or file of consumed samples";
 const ASK_FOR = "Give a receipt (.json), a bundle of evidence (.zip), or a proof with what it is about.";
 const COMMAND = "The demur command checks it: see “Without any website”.";
+const AGAIN = "Get it again: it broke off on its way.";
 const GIVE_KEY = "Give the key of the one who signed it, if you trust them.";
 const OTHER_ROLE = "Do not rely on it, unless that key may sign this, too: then give it for both.";
 const MOST_BYTES = 8e6; // of one signed document or proof
@@ -37,9 +39,9 @@ const REMEDIES = { UnknownKey: GIVE_KEY, UnknownKind: "Use a newer version of de
 
 /** By how a document begins; `rank`: what others are held against comes first. */
 const KINDS = [
-  { starts: ['[{"payload":'], name: "key rotations", check: checkRotations, rank: -1 },
-  { starts: ['{"payload":'], name: "signed statement", check: checkEnvelope, rank: 0 },
-  { starts: ['{"checkpoint":'], name: "receipt", check: checkReceipt, rank: 1 }, // canonical JSON begins a receipt like that
+  { starts: ['[{"payload":'], name: "key rotations", check: checkRotations, rank: -1, isCut: isCutShort },
+  { starts: ['{"payload":'], name: "signed statement", check: checkEnvelope, rank: 0, isCut: isCutShort },
+  { starts: ['{"checkpoint":'], name: "receipt", check: checkReceipt, rank: 1, isCut: isCutShort }, // canonical JSON begins a receipt like that
   { starts: ["PAR1"], name: "list entries", check: told("NotHere", "this is a file of the list's entries", COMMAND), rank: 2 },
   {
     starts: ["DEMURCT1"],
@@ -47,7 +49,7 @@ const KINDS = [
     check: told("NotHere", "these are a run's consumed samples, which are verified from a file of their own", COMMAND),
     rank: 2,
   },
-  { starts: ["{", "["], name: "proof", check: checkProof, rank: 2 },
+  { starts: ["{", "["], name: "proof", check: checkProof, rank: 2, isCut: isCutShort, isGuessed: true },
   {
     starts: ["%PDF"],
     name: "PDF document",
@@ -82,7 +84,7 @@ const KINDS = [
     check: told("UnknownFile", "it is a zip file inside another one", "Unpack the outer one, and give this one by itself."),
     rank: 2,
   },
-  { starts: [""], name: "checkpoint", check: checkCheckpoint, rank: 2 },
+  { starts: [""], name: "checkpoint", check: checkCheckpoint, rank: 2, isCut: isCutCheckpoint, isGuessed: true },
 ];
 
 /**
@@ -102,11 +104,20 @@ export async function verifyDocuments(documents, trust, now = new Date()) {
 
 function kindOf({ bytes, problem }) {
   if (problem) return { name: "zip file", rank: 2 };
+  if (!bytes.length) return { name: "empty file", check: told("UnknownFile", "the file is empty", "Get it again."), rank: 2 };
   const begins = (start) => Array.from(start).every((letter, at) => bytes[at] === letter.charCodeAt(0));
   return KINDS.find(({ starts }) => starts.some(begins));
 }
 
-async function finding({ name, bytes, problem }, { name: kind, check }, desk) {
+/** What breaks off proves nothing against whoever signed it. */
+async function finding(document, kind, desk) {
+  const found = await judge(document, kind, desk);
+  const broken = found.answer === FAILS || found.error === "UnknownFile";
+  if (!broken || !kind.isCut?.(document.bytes)) return found;
+  return { ...found, kind: kind.name, answer: UNCHECKED, error: "CutShort", reason: "the file is cut short", remedy: AGAIN };
+}
+
+async function judge({ name, bytes, problem }, { name: kind, check, isGuessed }, desk) {
   const nothing = { file: brief(name), kind, proves: "", notProves: "", signed: "", fact: null, error: "", reason: "", remedy: "" };
   try {
     if (problem) throw problem;
@@ -116,9 +127,12 @@ async function finding({ name, bytes, problem }, { name: kind, check }, desk) {
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     const remedy = error.remedy ?? REMEDIES[error.name] ?? "";
-    return { ...nothing, answer: remedy ? UNCHECKED : FAILS, error: error.name, reason: brief(error.message), remedy };
+    const named = isGuessed && error.name === "UnknownFile" ? "file" : kind;
+    return { ...nothing, kind: named, answer: remedy ? UNCHECKED : FAILS, error: error.name, reason: brief(error.message), remedy };
   }
 }
+
+const isCutCheckpoint = (bytes) => bytes.at(-1) !== 0x0a && new TextDecoder().decode(bytes).includes("\n\n— ");
 
 /** For files that are none of ours, or checked elsewhere. */
 function told(name, reason, remedy) {
@@ -163,7 +177,7 @@ async function checkRecord(bytes, desk) {
   const [digest, signed] = [hex(await sha256(bytes)), by("run", signer)];
   refuseOtherRecord(record.run_id, digest, desk);
   desk.records.push({ record, digest, signed });
-  const fact = { kind: "run", subject: record.run_id, of: record.name, version: record.list?.version ?? 0, detail: "" };
+  const fact = { kind: "run", subject: record.run_id, of: record.name, version: record.list?.version ?? 0, detail: record.list?.list_id ?? "" };
   return { fact, ...words.recordInWords(record), signed };
 }
 
@@ -256,7 +270,7 @@ async function checkRunProof(bytes, { records }) {
 function textOf(bytes) {
   const text = readOrAsk(() => decode(bytes));
   if (text.includes("\n\n— ")) return text;
-  throw new Unchecked("UnknownFile", text ? UNKNOWN : "the file is empty", ASK_FOR);
+  throw new Unchecked("UnknownFile", UNKNOWN, ASK_FOR);
 }
 
 function readOrAsk(read) {

@@ -55,7 +55,7 @@ function headline(findings) {
 function linesOf(facts) {
   const of = (kind) => facts.filter((fact) => fact.kind === kind);
   const [used, absent, receipts] = [of("used"), of("absent"), of("receipt").length];
-  const lines = excludedLines(of("excluded"));
+  const lines = excludedLines(facts);
   for (const run of new Set(facts.filter(({ kind }) => kind === "used" || kind === "absent").map((fact) => fact.of))) {
     const [taken, left] = [used, absent].map((some) => new Set(some.filter((fact) => fact.of === run).map(({ subject }) => subject)).size);
     lines.push(`${brief(run, SHORT)} used ${counted(taken, "photo")} and did not use ${left}.`);
@@ -64,19 +64,39 @@ function linesOf(facts) {
   return lines;
 }
 
+/** Of each list, what its newest version here excludes, and what the others did: no file proves what was between two versions. */
 function excludedLines(facts) {
-  return [...new Set(facts.map(({ of }) => of))].map((name) => {
-    const since = new Map();
-    for (const fact of facts.filter(({ of }) => of === name)) {
-      since.set(ofEntry(fact), Math.min(fact.version, since.get(ofEntry(fact)) ?? fact.version));
+  const names = [...new Set(facts.filter(({ kind }) => kind === "excluded").map(({ of }) => of))];
+  return names.map((name) => {
+    const byVersion = new Map();
+    for (const fact of facts.filter(({ kind, of }) => kind === "excluded" && of === name)) {
+      byVersion.set(fact.version, (byVersion.get(fact.version) ?? new Set()).add(ofEntry(fact)));
     }
-    const [first, last] = [Math.min(...since.values()), Math.max(...since.values())];
-    const [only] = since.keys();
-    const subject = since.size === 1 && only.startsWith("everything of ") ? only : counted(since.size, "photo");
-    const when = first === last ? `since version ${first}` : `since version ${first}, all of them since version ${last}`;
-    const capital = brief(`${subject.charAt(0).toUpperCase()}${subject.slice(1)}`, SHORT);
-    return `${capital} ${since.size === 1 ? "is" : "are"} excluded by the exclusion list ${brief(name, SHORT)} ${when}.`;
+    const newest = facts.reduce((most, { kind, of, version }) => (["excluded", "version"].includes(kind) && of === name ? Math.max(most, version) : most), 0);
+    const now = byVersion.get(newest);
+    const ofList = names.length > 1 ? ` of the exclusion list ${brief(name, SHORT)}` : "";
+    const subject = now && subjectOf(now);
+    const sentences = now
+      ? [`${subject.charAt(0).toUpperCase()}${subject.slice(1)} ${now.size === 1 ? "is" : "are"} excluded now (version ${newest}${ofList}${obeyed(facts, name, newest)}).`]
+      : [];
+    for (const version of [...byVersion.keys()].filter((one) => one !== newest).sort((one, other) => other - one)) {
+      const [runs, excluded] = [obeyed(facts, name, version), byVersion.get(version)];
+      const count = now && excluded.size > 1 ? String(excluded.size) : subjectOf(excluded);
+      sentences.push(`Version ${version}${sentences.length ? "" : ofList}${runs ? `${runs},` : ""} excluded ${count}.`);
+    }
+    return sentences.join(" ");
   });
+}
+
+function subjectOf(excluded) {
+  const [only] = excluded;
+  return excluded.size === 1 && only.startsWith("everything of ") ? brief(only, SHORT) : counted(excluded.size, "photo");
+}
+
+/** Which of the runs whose records hold obeyed this version. */
+function obeyed(facts, name, version) {
+  const runs = [...new Set(facts.filter((fact) => fact.kind === "run" && fact.detail === name && fact.version === version).map(({ of }) => of))];
+  return runs.length ? `, which ${runs.map((run) => brief(run, SHORT)).join(" and ")} obeyed` : "";
 }
 
 function groupsOf(findings) {

@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 
+from models import Account
+from rights.optouts import Photos, file_opt_outs
 from tests.browser.conftest import Open, sign_in
+from tests.support.lookups import picture_of
 from tests.support.many_photos import MANY, import_many
-from tests.support.portals import ADA, TestedPortal
+from tests.support.pictures import photo_bytes
+from tests.support.portals import ADA, TestedPortal, now
 
 pytestmark = pytest.mark.browser
 ALL = MANY + 6
@@ -211,6 +216,42 @@ def test_the_readers_own_hour_is_beside_utc(portal: TestedPortal, open_page: Ope
     utc = open_page(timezone_id="UTC")
     utc.goto("/exclusion-list")
     assert utc.get_by_text("your time").count() == 0
+
+
+def test_photos_that_others_took_out_are_named_by_caption_for_all_to_see(portal: TestedPortal, open_page: Open):
+    portal.member(ADA)
+    with portal.workplace.writing.begin() as session:
+        ada = session.scalars(select(Account)).one()
+        file_opt_outs(session, portal.workplace.catalogues, ada, Photos((), (picture_of(photo_bytes("ben", 1)),)), now=now())
+    portal.settle()
+    page = open_page()
+    sign_in(page, "Ben Lindqvist")
+    notice = page.locator("p", has_text="taken out because someone else opted out a picture that looks the same")
+    box = notice.bounding_box()
+    assert box is not None
+    assert box["width"] > 200
+    assert box["height"] > 15
+    assert notice.evaluate("one => getComputedStyle(one).clipPath") == "none"
+    link = notice.get_by_role("link")
+    assert link.get_attribute("href").endswith("/photos/ben-1")
+    assert "ben-1" not in link.inner_text()
+    assert link.inner_text() in page.locator("ol.sheet").inner_text()
+
+
+def test_a_time_within_a_sentence_is_on_its_line(portal: TestedPortal, open_page: Open):
+    page = open_page()
+    sign_in(page)
+    page.locator("input[name=uid][value=ada-1]").check()
+    press(page, "Opt out…")
+    press(page, "Opt out")
+    portal.settle()
+    portal.record_run("Run 1", ["ben-0"])
+    display = "one => getComputedStyle(one).display"
+    assert page.locator("ol.time > li > time").first.evaluate(display) == "block"
+    for path in (page.url, "/photos/ada-1"):
+        page.goto(path)
+        sentence = page.locator("ol.time p", has_text="It began then")
+        assert sentence.locator("time").first.evaluate(display) == "inline"
 
 
 def test_a_request_that_moves_says_so_in_its_heading_and_title(portal: TestedPortal, open_page: Open):

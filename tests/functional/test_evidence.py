@@ -112,7 +112,7 @@ def test_the_page_follows_a_change_of_the_lists_key_without_scripts(ada: Visitor
     page = portal.visitor().client.post("/verify", data=data, content_type="multipart/form-data").text
     assert f"All {len(names(bundle)) - 3} hold." in page
     assert "Checked by this website’s own keys alone" in page
-    assert "is excluded by the exclusion list" in page
+    assert "1 photo is excluded now (version " in page
 
 
 def test_a_changed_bundle_is_refused_wherever_it_was_changed(ada: Visitor, portal: TestedPortal, tmp_path: Path):

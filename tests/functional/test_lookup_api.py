@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
+from PIL import Image
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
@@ -59,6 +60,12 @@ def test_yes_and_no_are_alike_to_the_byte(portal: TestedPortal):
     assert yes.status_code == no.status_code == 200
     assert len(yes.data) == len(no.data)
     assert [header for header in yes.headers if header[0] != "Date"] == [header for header in no.headers if header[0] != "Date"]
+
+
+def test_a_picture_too_plain_to_compare_is_told_so(portal: TestedPortal):
+    client = portal.app.test_client()
+    plain = jpeg(Image.new("RGB", (320, 240), "white"))
+    assert send(client, plain).json == ask(client, fingerprint_of(plain)).json == {"found": False, "limit": "too_plain"}
 
 
 def test_a_member_learns_which_photo_it_is(portal: TestedPortal):

@@ -5,6 +5,7 @@ import json
 import re
 import time
 from base64 import urlsafe_b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from models import Account
 from portal.selection import PICTURE_LIFETIME_S, _signer
 from tests.support.lookups import fingerprint_of
 from tests.support.pictures import jpeg, photo_bytes, textured_picture
-from tests.support.portals import ADA, CLEO, TestedPortal, Visitor
+from tests.support.portals import ADA, CLEO, TestedPortal, Visitor, portal_for_tests
 
 
 def look_up(visitor: Visitor, *pictures: bytes, **fields: str) -> TestResponse:
@@ -78,6 +79,30 @@ def test_a_search_that_finds_nothing_is_told_as_no_match_with_what_cannot_be_fou
     assert "We found no match." in page
     assert "We cannot find larger crops, screenshots or collages: try the whole picture, or crop the screenshot to it." in page
     assert "No, " not in page
+
+
+@pytest.mark.parametrize("size", [(320, 240), (1, 1)])
+@pytest.mark.parametrize("name", [None, ADA], ids=["a stranger", "a member"])
+def test_of_a_picture_too_plain_to_compare_only_the_very_same_file_is_promised(
+    portal: TestedPortal, name: str | None, size: tuple[int, int]
+):
+    visitor = portal.member(name) if name else portal.visitor()
+    plain = jpeg(Image.new("RGB", size, "white"))
+    for page in (look_up(visitor, plain).text, ask(visitor, fingerprint_of(plain)).text):
+        assert "This picture is too plain to compare; only the very same file can be found." in page
+        assert "We did not find this very file." in page
+        assert "We found no match." not in page
+        assert "crop" not in page.lower()
+    assert "Of a very plain picture, only the very same file is found." in visitor.get("/lookup").text
+
+
+@pytest.mark.parametrize("name", [None, ADA], ids=["a stranger", "a member"])
+def test_before_any_training_list_is_here_a_lookup_says_so(tmp_path: Path, database_url: str, name: str | None):
+    with portal_for_tests(tmp_path, database_url, None) as empty:
+        visitor = empty.member(name) if name else empty.visitor()
+        page = look_up(visitor, photo_bytes("ada", 0)).text
+        assert "No training list is here yet." in page
+        assert "We found no match." not in page
 
 
 def test_titles_carry_no_padding(portal: TestedPortal):

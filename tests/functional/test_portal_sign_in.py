@@ -141,6 +141,20 @@ def test_linking_adds_an_identity_and_its_photos(portal: TestedPortal):
     assert accounts(portal) == 1
 
 
+def test_a_sign_in_that_is_in_use_or_linked_before_is_named_as_such(portal: TestedPortal):
+    visitor = portal.member(ADA)
+    assert visitor.link(ADA, ADA).location == "/account"
+    page = visitor.get("/account").text
+    assert "That is the sign-in you already use" in page
+    assert "Linked." not in page
+    visitor.link(ADA, "hana.kim")
+    assert "Linked." in visitor.get("/account").text
+    visitor.link(ADA, "hana.kim")
+    page = visitor.get("/account").text
+    assert "hana.kim was linked before" in page
+    assert "Linked." not in page
+
+
 def test_an_identity_of_someone_else_is_not_linked_and_the_page_says_what_to_do(portal: TestedPortal):
     portal.member(BEN)
     visitor = portal.member(ADA)

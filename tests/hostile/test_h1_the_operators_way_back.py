@@ -74,6 +74,31 @@ def test_all_of_a_members_opt_outs_end_at_once(filed: TestedPortal):
     assert "no opt-out of this choice is active" in again.output
 
 
+def test_a_reference_is_taken_in_any_case_and_an_unknown_one_is_named(filed: TestedPortal):
+    reference = reference_of(filed, 0)
+    assert reference in filed.run("opt-outs", "show", reference.lower()).stdout
+    for asked in (("show", "DM-XXXX"), ("list", "--member", "nobody"), ("deny", "DM-XXXX", "--reason", "other", "--dry-run")):
+        result = filed.run("opt-outs", *asked)
+        assert result.exit_code == 1
+        assert ("nobody" if "nobody" in asked else "DM-XXXX") in result.output
+    assert filed.run("opt-outs", "deny", reference.lower(), "--reason", "other").exit_code == 0
+    assert active(filed) == ["photo"]
+
+
+def test_what_is_over_is_shown_with_how_it_ended(filed: TestedPortal):
+    denied, withdrawn = reference_of(filed, 0), reference_of(filed, 1)
+    filed.run("opt-outs", "deny", denied, "--reason", "suspected_fraud")
+    ada = filed.member(ADA)
+    ada.get("/photos")
+    ada.post("/photos/ada-1/put-back")
+    assert json.loads(filed.run("opt-outs", "show", denied, "--json").stdout)[0]["ended"] == "denied: suspected_fraud"
+    assert json.loads(filed.run("opt-outs", "list", "--json").stdout) == []
+    every = json.loads(filed.run("opt-outs", "list", "--ended", "--json").stdout)
+    assert [(row["reference"], row["ended"]) for row in every] == [(denied, "denied: suspected_fraud"), (withdrawn, "withdrawn")]
+    again = filed.run("opt-outs", "deny", denied, "--reason", "other", "--dry-run")
+    assert (again.exit_code, denied in again.output) == (1, True)
+
+
 def test_closing_an_account_ends_its_opt_outs_of_looked_up_pictures(filed: TestedPortal):
     with filed.workplace.writing.begin() as session:
         receive_event(session, Event("closed", EventKind.ACCOUNT_CLOSED, ADA, "", now()), now())

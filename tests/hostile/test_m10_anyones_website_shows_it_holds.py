@@ -42,6 +42,7 @@ def post(portal: TestedPortal, headers: dict[str, str], **fields: str) -> TestRe
 def test_another_website_cannot_have_its_file_shown_as_something_that_holds(portal: TestedPortal, headers: dict[str, str]):
     answer = post(portal, headers, log_keys=KEY)
     assert answer.status_code == 403
+    assert "Another website sent this; open the page here" in answer.text
     assert "It holds." not in answer.text
 
 

@@ -192,9 +192,12 @@ def browser_at(base_url: str) -> type[FlaskClient]:
 
 @contextmanager
 def portal_for_tests(
-    data_dir: Path, database_url: str, catalogues: Path, *, provider: bool = True, **settings: Any
+    data_dir: Path, database_url: str, catalogues: Path | None, *, provider: bool = True, **settings: Any
 ) -> Iterator[TestedPortal]:
-    """A portal with one registered manifest and, unless told otherwise, a running provider. ``database_url`` names a migrated database."""
+    """A portal with one registered manifest (without ``catalogues``: none) and, unless told otherwise, a running provider.
+
+    ``database_url`` names a migrated database.
+    """
     issuer = free_port()
     settings = {
         "base_url": f"http://127.0.0.1:{free_port()}",
@@ -210,9 +213,11 @@ def portal_for_tests(
         **settings,
     )
     make_keys(config.keys_dir, config.list_name)
-    config.catalogues_dir.symlink_to(catalogues)
+    if catalogues is not None:
+        config.catalogues_dir.symlink_to(catalogues)
     workplace = Workplace.open(config)
-    register(workplace, MANIFEST)
+    if catalogues is not None:
+        register(workplace, MANIFEST)
     app = create_app(config)
     app.test_client_class = browser_at(config.base_url)
     with serving(create_provider(config, data_dir / "provider"), issuer) if provider else nullcontext():
