@@ -8,7 +8,7 @@ import re
 DEEPEST = 100  # more than any format has
 _TEXT = re.compile(rb'"[^"\\\x00-\x1f]*(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*)*("|\\?\Z)?')
 _SCALAR, _BLANK = re.compile(rb"[-+.0-9A-Za-z]+"), re.compile(rb"[ \t\r\n]+")
-_DAMAGED = re.compile(rb'[^"0{}\[\],:]|["0}\]]["0{\[]|[,:\[{][,:]')
+_DAMAGED = re.compile(rb'[^"0{}\[\],:]|["0}\]]["0{\[]|[,:\[{][,:]|\{[0{\[]')
 _CLOSES = {ord("}"): ord("{"), ord("]"): ord("[")}
 
 

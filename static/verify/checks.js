@@ -132,7 +132,9 @@ async function judge({ name, bytes, problem }, { name: kind, check, isGuessed },
   }
 }
 
-const isCutCheckpoint = (bytes) => bytes.at(-1) !== 0x0a && new TextDecoder().decode(bytes).includes("\n\n— ");
+function isCutCheckpoint(bytes) {
+  return bytes.at(-1) !== 0x0a && new TextDecoder().decode(bytes).includes("\n\n— ");
+}
 
 /** For files that are none of ours, or checked elsewhere. */
 function told(name, reason, remedy) {

@@ -2,9 +2,9 @@
 // demur/verifying/cut_short.py says the same, and a test compares them.
 
 const DEEPEST = 100; // more than any format has
-const TEXT = /"[^"\\\x00-\x1f]*(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*)*("|\\?$)?/g;
+const TEXT = /"[^"\\\x00-\x1f]*(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*)*("|\\$)?/g;
 const [SCALAR, BLANK] = [/[-+.0-9A-Za-z]+/g, /[ \t\r\n]+/g];
-const DAMAGED = /[^"0{}\[\],:]|["0}\]]["0{[]|[,:[{][,:]/;
+const DAMAGED = /[^"0{}\[\],:]|["0}\]]["0{[]|[,:[{][,:]|\{[0{[]/;
 const CLOSES = { "}": "{", "]": "[" };
 
 /** Whether the bytes begin a list or an object that they do not end, and are sound as far as they go. */
@@ -15,7 +15,7 @@ export function isCutShort(bytes) {
 
 /** What is left of JSON when each text is a `"`, and each number or word a `0`; `!` is what no JSON holds. */
 function frameOf(text) {
-  return text.replace(TEXT, (_, end) => (end === undefined ? "!" : '"')).replace(BLANK, "").replace(SCALAR, "0");
+  return text.replace(TEXT, (found, end, at) => (end || at + found.length === text.length ? '"' : "!")).replace(BLANK, "").replace(SCALAR, "0");
 }
 
 /** Whether lists and objects are left open at the end, and only there. */

@@ -183,6 +183,20 @@ def test_no_byte_can_go_or_be_doubled(offline: Offline):
     assert verdicts == [python_verdict(one) for one in changed]
 
 
+def test_a_receipt_that_breaks_off_could_not_be_checked(offline: Offline):
+    data = (RECEIPTS / "good" / "opt_out_listed.json").read_bytes()
+    for length in (200, 16, 1, len(data) // 2, len(data) - 2):
+        (cut,) = alike(offline, {"cut.json": data[:length]}, [KEY])
+        assert (cut.answer, cut.error, cut.reason) == (Answer.UNCHECKED, "CutShort", "the file is cut short")
+    for damaged in (data.replace(b'"proof"', b'proof"'), data.replace(b"}", b"]", 1), b"{" + data):
+        (finding,) = alike(offline, {"damaged.json": damaged}, [KEY])
+        assert finding.error != "CutShort"
+    (empty,) = alike(offline, {"empty.json": b""}, [KEY])
+    assert (empty.kind, empty.reason, empty.answer) == ("empty file", "the file is empty", Answer.UNCHECKED)
+    (text,) = alike(offline, {"notes.txt": b"hello"}, [KEY])
+    assert text.kind == "file"
+
+
 _TEXT = st.text(st.characters(exclude_categories=[]), max_size=4)
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats() | _TEXT,
