@@ -6,12 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, literal, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from demur.errors import DemurError
 from demur.receipts import LogKind
-from models import Account, EndedBy, LogEntry, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RequestState, RightsRequest
+from models import Account, EndedBy, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RequestState, RightsRequest
 from rights import audit, log, states
 from rights.contests import contested_undecided, state_outcome
 from rights.locks import lock_entries_shared
@@ -64,7 +64,7 @@ class Choice:
 @dataclass(frozen=True)
 class Filed:
     """An opt-out as the operator sees it. ``photos`` and ``owners``: others' photos that it takes out, and whose they are;
-    ``contested``: those of them whose owners said that they are theirs. ``ended_at`` and how it ``ended``: of one that is over."""
+    ``contested``: those of them whose owners said that they are theirs. ``ended_…``: of one that is over."""
 
     reference: str
     member: str
@@ -78,7 +78,8 @@ class Filed:
     owners: int
     contested: int
     ended_at: datetime | None
-    ended: str
+    ended_by: EndedBy | None
+    ended_because: str
 
 
 def chosen(session: Session, choice: Choice) -> list[Filed]:
@@ -99,7 +100,8 @@ def chosen(session: Session, choice: Choice) -> list[Filed]:
         func.count(func.distinct(match.owner)).filter(gone),
         func.count(func.distinct(match.uid)).filter(match.contested_at.is_not(None)),
         OptOut.withdrawn_at,
-        _how_ended(),
+        OptOut.ended_by,
+        OptOut.ended_because,
     )
     asked = _of_choice(select(*columns), choice).outerjoin(match, (match.opt_out_id == OptOut.id) & of_others(match))
     rows = session.execute(asked.group_by(OptOut.id, RightsRequest.id, Account.id).order_by(OptOut.id))
@@ -158,12 +160,3 @@ def _of_choice(statement: Select[*Columns], choice: Choice) -> Select[*Columns]:
         conditions.append(OptOut.held.is_(True))
     joined = statement.select_from(OptOut).join(RightsRequest, OptOut.request_id == RightsRequest.id)
     return joined.join(Account, RightsRequest.account_id == Account.id).where(*conditions)
-
-
-def _how_ended() -> ColumnElement[str]:
-    """A denial is stated in the log at the moment at which the opt-out ends; whatever else ends one is its member's withdrawal."""
-    stated = exists().where(
-        LogEntry.request_id == RightsRequest.id, LogEntry.kind == LogKind.OPT_OUT_DENIED, LogEntry.created_at == OptOut.withdrawn_at
-    )
-    denied = literal("denied: ") + func.coalesce(RightsRequest.denied_because, "")
-    return case((OptOut.withdrawn_at.is_(None), ""), (stated, denied), else_="withdrawn")

@@ -91,10 +91,11 @@ def test_what_is_over_is_shown_with_how_it_ended(filed: TestedPortal):
     ada = filed.member(ADA)
     ada.get("/photos")
     ada.post("/photos/ada-1/put-back")
-    assert json.loads(filed.run("opt-outs", "show", denied, "--json").stdout)[0]["ended"] == "denied: suspected_fraud"
+    [shown] = json.loads(filed.run("opt-outs", "show", denied, "--json").stdout)
+    assert (shown["ended_by"], shown["ended_because"]) == ("operator", "suspected_fraud")
     assert json.loads(filed.run("opt-outs", "list", "--json").stdout) == []
     every = json.loads(filed.run("opt-outs", "list", "--ended", "--json").stdout)
-    assert [(row["reference"], row["ended"]) for row in every] == [(denied, "denied: suspected_fraud"), (withdrawn, "withdrawn")]
+    assert [(row["reference"], row["ended_by"]) for row in every] == [(denied, "operator"), (withdrawn, "member")]
     again = filed.run("opt-outs", "deny", denied, "--reason", "other", "--dry-run")
     assert (again.exit_code, denied in again.output) == (1, True)
 
