@@ -68,9 +68,12 @@ def parse_json(data: bytes, most_values: int = MOST_VALUES) -> Any:
     if sum(map(data.count, (b",", b"[", b"{"))) > most_values:
         raise NotJson(f"it may hold more than {most_values:,} values, which no file of this kind does")
     try:
-        return json.loads(data.decode(), parse_int=_whole_number, parse_constant=_no_number)
+        value = json.loads(data.decode(), parse_int=_whole_number, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise NotJson("it is not JSON in UTF-8") from error
+    if _is_deeper(value, DEEPEST):
+        raise NotJson(f"it has more than {DEEPEST} lists and objects in each other")
+    return value
 
 
 def parse_canonical(data: bytes, most_values: int = MOST_VALUES) -> Any:
@@ -81,11 +84,15 @@ def parse_canonical(data: bytes, most_values: int = MOST_VALUES) -> Any:
     return value
 
 
-def _whole_number(digits: str) -> int:
-    value = int(digits)
-    if abs(value) >= _NO_MORE_EXACT:
-        raise ValueError(f"{digits} is no whole number that every reader of JSON can hold")
-    return value
+def _is_deeper(value: object, levels: int) -> bool:
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return items is not None and (not levels or any(_is_deeper(item, levels - 1) for item in items if isinstance(item, dict | list)))
+
+
+def _whole_number(digits: str) -> int | float:
+    """A float for a number that not every reader of JSON can hold as a whole one: it has no canonical spelling."""
+    number = float(digits)
+    return int(digits) if abs(number) < _NO_MORE_EXACT else number
 
 
 def _no_number(name: str) -> None:

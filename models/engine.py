@@ -4,7 +4,9 @@ SQLite is used in WAL mode. Writers say so with ``writing(engine)``: their trans
 transaction that reads first and writes later fails with "database is locked" when another one wrote in between.
 """
 
+import os
 import sqlite3
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
@@ -26,6 +28,7 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "begin", _begin_postgresql)
         return engine
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, **_POOL, hide_parameters=True)
+    event.listen(engine, "do_connect", _make_file)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -38,6 +41,14 @@ def writing(engine: Engine, patience_s: float | None = None) -> Engine:
 
 def make_sessions(engine: Engine) -> sessionmaker[Session]:
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def _make_file(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> None:
+    """By the umask alone: SQLite's own would not let its group write, nor in the write-ahead log, which gets the file's mode."""
+    place = str(arguments[0])
+    if not place.startswith((":", "file:")):
+        with suppress(OSError):  # it is there; or SQLite says better why it cannot be
+            os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from config import Config
+from rights.public_keys import KEYS_DIR_MODE, PUBLIC_MODE
 
-FILE = "web.secret"
+FILE = "web.secret"  # the web part's user reads it, where it is another one of the data directory's group
 KEY_BYTES = 32
 
 
@@ -40,10 +41,10 @@ def derived(master: bytes, purpose: str) -> bytes:
 
 
 def _kept(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=KEYS_DIR_MODE)
     if not path.exists():
         aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PUBLIC_MODE), "w") as file:
             file.write(secrets.token_urlsafe(32))
         try:
             os.link(aside, path)  # fails when another process was first: then its key is the key

@@ -24,7 +24,7 @@ from demur.signing import SigningKey
 from models import ExclusionListVersion
 from rights import audit, outbox
 from rights.locks import lock_entries_alone
-from rights.public_keys import LIST_VERIFIER_FILE
+from rights.public_keys import LIST_VERIFIER_FILE, PUBLIC_MODE
 
 LIST_KEY_FILE = "list.pem"
 NEXT_KEY_FILE = "list.next.pem"
@@ -80,7 +80,7 @@ def _finish(keys_dir: Path, list_dir: Path) -> None:
         os.replace(waiting, keys_dir / LIST_KEY_FILE)
         sync(keys_dir)
     signing = SigningKey.load(keys_dir / LIST_KEY_FILE)
-    atomic_write(keys_dir / LIST_VERIFIER_FILE, f"{signing.verifier}\n".encode())
+    atomic_write(keys_dir / LIST_VERIFIER_FILE, f"{signing.verifier}\n".encode(), PUBLIC_MODE)
 
 
 def _announced(list_dir: Path, key: SigningKey) -> bool:

@@ -14,6 +14,7 @@ from demur.signing import BadKey, VerifyKey
 from demur.tlog.checkpoint import WitnessKey
 from demur.trust import Trust
 
+KEYS_DIR_MODE, PUBLIC_MODE = 0o750, 0o640  # less the umask: a group that the data directory is open to reads them, and changes none
 LIST_VERIFIER_FILE = "list.vkey"
 LOG_VERIFIER_FILE = "log.vkey"
 SIGNERS_DIR = "runs"  # inside the keys directory: a file for each who may sign run records

@@ -2,13 +2,14 @@
 records. The web tier knows the public halves (rights.public_keys), which are written here beside them.
 """
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from demur.files import atomic_write
 from demur.signing import SigningKey
 from rights.list_keys import LIST_KEY_FILE, signing_key
-from rights.public_keys import LIST_VERIFIER_FILE, LOG_VERIFIER_FILE, SIGNERS_DIR
+from rights.public_keys import KEYS_DIR_MODE, LIST_VERIFIER_FILE, LOG_VERIFIER_FILE, PUBLIC_MODE, SIGNERS_DIR
 
 LOG_KEY_FILE = "log.pem"
 RUN_SIGNER = "run-signer"
@@ -41,7 +42,8 @@ def make_keys(keys_dir: Path, list_name: str) -> None:
     model worker, and every key in ``runs/`` may sign run records. An older data directory gets the list's
     public half here.
     """
-    keys_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keys_dir.mkdir(parents=True, exist_ok=True, mode=KEYS_DIR_MODE)
+    _open_to_the_group(keys_dir)
     _verifier(keys_dir / LIST_VERIFIER_FILE, _key(keys_dir / LIST_KEY_FILE, list_name))
     _verifier(keys_dir / LOG_VERIFIER_FILE, _key(keys_dir / LOG_KEY_FILE, f"{list_name}/log"))
     _verifier(keys_dir / SIGNERS_DIR / f"{RUN_SIGNER}.vkey", _key(keys_dir / f"{RUN_SIGNER}.pem", f"{list_name}-runs"))
@@ -55,5 +57,14 @@ def _key(path: Path, name: str) -> SigningKey:
 
 def _verifier(path: Path, key: SigningKey) -> None:
     if not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        atomic_write(path, f"{key.verifier}\n".encode())
+        path.parent.mkdir(exist_ok=True, mode=KEYS_DIR_MODE)
+        atomic_write(path, f"{key.verifier}\n".encode(), PUBLIC_MODE)
+
+
+def _open_to_the_group(keys_dir: Path) -> None:
+    """For a data directory that got its group later (``chmod 2770``): it may enter, and read all but the private keys."""
+    if keys_dir.parent.stat().st_mode & stat.S_ISGID:
+        for path in (keys_dir, *(path for path in keys_dir.iterdir() if path.is_dir())):
+            path.chmod(stat.S_ISGID | KEYS_DIR_MODE)
+            for shared in (*path.glob("*.vkey"), *path.glob("*.secret")):
+                shared.chmod(PUBLIC_MODE)

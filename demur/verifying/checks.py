@@ -141,8 +141,9 @@ def _judge(document: Document, kind: _Kind, desk: _Desk) -> Finding:
 
 
 def _unchecked(document: Document, kind: _Kind, error: DemurError, remedy: str) -> Finding:
-    told = {"error": type(error).__name__, "reason": brief(str(error)), "remedy": remedy}
-    return Finding(brief(document.name), kind.name, Answer.UNCHECKED, **told)
+    name, reason = type(error).__name__, brief(str(error))
+    what = "zip file" if isinstance(error, BadBundle) else kind.name  # of what is damaged in a bundle nobody knows what it was
+    return Finding(brief(document.name), what, Answer.UNCHECKED, error=name, reason=reason, remedy=remedy)
 
 
 _AGAIN = "Get it again: it broke off on its way."
@@ -177,9 +178,11 @@ def _check_no_more(document: Document, desk: _Desk) -> _Verified:
 
 
 def _told_what(reason: str, remedy: str = _ASK_FOR) -> _Check:
-    """For files that people give by mistake."""
+    """For files that people give by mistake. Raises BadBundle where one is damaged in its zip file."""
 
     def check(document: Document, desk: _Desk) -> _Verified:
+        if isinstance(document.place, Member):
+            document.read()
         raise UnknownFile(reason, remedy)
 
     return check

@@ -1,29 +1,24 @@
 """What is to be verified: files, the files that a list directory or an evidence bundle stands for, or bytes in memory."""
 
-import json
 import mmap
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import IO, cast
 
+from demur.digests import parse_json
 from demur.exclusions.rotation import ROTATIONS_FILE
 from demur.exclusions.writer import HEAD_FILE
 from demur.verifying.findings import BadBundle, TooLarge
+from demur.verifying.zips import BadZip, Packed, TooManyFiles, ZippedFile, files_of, has_end
 
 MOST_BYTES = 8_000_000  # of one signed document or proof: an opt-out of 80,000 photos is stated in them
 _CAPTIONS = "photos.json"
 _MOST_CAPTION_BYTES = 2_000_000
 _TOLD_ONLY = ("README.txt", "keys.txt", _CAPTIONS)  # for the person who opens a bundle; nothing in them is proved
-_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_ENCRYPTED = 0x1
-_PIECE = 1 << 16
+_BY_COMMAND = "Use the demur command for it."
 _WHOLE = "Get the bundle again: it was damaged on its way, or made by another program."
-# What the zip module raises for a damaged archive: NotImplementedError for an unknown method, ValueError for offsets outside of the file.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -33,9 +28,9 @@ class BundleLimits:
     members: int
     total_bytes: int
 
-    def without(self, files: Sequence[zipfile.ZipInfo]) -> "BundleLimits":
+    def without(self, files: Sequence[ZippedFile]) -> "BundleLimits":
         """What is left of it after these."""
-        return BundleLimits(self.members - len(files), self.total_bytes - sum(file.file_size for file in files))
+        return BundleLimits(self.members - len(files), self.total_bytes - sum(file.size for file in files))
 
 
 ON_A_COMPUTER = BundleLimits(members=200_000, total_bytes=1 << 30)
@@ -45,16 +40,29 @@ ON_A_COMPUTER = BundleLimits(members=200_000, total_bytes=1 << 30)
 class Member:
     """A file of a bundle, unpacked only when it is read, and never further than the bundle's directory says."""
 
-    archive: zipfile.ZipFile
-    info: zipfile.ZipInfo
+    bundle: Packed
+    file: ZippedFile
 
-    def read(self, limit: int) -> bytes:
-        """At most `limit` bytes. Raises BadBundle."""
-        try:
-            with self.archive.open(self.info) as opened:
-                return opened.read(limit)
-        except (*_DAMAGED, OSError) as error:
-            raise BadBundle(f"it is damaged inside its zip file: {error}", _WHOLE) from error
+    def beginning(self, length: int) -> bytes:
+        """Its first bytes, unchecked. Raises BadBundle."""
+        with _as_bad_bundle():
+            return self.file.beginning(self.bundle, length)
+
+    def content(self) -> bytes:
+        """All of it, as long and with the checksum that the directory says. Raises BadBundle."""
+        with _as_bad_bundle():
+            return self.file.content(self.bundle)
+
+
+@contextmanager
+def _as_bad_bundle() -> Iterator[None]:
+    """A damaged zip file is one that could not be checked."""
+    try:
+        yield
+    except TooManyFiles as error:
+        raise BadBundle(str(error), _BY_COMMAND) from error
+    except BadZip as error:
+        raise BadBundle(str(error), _WHOLE) from error
 
 
 @dataclass(frozen=True)
@@ -66,10 +74,11 @@ class Document:
 
     def read(self, most: int = MOST_BYTES) -> bytes:
         """All of it, which is at most so many bytes. Raises TooLarge, BadBundle, OSError."""
-        data = self._beginning(most + 1)
-        if len(data) > most:
+        member = self.place if isinstance(self.place, Member) else None
+        size = member.file.size if member else len(data := self._beginning(most + 1))
+        if size > most:
             raise TooLarge(f"it is larger than {most:,} bytes, which no file of this kind is", "Give the file as it was downloaded.")
-        return data
+        return member.content() if member else data
 
     def open(self) -> BufferedReader | BytesIO:
         """For kinds of any size. Raises BadBundle, OSError."""
@@ -93,7 +102,7 @@ class Document:
         if isinstance(self.place, bytes):
             return self.place[:length]
         if isinstance(self.place, Member):
-            return self.place.read(length)
+            return self.place.beginning(length)
         with open(self.place, "rb") as opened:
             return opened.read(length)
 
@@ -115,7 +124,7 @@ def all_unpacked(documents: Iterable[Document], limits: BundleLimits) -> Iterato
     for document in documents:
         files = list(unpacked(document, left))
         yield from files
-        left = left.without([file.place.info for file in files if isinstance(file.place, Member)])
+        left = left.without([file.place.file for file in files if isinstance(file.place, Member)])
 
 
 def unpacked(document: Document, limits: BundleLimits) -> Iterator[Document]:
@@ -137,9 +146,12 @@ def captions_in(document: Document) -> dict[str, str]:
     if not _is_zip(document):
         return {}
     try:
-        archive = zipfile.ZipFile(cast(IO[bytes], _seekable(document)))
-        told = json.loads(Member(archive, archive.getinfo(_CAPTIONS)).read(_MOST_CAPTION_BYTES))
-    except (*_DAMAGED, OSError, KeyError, BadBundle, RecursionError):
+        bundle = _in_memory(document)
+        found = next(
+            file for file in files_of(bundle, ON_A_COMPUTER.members) if file.name == _CAPTIONS and file.size <= _MOST_CAPTION_BYTES
+        )
+        told = parse_json(found.content(bundle))
+    except (ValueError, OSError, StopIteration):
         return {}
     entries = told.items() if isinstance(told, dict) else ()
     return {uid: caption for uid, caption in entries if isinstance(caption, str) and caption}
@@ -152,50 +164,40 @@ def _is_zip(document: Document) -> bool:
     if not document.name.lower().endswith(".zip") or not isinstance(document.place, Path | bytes):
         return False
     try:
-        with document.open() as opened:
-            return zipfile.is_zipfile(opened)
-    except OSError:
+        return has_end(_in_memory(document))
+    except (OSError, ValueError):
         return False
 
 
-class _Mapped(mmap.mmap):
-    """A file that needs no closing, and that the zip module can read."""
-
-    def seekable(self) -> bool:
-        return True
-
-
-def _seekable(document: Document) -> BytesIO | _Mapped:
+def _in_memory(document: Document) -> Packed:
     """Raises ValueError for an empty file, OSError."""
     if isinstance(document.place, bytes):
-        return BytesIO(document.place)
+        return document.place
     with open(str(document.place), "rb") as opened:
-        return _Mapped(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _members(document: Document, limits: BundleLimits) -> list[Document]:
     """Raises BadBundle."""
     try:
-        archive = zipfile.ZipFile(cast(IO[bytes], _seekable(document)))
-    except (*_DAMAGED, OSError) as error:
-        raise BadBundle("it is not a whole zip file: where it should list what it holds, it is cut short or damaged", _WHOLE) from error
-    files = [info for info in archive.infolist() if not info.is_dir() and info.filename not in _TOLD_ONLY]
-    _refuse_unusual(files, limits)
+        bundle = _in_memory(document)
+    except (ValueError, OSError) as error:
+        raise BadBundle(f"it is not a whole zip file: {error}", _WHOLE) from error
+    with _as_bad_bundle():
+        listed = files_of(bundle, limits.members)
+    files = [file for file in listed if not file.name.endswith("/") and file.name not in _TOLD_ONLY]
+    _refuse_unusual(listed, limits)
     if not files:
         raise BadBundle("nothing in it can be checked: it holds no receipt, proof or signed file", "Give the whole bundle, or its files.")
     short = Path(document.name).name
-    return [Document(f"{short}/{info.filename}", Member(archive, info)) for info in files]
+    return [Document(f"{short}/{file.name}", Member(bundle, file)) for file in files]
 
 
-def _refuse_unusual(files: list[zipfile.ZipInfo], limits: BundleLimits) -> None:
+def _refuse_unusual(files: list[ZippedFile], limits: BundleLimits) -> None:
     """Raises BadBundle."""
-    total = sum(info.file_size for info in files)
-    if len(files) > limits.members or total > limits.total_bytes:
-        much = f"{len(files):,} files of {total:,} bytes"
-        raise BadBundle(
-            f"it holds {much}, and {limits.members:,} of {limits.total_bytes:,} are unpacked here", "Use the demur command for it."
-        )
-    if len({info.filename for info in files}) != len(files):
+    total = sum(file.size for file in files)
+    if total > limits.total_bytes:
+        much = f"it holds {total:,} bytes, and no more than {limits.total_bytes:,} are unpacked here"
+        raise BadBundle(much, _BY_COMMAND)
+    if len({file.name for file in files}) != len(files):
         raise BadBundle("it holds two files of one name, so nobody can say which one is meant", _WHOLE)
-    if any(info.compress_type not in _PACKED or info.flag_bits & _ENCRYPTED for info in files):
-        raise BadBundle("it is packed in a way that bundles of evidence are not", _WHOLE)

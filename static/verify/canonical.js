@@ -27,7 +27,12 @@ export function parseJson(bytes, mostValues = MOST_VALUES) {
   if (bytes.reduce((sum, byte) => sum + (byte === COMMA || byte === LIST || byte === OBJECT), 0) > mostValues) {
     throw new Malformed("more values than any file of ours");
   }
-  const text = decode(bytes);
+  const value = parsed(decode(bytes));
+  if (depth(value) > DEEPEST) throw new Malformed("more lists and objects in each other than any file of ours has");
+  return value;
+}
+
+function parsed(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -38,7 +43,7 @@ export function parseJson(bytes, mostValues = MOST_VALUES) {
 /** The value of bytes that are its canonical JSON. @throws {Malformed} for any other bytes */
 export function parseCanonical(bytes, mostValues = MOST_VALUES) {
   const value = parseJson(bytes, mostValues);
-  if (depth(value) > DEEPEST || !equal(encode(canonicalJson(value)), bytes)) throw new Malformed("not canonical JSON");
+  if (!equal(encode(canonicalJson(value)), bytes)) throw new Malformed("not canonical JSON");
   return value;
 }
 

@@ -1,19 +1,27 @@
 // Bundles of evidence: the files in a zip archive, unpacked by the browser's own DecompressionStream.
+// Where two readers could read one differently, nothing is read: demur/verifying/zips.py does the same.
 // Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, without archives above 4 GiB or 65,534 files.
 
-import { decode } from "./bytes.js";
+import { decode, equal } from "./bytes.js";
 import { Malformed, Refused } from "./refused.js";
 
 const END = 0x06054b50;
-const END_LENGTH = 22;
+const LOCATOR = 0x07064b50; // of the end that archives above 65,534 files have besides
+const [END_LENGTH, LOCATOR_LENGTH] = [22, 20];
 const LONGEST_COMMENT = 0xffff;
 const TOO_MANY = 0xffff;
+const LARGE = 0xffffffff;
 const IN_DIRECTORY = 0x02014b50;
 const LOCAL = 0x04034b50;
+const [LISTED_LENGTH, LOCAL_LENGTH] = [46, 30];
 const [STORED, DEFLATED] = [0, 8];
 const MOST_BYTES = 512e6; // of all files together, unpacked
 const MOST_FILES = 200_000;
-const [MARK, ENCRYPTED] = [[0x50, 0x4b], 1];
+const MARK = [0x50, 0x4b];
+const UNUSUAL = 0x1 | 0x20 | 0x40; // encrypted, a patch, or encrypted otherwise
+const UTF8 = 0x800;
+const NEWEST = 63; // the version of the format that a file asks for
+const WHOLE = "Get the bundle again: it was damaged on its way, or made by another program.";
 const TOLD_ONLY = ["README.txt", "keys.txt", "photos.json"]; // for the person who opens a bundle; nothing in them is proved
 
 /** By its first bytes, or by its name and its end where other bytes come before it. */
@@ -29,9 +37,10 @@ export function isZip({ name, bytes }) {
  */
 export async function unpack({ name, bytes }) {
   try {
-    const listed = directory(bytes).filter((file) => !file.name.endsWith("/") && !TOLD_ONLY.includes(file.name));
-    refuseUnusual(listed);
-    if (!listed.length) throw told("nothing in it can be checked: it holds no receipt, proof or signed file");
+    const all = directory(bytes);
+    refuseUnusual(all);
+    const listed = all.filter((file) => !file.name.endsWith("/") && !TOLD_ONLY.includes(file.name));
+    if (!listed.length) throw told("nothing in it can be checked: it holds no receipt, proof or signed file", "Give the whole bundle, or its files.");
     const files = [];
     for (const file of listed) files.push({ name: `${name}/${file.name}`, ...(await unpacked(bytes, file)) });
     return files;
@@ -51,46 +60,78 @@ async function unpacked(bytes, file) {
 function problemOf(error, reason) {
   if (!(error instanceof Malformed || error instanceof RangeError)) throw error; // RangeError: it points past its end
   const problem = new Refused("BadBundle", error instanceof Malformed && error.told ? error.message : reason);
-  problem.remedy = "Get the bundle again: it was damaged on its way, or made by another program.";
+  problem.remedy = error.remedy ?? WHOLE;
   return { problem };
 }
 
 function refuseUnusual(files) {
-  const refuse = (message) => {
-    throw told(message);
-  };
-  if (files.length > MOST_FILES || files.reduce((sum, { size }) => sum + size, 0) > MOST_BYTES) refuse("it unpacks to more than a browser takes");
-  if (new Set(files.map(({ name }) => name)).size !== files.length) refuse("it holds two files of one name, so nobody can say which one is meant");
-  if (files.some(({ method, flags }) => ![STORED, DEFLATED].includes(method) || flags & ENCRYPTED)) {
-    refuse("it is packed in a way that bundles of evidence are not");
-  }
+  if (files.length > MOST_FILES || files.reduce((sum, { size }) => sum + size, 0) > MOST_BYTES) throw told("it unpacks to more than a browser takes", "Use the demur command for it.");
+  if (new Set(files.map(({ name }) => name)).size !== files.length) throw told("it holds two files of one name, so nobody can say which one is meant");
 }
 
-const told = (message) => Object.assign(new Malformed(message), { told: true });
+const told = (message, remedy = WHOLE) => Object.assign(new Malformed(message), { told: true, remedy });
 
+/** The files that are listed, folders too: as many as the end says, which fill the directory and do not lie over each other. */
 function directory(bytes) {
   const view = viewOf(bytes);
-  const end = findEnd(view);
-  if (end === null) throw new Malformed("no end of a zip file");
+  const { count, first, end, before } = bounds(view);
   const files = [];
-  const count = view.getUint16(end + 10, true);
-  if (count === TOO_MANY) throw new Malformed("more files than such a directory holds");
-  const shift = end - view.getUint32(end + 12, true) - view.getUint32(end + 16, true); // bytes that come before the archive
-  let at = view.getUint32(end + 16, true) + shift;
+  let at = first;
   for (let left = count; left > 0; left--) {
     if (view.getUint32(at, true) !== IN_DIRECTORY) throw new Malformed("no directory of a zip file");
     const [nameLength, extra, comment] = [28, 30, 32].map((place) => view.getUint16(at + place, true));
-    files.push({
-      name: decode(bytes.subarray(at + 46, at + 46 + nameLength)),
-      flags: view.getUint16(at + 8, true),
-      method: view.getUint16(at + 10, true),
-      packed: view.getUint32(at + 20, true),
-      size: view.getUint32(at + 24, true),
-      start: view.getUint32(at + 42, true) + shift,
-    });
-    at += 46 + nameLength + extra + comment;
+    const next = at + LISTED_LENGTH + nameLength + extra + comment;
+    if (next > end) throw new Malformed("a directory longer than told");
+    files.push(listedAt(view, at, bytes.subarray(at + LISTED_LENGTH, at + LISTED_LENGTH + nameLength), before));
+    at = next;
   }
-  return files;
+  if (at !== end) throw new Malformed("a directory of more files than told");
+  return apart(files, first).map((file) => located(bytes, view, file));
+}
+
+/** How many files there are, where their directory begins and ends, and how many bytes come before the zip file. */
+function bounds(view) {
+  const end = findEnd(view);
+  if (end === null) throw new Malformed("no end of a zip file");
+  const [disk, firstDisk, here, count] = [4, 6, 8, 10].map((place) => view.getUint16(end + place, true));
+  const [size, offset] = [12, 16].map((place) => view.getUint32(end + place, true));
+  if (disk || firstDisk || here !== count || end + END_LENGTH + view.getUint16(end + 20, true) !== view.byteLength) throw new Malformed("a torn end");
+  if (count === TOO_MANY || (end >= LOCATOR_LENGTH && view.getUint32(end - LOCATOR_LENGTH, true) === LOCATOR)) throw new Malformed("a second end");
+  const first = end - size;
+  if (first < offset) throw new Malformed("a directory that lies elsewhere than told");
+  return { count, first, end, before: first - offset };
+}
+
+function listedAt(view, at, name, before) {
+  const [needs, flags, method] = [6, 8, 10].map((place) => view.getUint16(at + place, true));
+  const [crc, packed, size, start] = [16, 20, 24, 42].map((place) => view.getUint32(at + place, true));
+  if (flags & UNUSUAL || ![STORED, DEFLATED].includes(method) || (needs & 0xff) > NEWEST || [packed, size, start].includes(LARGE)) {
+    throw told("it is packed in a way that bundles of evidence are not");
+  }
+  return { spelled: name, name: textOf(name, flags), method, crc, packed, size, start: start + before };
+}
+
+function textOf(name, flags) {
+  if (!name.length || name.includes(0) || (!(flags & UTF8) && name.some((byte) => byte > 0x7f))) throw new Malformed("a name that is no text");
+  return decode(name);
+}
+
+/** Each with the place at which the next one, or the directory, begins. */
+function apart(files, first) {
+  const starts = [...files.map(({ start }) => start).sort((one, other) => one - other), first];
+  const ends = new Map(starts.slice(0, -1).map((start, at) => [start, starts[at + 1]]));
+  if (ends.size !== files.length) throw new Malformed("two files at one place");
+  return files.map((file) => ({ ...file, end: ends.get(file.start) }));
+}
+
+function located(bytes, view, file) {
+  const { start, spelled, packed, end } = file;
+  if (view.getUint32(start, true) !== LOCAL) throw new Malformed("no file of a zip file");
+  const [nameLength, extra] = [26, 28].map((place) => view.getUint16(start + place, true));
+  const from = start + LOCAL_LENGTH + nameLength + extra;
+  if (!equal(bytes.subarray(start + LOCAL_LENGTH, start + LOCAL_LENGTH + nameLength), spelled)) throw new Malformed("a file of another name than told");
+  if (from + packed > end) throw new Malformed("two files that lie over each other");
+  return { ...file, from };
 }
 
 const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -102,14 +143,24 @@ function findEnd(view) {
   return null;
 }
 
-async function contentOf(bytes, { method, packed, size, start }) {
-  const view = viewOf(bytes);
-  if (view.getUint32(start, true) !== LOCAL) throw new Malformed("no file of a zip file");
-  const from = start + 30 + view.getUint16(start + 26, true) + view.getUint16(start + 28, true);
+async function contentOf(bytes, { method, packed, size, crc, from }) {
   const content = bytes.subarray(from, from + packed);
-  const unpacked = method === STORED ? content : method === DEFLATED ? await inflated(content, size) : new Uint8Array();
+  const unpacked = method === STORED ? content : await inflated(content, size);
   if (unpacked.length !== size) throw new Malformed("a file of another length than told");
+  if (checksum(unpacked) !== crc) throw new Malformed("a file of another checksum than told");
   return unpacked;
+}
+
+const CHECKSUMS = Uint32Array.from({ length: 256 }, (_, byte) => {
+  for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
+  return byte;
+});
+
+/** The CRC-32 that zip files have. */
+function checksum(bytes) {
+  let crc = LARGE;
+  for (const byte of bytes) crc = CHECKSUMS[(crc ^ byte) & 0xff] ^ (crc >>> 8);
+  return (crc ^ LARGE) >>> 0;
 }
 
 /** At most `size` bytes and a piece more are ever held: whatever claims to be small may not grow. */

@@ -19,7 +19,7 @@ from demur.exclusions import Entry, KeyKind
 from demur.exclusions.entry_proof import EntryProver
 from demur.exclusions.head import PAYLOAD_TYPE as HEAD_TYPE
 from demur.exclusions.rotation import Rotation
-from demur.printing import printable
+from demur.printing import brief, printable
 from demur.receipts import LogKind, Receipt, Statement, commitment
 from demur.receipts.statement import PAYLOAD_TYPE
 from demur.runs import ConsumedReference, ConsumedTree, ListReference
@@ -28,10 +28,11 @@ from demur.tlog import merkle
 from demur.tlog.checkpoint import LogCheckpoint, WitnessKey
 from demur.tlog.merkle import ProofRefused
 from demur.trust import Trust
-from demur.verifying import Answer, Document, Finding, summarise, verify_documents
+from demur.verifying import Answer, BundleLimits, Document, Finding, summarise, unpacked, verify_documents
 from demur.verifying.findings import Fact, FactKind
 from tests.support.databases import SqliteDatabases
 from tests.support.exclusion_lists import build, sign_head, uids
+from tests.support.odd_files import odd_bundles, odd_spellings
 from tests.support.portals import free_port, portal_for_tests, serving
 from tests.support.receipt_vectors import AT, LEAVES, LIST, LOG, LOG_KEY, RECEIPTS, WITNESSES, cosigned, fixed_key, log
 from tests.support.training_runs import record
@@ -576,3 +577,62 @@ def test_a_key_is_believed_in_its_role_alone(offline: Offline, run_files: dict[s
 @pytest.mark.parametrize("name", ["a\nHolds", "\u202egnp.exe", "\u2028", "a" + " " * 9 + "b", "\x1b[2K", "\U000e0001", "plain é 📷"])
 def test_names_are_spelled_alike(offline: Offline, name: str):
     assert offline.evaluate("escaped", "return it.escaped(argument);", name) == printable(name)
+
+
+@pytest.fixture(scope="module")
+def unpacked_there(offline: Offline) -> dict[str, list[Finding]]:
+    """What the browser finds in each odd bundle."""
+    found = offline.page.evaluate(
+        f"""async ([bundles, keys]) => {{ {_BYTES}
+          const {{ verifyDocuments }} = await import("/static/verify/checks.js");
+          const {{ Trust }} = await import("/static/verify/trust.js");
+          const {{ isZip, unpack }} = await import("/static/verify/zip.js");
+          const trust = await Trust.parse(keys);
+          const check = async (text) => {{
+            const document = {{ name: "evidence.zip", bytes: bytes(text) }};
+            return verifyDocuments(isZip(document) ? await unpack(document) : [document], trust);
+          }};
+          return Promise.all(bundles.map(check));
+        }}""",
+        [[_b64(bundle) for _, bundle, _ in ODD], trust([KEY]).to_text()],
+    )
+    return {odd: [_finding(one) for one in findings] for (odd, *_), findings in zip(ODD, found, strict=True)}
+
+
+ODD = list(odd_bundles())
+
+
+@pytest.mark.parametrize(("odd", "bundle", "answers"), ODD, ids=[odd for odd, *_ in ODD])
+def test_a_bundle_is_read_alike_or_not_at_all(unpacked_there: dict[str, list[Finding]], odd: str, bundle: bytes, answers: list[str]):
+    files = list(unpacked(Document("evidence.zip", bundle), BundleLimits(members=10, total_bytes=10**7)))
+    there, here = unpacked_there[odd], verify_documents(files, trust([KEY]), datetime.now(UTC))
+    assert [one.answer for one in there] == answers
+    assert [(one.file, one.kind, one.error, one.remedy) for one in there] == [(one.file, one.kind, one.error, one.remedy) for one in here]
+
+
+@pytest.mark.parametrize("name", ["ada-3", "ben-0"])
+def test_a_proof_has_one_spelling(offline: Offline, run_files: dict[str, bytes], name: str):
+    proof, record_file = run_files[f"proof-{name}.json"], next(iter(run_files.items()))
+    spelled = {f"{number} {odd}": data for number, (odd, data) in enumerate(odd_spellings(proof))}
+    findings = alike(offline, dict([record_file, ("right", proof)]) | spelled, [KEY])
+    assert [one.answer for one in findings[:2]] == ["holds", "holds"]
+    assert [one.file for one in findings[2:] if one.answer == "holds"] == []
+
+
+def test_an_entry_proof_has_one_spelling(offline: Offline, list_files: dict[str, bytes]):
+    proof = list_files["excluded-uid.json"]
+    spelled = {f"{number} {odd}": data for number, (odd, data) in enumerate(odd_spellings(proof))}
+    findings = alike(offline, {"head": list_files["head.dsse.json"], "right": proof} | spelled, [KEY])
+    assert [one.answer for one in findings[:2]] == ["holds", "holds"]
+    assert [one.file for one in findings[2:] if one.answer == "holds"] == []
+
+
+@pytest.mark.parametrize("letters", [999, 1000, 1001, 5000])
+def test_what_a_stranger_wrote_is_shown_in_brief(offline: Offline, letters: int):
+    for text in ("a" * letters, "📷" * letters, "a📷" * letters):
+        assert offline.evaluate("escaped", "return it.brief(argument);", text) == brief(text)
+
+
+def test_of_no_findings_nothing_is_said_to_hold(offline: Offline):
+    alike(offline, {}, [KEY])
+    assert offline.summary["headline"] == "Nothing in it can be checked."
