@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, insert, literal, select, update
 from sqlalchemy.orm import Session, aliased
 
 from demur.exclusions import Entry, EntryTable, KeyKind
 from demur.exclusions.delta import Delta
-from models import ExclusionEntry, ExclusionListVersion, Exemption, OptOut
+from models import ExclusionEntry, ExclusionListVersion, Exemption, OptOut, PastEntry
 from rights import log
 from rights.batches import batched
 from rights.list_versions import newest_version
@@ -94,10 +94,19 @@ def mark_in(session: Session, seen: Pending, version: int) -> None:
 def mark_out(session: Session, seen: Pending, version: int) -> None:
     """What was ended is out of the list from ``version`` on, as far as its own opt-out goes; what was revived since comes again."""
     _update(session, _entry, seen.entries_out, {"until_version": version}, _ENDED)
-    revived = and_(_entry.ended.is_(False), _entry.until_version.is_(None))
-    _update(session, _entry, seen.entries_out, {"since_version": None}, revived)
+    _end_revived(session, seen.entries_out, version)
     _update(session, _opt_out, seen.opt_outs_out, {"ended_version": version}, _opt_out.ended_version.is_(None))
     _update(session, Exemption, seen.exemptions, {"effective_version": version}, Exemption.effective_version.is_(None))
+
+
+def _end_revived(session: Session, ids: Sequence[int], version: int) -> None:
+    """Writes down until when they were in the list: runs obeyed those versions."""
+    revived, past = and_(_entry.ended.is_(False), _entry.until_version.is_(None), _entry.since_version.is_not(None)), PastEntry
+    columns = [past.opt_out_id, past.kind, past.key, past.since_version, past.until_version]
+    spans = select(_entry.opt_out_id, _entry.kind, _entry.key, _entry.since_version, literal(version)).where(revived)
+    for some in batched(ids):
+        session.execute(insert(past).from_select(columns, spans.where(_entry.id.in_(some))))
+    _update(session, _entry, ids, {"since_version": None}, revived)
 
 
 def _update(session: Session, table: Any, ids: Sequence[int], values: dict[str, Any], condition: ColumnElement[bool]) -> None:

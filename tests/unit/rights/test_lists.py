@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from demur.exclusions.reader import ExclusionList
 from demur.files import atomic_write
-from models import ExclusionEntry, ExclusionListVersion, OptOut, Outbox, RequestKind, RequestState, RightsRequest
+from models import ExclusionEntry, ExclusionListVersion, OptOut, Outbox, PastEntry, RequestKind, RequestState, RightsRequest
 from rights.list_changes import pending
 from rights.list_versions import newest_version
 from rights.lists import ListMovedOn, PublishedFilesChanged, make_public, prepare, preparing, publish, renew
@@ -141,6 +141,11 @@ def test_what_comes_back_while_its_end_is_prepared_is_listed_again_with_the_next
     assert "ada-1" not in uids_of(office, 2)
     office.publish()
     assert uids_of(office, 3) >= {"ada-1", "ada-2"}
+    with office.sessions() as session:
+        back = select(ExclusionEntry.since_version, ExclusionEntry.until_version).where(ExclusionEntry.key == "ada-1")
+        assert session.execute(back).one() == (3, None)
+        before = select(PastEntry.since_version, PastEntry.until_version).where(PastEntry.key == "ada-1")
+        assert session.execute(before).one() == (1, 2)
 
 
 def test_nothing_of_the_list_is_read_or_written_under_the_lock(office: Office):
