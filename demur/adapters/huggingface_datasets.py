@@ -57,7 +57,7 @@ class _Judge:
 
     def __call__(self, batch: pa.Table) -> pa.BooleanArray:
         pictures, gone = (None, {}) if self._pictures is None else _files(batch[self._pictures])
-        judgement = judge_rows(batch.column_names, len(batch), batch.column, pictures, self._exclusions, self._report, "the data set")
+        judgement = judge_rows(batch.column_names, len(batch), batch.column, pictures, self._exclusions, "the data set")
         keep = self._report.add(replace(judgement, faults=(*judgement.faults, *faults_of(gone))))
         self._report.refuse_unreadable(more_to_come=True)
         if not self._told:

@@ -11,8 +11,7 @@ from demur.exclusions.columns import NoKeyColumn
 from demur.exclusions.columns.rows import Cells
 from demur.filtering.keys import ComparedColumns, key_columns
 from demur.filtering.parquet import judged_none
-from demur.filtering.pictures import judge_seen
-from demur.filtering.report import FilterReport
+from demur.filtering.pictures import PICTURES, judge_seen
 
 
 class KindsNotApplied(UserWarning):
@@ -37,7 +36,6 @@ def judge_rows(
     column: Callable[[str], Cells],
     pictures: Sequence[Sequence[bytes]] | None,
     exclusions: ExclusionList,
-    report: FilterReport,
     where: str,
 ) -> Judgement:
     """Judges rows by those of their columns `names` that are key columns, and where `pictures` of each row are given by these as well.
@@ -49,9 +47,10 @@ def judge_rows(
     except NoKeyColumn:
         if pictures is None:
             raise
-        return judge_seen(_nothing_written(len(pictures), exclusions), pictures, exclusions, report)
-    written = exclusions.judge(ComparedColumns.of(found, exclusions.head.counts).rows(rows, column))
-    return written if pictures is None else judge_seen(written, pictures, exclusions, report)
+        return judge_seen(_nothing_written(len(pictures), exclusions), pictures, exclusions)
+    besides = () if pictures is None else PICTURES
+    written = exclusions.judge(ComparedColumns.of(found, exclusions.head.counts, where, besides).rows(rows, column))
+    return written if pictures is None else judge_seen(written, pictures, exclusions)
 
 
 def applied_columns(names: Iterable[str], exclusions: ExclusionList, where: str) -> ComparedColumns:
@@ -59,10 +58,11 @@ def applied_columns(names: Iterable[str], exclusions: ExclusionList, where: str)
 
     Raises NoKeyColumn, BadKeyColumn.
     """
-    columns = ComparedColumns.of(key_columns(names, where), exclusions.head.counts)
+    columns = ComparedColumns.of(key_columns(names, where), exclusions.head.counts, where)
     tell(judged_none(columns, exclusions).not_applied, exclusions, where)
     return columns
 
 
 def _nothing_written(rows: int, exclusions: ExclusionList) -> Judgement:
-    return Judgement(np.full(rows, -1, dtype=np.int8), tuple(exclusions.head.counts))
+    uncompared = np.full(rows, bool(exclusions.head.counts))
+    return Judgement(np.full(rows, -1, dtype=np.int8), tuple(exclusions.head.counts), (), uncompared)

@@ -59,7 +59,7 @@ def rewrite_shards(
             report.begin(shard.raw.basename)
             column = partial(shard.column, samples)
             files = None if pictures is None else shard.pictures(samples, pictures)
-            mask = report.add(judge_rows(shard.described["column_names"], len(samples), column, files, exclusions, report, str(source)))
+            mask = report.add(judge_rows(shard.described["column_names"], len(samples), column, files, exclusions, str(source)))
             for sample in compress(samples, mask.to_pylist()):
                 writer.write({_ENCODED: sample})
             progress(done, len(shards))

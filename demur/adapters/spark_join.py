@@ -39,7 +39,7 @@ def without_excluded(rows: DataFrame, exclusions: ExclusionList, *, allow_unread
     """
     columns = applied_columns(rows.columns, exclusions, "the data frame")
     judged_none(columns, exclusions, to_arrow_schema(rows.schema))  # refuses what cannot be compared before any job runs
-    compared = [ours for ours in columns.found if ours not in columns.unread and _is_listed(ours, columns, exclusions)]
+    compared = _compared(columns, exclusions)
     if not compared:
         return rows
     readable = _function(rows, columns, "boolean", _readable(compared, raising=not allow_unreadable))
@@ -54,11 +54,10 @@ def without_excluded(rows: DataFrame, exclusions: ExclusionList, *, allow_unread
     return rows
 
 
-def _is_listed(ours: str, columns: ComparedColumns, exclusions: ExclusionList) -> bool:
-    """Whether entries are compared with this column of ours."""
-    if ours in PERCEPTUAL_COLUMNS:
-        return KeyKind.PHASH in exclusions.head.counts and columns.found.keys() >= set(PERCEPTUAL_COLUMNS)
-    return KeyKind(ours) in exclusions.head.counts
+def _compared(columns: ComparedColumns, exclusions: ExclusionList) -> list[tuple[str, ...]]:
+    """The columns of ours that entries are compared with, those of one kind together."""
+    of_kinds = [PERCEPTUAL_COLUMNS if kind is KeyKind.PHASH else (kind.value,) for kind in exclusions.head.counts]
+    return [names for names in of_kinds if columns.found.keys() >= {*names}]
 
 
 def _refuse_unreadable(rows: DataFrame, unreadable: Column, allowed: int) -> None:
@@ -79,10 +78,11 @@ def _function(rows: DataFrame, columns: ComparedColumns, returned: str, answer: 
     return called
 
 
-def _readable(compared: Sequence[str], *, raising: bool) -> Callable[[KeyedRows], pa.BooleanArray]:
+def _readable(compared: Sequence[Sequence[str]], *, raising: bool) -> Callable[[KeyedRows], pa.BooleanArray]:
     def readable(rows: KeyedRows) -> pa.BooleanArray:
         report = FilterReport()
-        keep = report.add(Judgement(np.full(rows.rows, -1, dtype=np.int8), (), rows.faults(compared)))
+        faults, uncompared = rows.faults([name for names in compared for name in names]), rows.uncompared(compared)
+        keep = report.add(Judgement(np.full(rows.rows, -1, dtype=np.int8), (), faults, uncompared))
         if raising:
             report.refuse_unreadable()
         return keep

@@ -58,7 +58,7 @@ class KeptSampler(Sampler[int]):
         Raises UnreadableRows, NoKeyColumn, BadKeyColumn.
         """
         report = FilterReport(allow_unreadable=allow_unreadable)
-        judgements = (judge_rows(batch.schema.names, len(batch), batch.column, None, exclusions, report, "the table") for batch in batches)
+        judgements = (judge_rows(batch.schema.names, len(batch), batch.column, None, exclusions, "the table") for batch in batches)
         return cls._judged(judgements, exclusions, report, options)
 
     @classmethod

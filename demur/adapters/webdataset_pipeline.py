@@ -8,13 +8,15 @@ from typing import Any, Self
 from demur.adapters.judging import tell
 from demur.errors import DemurError
 from demur.exclusions import ExclusionList, Judgement
-from demur.filtering.pictures import judge_seen
+from demur.filtering.pictures import Held, judge_held
 from demur.filtering.report import FilterReport, UnreadableManifest
 from demur.filtering.webdataset import judge_told, sample_names
 from demur.manifests.pictures import is_picture
 from demur.manifests.sources.records import BadRecord, Record
 from demur.manifests.sources.webdataset import json_fields
 
+_TEXTS = (str, int, float, Mapping, list, type(None))
+"""What text and .json members are decoded to; anything else may have been a picture."""
 _TOGETHER = 64  # samples, pictures and all
 
 
@@ -60,8 +62,7 @@ class NotExcluded:
 
     def _judge(self, samples: "Sequence[_Told]") -> Judgement:
         written = judge_told([each.names for each in samples], [each.said for each in samples], self._exclusions, "the samples")
-        pictures = [each.pictures for each in samples]
-        return judge_seen(written, pictures, self._exclusions, self.report) if any(pictures) else written
+        return judge_held(written, [each.held for each in samples], self._exclusions)
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,19 @@ class _Told:
 
     names: list[Record]
     said: list[Record]
-    pictures: list[bytes]
+    held: Held
 
     @classmethod
     def of(cls, sample: Mapping[str, Any]) -> Self:
         key = str(sample["__key__"])
-        held = {name: bytes(data) for name, data in sample.items() if isinstance(data, bytes | bytearray | memoryview)}
-        pictures = {name: data for name, data in held.items() if is_picture(f".{name}", data)}
-        return cls(sample_names(key, [f"{key}.{name}" for name in pictures]), _said(key, sample, held), list(pictures.values()))
+        files = {name: bytes(data) for name, data in sample.items() if isinstance(data, bytes | bytearray | memoryview)}
+        pictures = {name: data for name, data in files.items() if is_picture(f".{name}", data)}
+        held = Held(
+            list(pictures.values()),
+            [data for name, data in files.items() if name not in pictures],
+            any(name not in files and not name.startswith("__") and not isinstance(value, _TEXTS) for name, value in sample.items()),
+        )
+        return cls(sample_names(key, [f"{key}.{name}" for name in pictures]), _said(key, sample, files), held)
 
 
 def _said(key: str, sample: Mapping[str, Any], held: Mapping[str, bytes]) -> list[Record]:

@@ -93,7 +93,6 @@ def filter_command(
                     "allowed": report.allow_unreadable,
                     "reasons": {reason: asdict(each) for reason, each in sorted(report.unreadable.items())},
                 },
-                "unchecked_pictures": report.unchecked_pictures,
                 "notes": dict(report.notes),
                 "list": {"list_id": head.list_id, "version": head.version, "root": head.root},
                 "acknowledged": acknowledged,
@@ -107,11 +106,9 @@ def filter_command(
     for reason, each in sorted(report.unreadable.items()):
         click.echo(f"  left out, not comparable ({reason}): {each.rows:,}, for example {each.examples[0]}")
     for kind in report.not_applied:
-        note(f"Note: the list has {head.counts[kind]:,} {kind.value} entries, but the manifest has no columns to apply them by.")
+        note(f"Note: the list has {head.counts[kind]:,} {kind.value} entries, but the manifest has nothing to apply them by.")
     for what, number in sorted(report.notes.items()):
         note(f"Note: {number:,} {what} were met.")
-    if report.unchecked_pictures:
-        note(f"Note: {report.unchecked_pictures:,} pictures cannot be decoded and were checked by their keys and digest only.")
 
 
 def _acknowledge(exclusions: "ExclusionList", manifest: Path, report: "FilterReport") -> bool:

@@ -23,6 +23,9 @@ Keys = TypeVar("Keys", KeyTable, NumberSet)
 IDENTIFIERS = (KeyKind.UID, KeyKind.OWNER)
 """Kinds of keys that are compared in one form, however they are spelled (demur.exclusions.columns.identifiers)."""
 
+NOTHING_TO_COMPARE = "no value in any column that entries of the list are compared with"
+"""Why a row is unreadable that has none of the keys by which the list excludes."""
+
 WHY = {
     KeyKind.UID: "its uid is on the list",
     KeyKind.SHA256: "its file is, byte for byte, one that is on the list",
@@ -43,11 +46,13 @@ class Judgement:
     kinds: NDArray[np.int8]  # (n,) position in KeyKind of what excludes the row, -1 = nothing does
     not_applied: tuple[KeyKind, ...]  # kinds of which the list has entries, but for which the table has no columns
     faults: tuple[Fault, ...] = ()  # rows with a key that cannot be compared, some of which other keys exclude
+    uncompared: NDArray[np.bool_] | None = None  # (n,) rows without a value in any column that entries are compared with; None: no row
+    without_value: tuple[KeyKind, ...] = ()  # kinds that have columns, in which none of the rows has a value
 
     @cached_property
     def keep(self) -> pa.BooleanArray:
         """(n,) without nulls, True = keep."""
-        return pa.array(self.kinds < 0 if not self.faults else (self.kinds < 0) & ~self._faulty)
+        return pa.array(self.kinds < 0 if not self._all_faults else (self.kinds < 0) & ~self._faulty)
 
     @property
     def dropped(self) -> dict[KeyKind, int]:
@@ -59,7 +64,7 @@ class Judgement:
     def unreadable(self) -> tuple[Fault, ...]:
         """The rows that nothing excludes and that must not be kept, each under its first fault."""
         counted, found = self.kinds >= 0, []
-        for fault in self.faults:
+        for fault in self._all_faults:
             positions = fault.positions[~counted[fault.positions]]
             counted = counted | _marked(len(counted), positions)
             if len(positions):
@@ -74,17 +79,32 @@ class Judgement:
         """The same rows judged once more by other keys: what either excludes is excluded."""
         kinds = np.where(self.kinds >= 0, self.kinds, other.kinds)
         not_applied = tuple(kind for kind in self.not_applied if kind in other.not_applied)
-        return Judgement(kinds, not_applied, self.faults + other.faults)
+        idle = [kind for kind in self.idle if kind in other.idle and kind not in not_applied]
+        both = None if self.uncompared is None or other.uncompared is None else self.uncompared & other.uncompared
+        return Judgement(kinds, not_applied, self.faults + other.faults, both, tuple(idle))
 
     def grouped(self, group: NDArray[np.integer[Any]], groups: int) -> "Judgement":
         """Judged rows as one for each of several groups: what excludes any of its rows excludes it, and so do faults."""
         kinds = np.full(groups, -1, dtype=np.int8)
         np.maximum.at(kinds, group, self.kinds)
-        return Judgement(kinds, self.not_applied, tuple(fault.moved(group) for fault in self.faults))
+        uncompared = np.ones(groups, dtype=np.bool_)
+        uncompared[group if self.uncompared is None else group[~self.uncompared]] = False
+        return Judgement(kinds, self.not_applied, tuple(fault.moved(group) for fault in self.faults), uncompared, self.without_value)
+
+    @property
+    def idle(self) -> tuple[KeyKind, ...]:
+        """Kinds of which the list has entries, with which no value of these rows is compared."""
+        return (*self.not_applied, *self.without_value)
+
+    @cached_property
+    def _all_faults(self) -> tuple[Fault, ...]:
+        if self.uncompared is None or not self.uncompared.any():
+            return self.faults
+        return (*self.faults, Fault(NOTHING_TO_COMPARE, np.flatnonzero(self.uncompared), {}))
 
     @property
     def _faulty(self) -> NDArray[np.bool_]:
-        return np.logical_or.reduce([_marked(len(self.kinds), fault.positions) for fault in self.faults])
+        return np.logical_or.reduce([_marked(len(self.kinds), fault.positions) for fault in self._all_faults])
 
 
 class Matcher:
@@ -113,8 +133,13 @@ class Matcher:
                 not_applied.append(kind)
             else:
                 np.copyto(kinds, KINDS.index(kind), where=excluded & (kinds < 0))
-        compared = [name for kind in self._listed if kind not in not_applied for name in _columns_of(kind)]
-        return Judgement(kinds, tuple(not_applied), rows.faults(compared))
+        together = {kind: _columns_of(kind) for kind in self._listed if kind not in not_applied}
+        faults = rows.faults([name for names in together.values() for name in names])
+        if not rows.rows or not self._listed:
+            return Judgement(kinds, tuple(not_applied), faults)
+        uncompared = rows.uncompared([*together.values()])
+        without_value = tuple(kind for kind, names in together.items() if rows.lacking(names).all())
+        return Judgement(kinds, tuple(not_applied), faults, uncompared, without_value)
 
     def explain(self, row: Mapping[str, Any] | KeyedRows) -> Entry | None:
         """The entry that excludes one row, or None; `WHY` says by which reason.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from demur.exclusions.columns import NO_NAMES, PERCEPTUAL_COLUMNS, Found, KeyedRows, Names, key_columns
+from demur.exclusions.columns import NO_NAMES, PERCEPTUAL_COLUMNS, Found, KeyedRows, Names, NoKeyColumn, key_columns
 from demur.exclusions.entries import KeyKind
 
 __all__ = ["NO_NAMES", "ComparedColumns", "Found", "Names", "key_columns", "record_table"]
@@ -19,10 +19,19 @@ class ComparedColumns:
     unread: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, found: Found, kinds: Collection[KeyKind]) -> "ComparedColumns":
-        """Those for entries of these kinds; all of them where none is, so that rows can be counted."""
-        wanted = {kind.value for kind in kinds if kind.value in found}
+    def of(cls, found: Found, kinds: Collection[KeyKind], where: str, besides: Collection[KeyKind] = ()) -> "ComparedColumns":
+        """Those for entries of these kinds; all of them where the list has none, so that rows can be counted.
+
+        besides: kinds of entries with which the rows are compared by other things than columns. Raises NoKeyColumn when entries of no kind
+        could be compared with anything.
+        """
+        wanted = {
+            kind.value for kind in kinds if kind.value in found and (kind is not KeyKind.PHASH or found.keys() >= {*PERCEPTUAL_COLUMNS})
+        }
         needed = {*wanted, *PERCEPTUAL_COLUMNS} if KeyKind.PHASH in wanted else wanted
+        if kinds and not wanted and not {*kinds} & {*besides}:
+            columns = ", ".join(name for theirs in found.values() for name in theirs)
+            raise NoKeyColumn(f"the list excludes by {' and '.join(sorted(kinds))}, and {where} has no column for that, only {columns}")
         if not wanted:
             return cls(found)
         return cls({ours: theirs for ours, theirs in found.items() if ours in needed}, tuple(ours for ours in found if ours not in needed))

@@ -67,7 +67,7 @@ def opened(source: Path, metadata: pq.FileMetaData | None = None) -> Iterator[pq
 
 def compared_columns(schema: pa.Schema, source: Path, exclusions: ExclusionList, given: Names = NO_NAMES) -> ComparedColumns:
     """The columns that entries of the list are compared with. Raises NoKeyColumn, BadKeyColumn."""
-    return ComparedColumns.of(key_columns(schema.names, str(source), given), exclusions.head.counts)
+    return ComparedColumns.of(key_columns(schema.names, str(source), given), exclusions.head.counts, str(source))
 
 
 def judged(rows: pa.RecordBatch, columns: ComparedColumns, exclusions: ExclusionList) -> Judgement:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from demur.exclusions.reader import ExclusionList
-from demur.filtering.keys import NO_NAMES, Names, key_columns, record_table
+from demur.filtering.keys import NO_NAMES, ComparedColumns, Names, key_columns, record_table
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 from demur.filtering.writing import opened_like
 from demur.manifests.errors import TruncatedSource
@@ -48,7 +48,8 @@ def filter_csv(
     def rows(out: IO[bytes]) -> Iterator[_Row]:
         with text_stream(source) as stream:
             reader = CsvReader(stream, source, delimiter)
-            key_columns(reader.names, str(source), given)  # refuses two columns of one name, which a record could not hold
+            found = key_columns(reader.names, str(source), given)  # refuses two columns of one name, which a record could not hold
+            ComparedColumns.of(found, exclusions.head.counts, str(source))
             out.write(reader.head)
             yield from (_named(record, reader.names) for record in reader.records())
 

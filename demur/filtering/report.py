@@ -1,7 +1,7 @@
 """What a filter run counts, and how it fails."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -45,19 +45,19 @@ class FilterReport:
     rows: int = 0
     kept: int = 0
     dropped: Counter[KeyKind] = field(default_factory=Counter)
-    unchecked_pictures: int = 0  # pictures that cannot be decoded: checked by their keys and digest only
     allow_unreadable: int = 0
     _unreadable: dict[str, Unreadable] = field(default_factory=dict)
     notes: Counter[str] = field(default_factory=Counter)
     """What was met besides, and how often, such as samples with several pictures: nothing was left out for it."""
     _not_applied: set[KeyKind] | None = None
+    _without_columns: set[KeyKind] | None = None  # the same, of no rows at all
     _where: str = ""
     _rows_before: int = 0
 
     @property
     def not_applied(self) -> list[KeyKind]:
-        """Kinds of which the list has entries, while no part of the manifest has columns for them."""
-        return sorted(self._not_applied or ())
+        """Kinds of which the list has entries, while no part of the manifest has columns for them, or none with a value."""
+        return sorted((self._without_columns if self._not_applied is None else self._not_applied) or ())
 
     @property
     def unreadable(self) -> Mapping[str, Unreadable]:
@@ -88,8 +88,10 @@ class FilterReport:
         self.rows += len(judgement.keep)
         self.kept += judgement.keep.true_count
         self.dropped.update(judgement.dropped)
-        missing = set(judgement.not_applied)
-        self._not_applied = missing if self._not_applied is None else self._not_applied & missing
+        if len(judgement.keep):
+            self._not_applied = _both(self._not_applied, judgement.idle)
+        else:
+            self._without_columns = _both(self._without_columns, judgement.idle)
         return judgement.keep
 
     def add_unreadable(self, reason: str, example: str, count: int = 1) -> None:
@@ -121,3 +123,7 @@ class FilterReport:
         counted = self._unreadable.setdefault(reason, Unreadable())
         counted.rows += rows
         counted.examples += [printable(example, _EXAMPLE_CHARACTERS) for example in examples[: max(0, EXAMPLES - len(counted.examples))]]
+
+
+def _both(kinds: set[KeyKind] | None, others: Collection[KeyKind]) -> set[KeyKind]:
+    return set(others) if kinds is None else kinds & set(others)

@@ -12,10 +12,11 @@ from typing import IO
 import numpy as np
 
 from demur.exclusions.columns import NoKeyColumn
+from demur.exclusions.columns.reading import faults_of
 from demur.exclusions.matching import Judgement
 from demur.exclusions.reader import ExclusionList
 from demur.filtering.keys import record_table
-from demur.filtering.pictures import judge_seen
+from demur.filtering.pictures import Held, judge_held
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 from demur.filtering.writing import opened_like
 from demur.manifests.errors import TruncatedSource
@@ -25,6 +26,7 @@ from demur.manifests.sources.webdataset import TarSample, json_fields, read_samp
 
 _BATCH, _BATCH_BYTES = 128, 1 << 26
 APART = "samples whose members lie apart in their tar"
+PART_UNREADABLE = "another part of the same sample cannot be compared"
 SEVERAL = "samples with several pictures"
 
 
@@ -77,19 +79,24 @@ def judge_told(names: Sequence[Sequence[Record]], said: Sequence[Sequence[Record
 
 @dataclass
 class _Apart:
-    """Keys that occur more than once in a tar, apart: what excludes one of their samples excludes the others."""
+    """Keys that occur more than once in a tar, apart: what excludes one of their samples, or makes it unreadable, does so to the others."""
 
     keys: frozenset[str] = frozenset()
     excluded: dict[str, int] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
 
     def learn(self, samples: Iterable[TarSample], judgement: Judgement) -> None:
-        for sample, kind in zip(samples, judgement.kinds.tolist(), strict=True):
-            if kind >= 0 and sample.key in self.keys:
+        for sample, kind, keep in zip(samples, judgement.kinds.tolist(), judgement.keep.to_pylist(), strict=True):
+            if kind >= 0:
                 self.excluded[sample.key] = kind
+            elif not keep:
+                self.unreadable.add(sample.key)
 
-    def apply(self, samples: Iterable[TarSample], judgement: Judgement) -> Judgement:
+    def apply(self, samples: Sequence[TarSample], judgement: Judgement) -> Judgement:
         elsewhere = np.array([self.excluded.get(sample.key, -1) for sample in samples], dtype=np.int8)
-        return replace(judgement, kinds=np.where(judgement.kinds >= 0, judgement.kinds, elsewhere))
+        parts = {place: (PART_UNREADABLE, sample.key) for place, sample in enumerate(samples) if sample.key in self.unreadable}
+        kinds = np.where(judgement.kinds >= 0, judgement.kinds, elsewhere)
+        return replace(judgement, kinds=kinds, faults=(*judgement.faults, *faults_of(parts)))
 
 
 def _judged(
@@ -102,7 +109,7 @@ def _judged(
         with opened_tar(source) as tar:
             for batch in _batches(tar, out):
                 readable = [sample for sample in batch if not _count_unreadable(sample, report, source)]
-                judgement = apart.apply(readable, _judge(readable, exclusions, report, source))
+                judgement = apart.apply(readable, _judge(readable, exclusions, source))
                 keep = {id(sample) for sample, kept in zip(readable, report.add(judgement).to_pylist(), strict=True) if kept}
                 report.note(SEVERAL, sum(len(sample.pictures) > 1 for sample in readable))
                 yield from ((sample, id(sample) in keep) for sample in batch)
@@ -124,8 +131,10 @@ def _found_apart(source: Path, exclusions: ExclusionList) -> _Apart:
     if again:
         with opened_tar(source) as tar:
             for batch in _batches(tar, None):
-                readable = [sample for sample in batch if sample.key in again and not _unreadable(sample)]
-                apart.learn(readable, _judge(readable, exclusions, FilterReport(), source))
+                parts = [sample for sample in batch if sample.key in again]
+                readable = [sample for sample in parts if not _unreadable(sample)]
+                apart.unreadable |= {sample.key for sample in parts if _unreadable(sample)}
+                apart.learn(readable, _judge(readable, exclusions, source))
     return apart
 
 
@@ -167,9 +176,12 @@ def _fields(sample: TarSample) -> list[Record]:
     return [json_fields(member.content) for member in sample.members if member.kind == "json"]
 
 
-def _judge(batch: Sequence[TarSample], exclusions: ExclusionList, report: FilterReport, source: Path) -> Judgement:
+def _judge(batch: Sequence[TarSample], exclusions: ExclusionList, source: Path) -> Judgement:
     """By what is written about the samples, then by the pictures themselves: their digest now and how they look."""
     names = [sample_names(sample.key, [member.header.name for member in sample.pictures]) for sample in batch]
     written = judge_told(names, [_fields(sample) for sample in batch], exclusions, str(source))
-    pictures = [[member.content for member in sample.pictures] for sample in batch]
-    return judge_seen(written, pictures, exclusions, report) if any(pictures) else written
+    return judge_held(written, [_held(sample) for sample in batch], exclusions)
+
+
+def _held(sample: TarSample) -> Held:
+    return Held([member.content for member in sample.pictures], [member.content for member in sample.members if not member.is_picture])

@@ -4,6 +4,7 @@
 """
 
 import gzip
+import re
 import threading
 import unicodedata
 import zlib
@@ -13,19 +14,22 @@ from urllib.parse import unquote
 
 from demur.manifests.errors import PictureFileTooLarge, PictureMissing, TruncatedSource
 from demur.manifests.sources.tar import read_member
+from demur.similarity.tidying import without_lead
 
 MAX_BYTES = 1 << 28
 """Of a picture's file, and of what a compressed tar holds of it: it is read into memory whole."""
 PICTURE_SUFFIXES = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".webp", ".gif", ".tif", ".tiff", ".avif", ".bmp"}
-    | {".heic", ".heif", ".jxl", ".jp2"}
+    | {".heic", ".heif", ".jxl", ".jp2", ".j2k", ".j2c", ".jpx", ".jpf", ".jxr", ".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".pfm"}
+    | {".tga", ".ico", ".cur", ".icns", ".pcx", ".dds", ".sgi", ".psd", ".exr", ".qoi", ".dib"}
 )
 """File names taken for pictures. Some are of formats without a fingerprint: those rows are reported, not passed over."""
 SNIFFED_BYTES = 64
 """So many bytes of a file's beginning say whether it is a picture, whatever its name."""
+_NETPBM = re.compile(rb"P[1-6]\s(?:#[^\n]*\n|\s)*\d+\s+\d+\s")
 _BEGINNINGS = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-    *(b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  "),
+    *(b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"\0\0\1\0", b"DDS ", b"qoif", b"8BPS"),
 )
 _BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"miaf", b"MiHB"})
 TABLE_SUFFIXES = frozenset({".parquet", ".csv", ".tsv", ".jsonl", ".ndjson"})
@@ -43,11 +47,11 @@ def is_picture(name: str, content: bytes) -> bool:
 
 
 def begins_as_picture(content: bytes) -> bool:
-    """Whether the first `SNIFFED_BYTES` of a file are those of a picture that some browser shows."""
-    head = content[:SNIFFED_BYTES]
+    """Whether the first `SNIFFED_BYTES` of a file are those of a picture that some browser or training loader shows."""
+    head = without_lead(content[:SNIFFED_BYTES])
     if head.startswith(_BEGINNINGS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or (head[4:8] == b"ftyp" and head[8:12] in _BRANDS):
         return True
-    return head[:2] == b"BM" and head[6:10] == bytes(4)
+    return (head[:2] == b"BM" and head[6:10] == bytes(4)) or bool(_NETPBM.match(head))
 
 
 def has_pictures(shard: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,8 +17,11 @@ Test = Callable[[pa.DataType], bool]
 _TEXT: tuple[Test, ...] = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _OCTETS: tuple[Test, ...] = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
 TEXT_OR_OCTETS: tuple[Test, ...] = (*_TEXT, *_OCTETS, pa.types.is_null)
-EXACT_NUMBERS: tuple[Test, ...] = (pa.types.is_integer, pa.types.is_decimal)
-NUMBERS: tuple[Test, ...] = (*EXACT_NUMBERS, pa.types.is_floating)
+WIDE_NUMBERS: tuple[Test, ...] = (pa.types.is_int64, pa.types.is_uint64, lambda kind: pa.types.is_decimal(kind) and kind.precision >= 19)
+"""Those that can hold 64 bits."""
+NUMBERS: tuple[Test, ...] = (pa.types.is_integer, pa.types.is_decimal, pa.types.is_floating)
+_NARROW = {pa.float16(): np.float16, pa.float32(): np.float32}
+"""Floats that hold fewer whole numbers than Python's: their values keep their type."""
 _VIEWS = ((pa.types.is_string_view, pa.large_string()), (pa.types.is_binary_view, pa.large_binary()))
 
 
@@ -106,7 +110,8 @@ def _joined(column: pa.ChunkedArray) -> pa.Array:
 
 def _value(scalar: pa.Scalar) -> object:
     try:
-        return scalar.as_py()
+        value = scalar.as_py()
+        return _NARROW[scalar.type](value) if value is not None and scalar.type in _NARROW else value
     except UnicodeDecodeError as error:
         raise Misspelled("bytes that are not UTF-8 text") from error
 

@@ -5,7 +5,7 @@ from functools import partial
 import pyarrow as pa
 
 from demur.exclusions.columns import spellings, whole
-from demur.exclusions.columns.column import EXACT_NUMBERS, NUMBERS, TEXT_OR_OCTETS, KeyColumn
+from demur.exclusions.columns.column import NUMBERS, TEXT_OR_OCTETS, WIDE_NUMBERS, KeyColumn
 from demur.exclusions.entries import KeyKind
 
 TEXT_KINDS = (KeyKind.UID, KeyKind.SHA256, KeyKind.URL, KeyKind.OWNER)
@@ -44,7 +44,7 @@ KEY_COLUMNS = {
             partial(whole.identifiers, "owner"),
             partial(spellings.identifier, "owner"),
         ),
-        KeyColumn("phash", ("phash",), (*TEXT_OR_OCTETS, *EXACT_NUMBERS), pa.uint64(), whole.phash, spellings.phash),
+        KeyColumn("phash", ("phash",), (*TEXT_OR_OCTETS, *WIDE_NUMBERS), pa.uint64(), whole.phash, spellings.phash),
         KeyColumn("pdq", ("pdq",), TEXT_OR_OCTETS, pa.binary(32), whole.pdq, spellings.pdq),
         KeyColumn("pdq_quality", ("pdq_quality",), (*TEXT_OR_OCTETS, *NUMBERS), pa.uint8(), whole.quality, spellings.quality),
     )

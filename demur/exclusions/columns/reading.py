@@ -57,11 +57,15 @@ class Reading:
 
 
 def faults_of(reasons: Mapping[int, tuple[str, str]]) -> tuple[Fault, ...]:
-    """Of position → (reason, example)."""
+    """Of position → (reason, example, or "")."""
     by_reason: dict[str, list[int]] = {}
     for position, (reason, _) in sorted(reasons.items()):
         by_reason.setdefault(reason, []).append(position)
     return tuple(
-        Fault(reason, np.array(positions, dtype=np.int64), {position: reasons[position][1] for position in positions[:SHOWN]})
+        Fault(
+            reason,
+            np.array(positions, dtype=np.int64),
+            {position: reasons[position][1] for position in positions[:SHOWN] if reasons[position][1]},
+        )
         for reason, positions in by_reason.items()
     )

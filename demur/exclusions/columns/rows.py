@@ -13,6 +13,7 @@ from demur.exclusions.columns.names import NO_NAMES, Found, Names, key_columns, 
 from demur.exclusions.columns.reading import Fault, NoKeyColumn, Reading
 
 Cells: TypeAlias = pa.Array | pa.ChunkedArray | list[object]
+Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -74,19 +75,25 @@ class KeyedRows:
         if not compared:
             return ()
         misspelled = [fault for name in compared for fault in self.reading(name).faults]
-        return tuple(misspelled) if self.named else (*misspelled, *self._without_key(compared))
+        return tuple(misspelled) if self.named else (*misspelled, *self._without_uid(compared))
 
-    def _without_key(self, compared: Collection[str]) -> tuple[Fault, ...]:
-        """The rows that nothing can be said of: without a uid, where it is one of the `compared` columns; else without any key at all."""
-        if "uid" in self.columns and "uid" in compared:
-            reason, lacking = "no uid", _lacks(self.reading("uid"))
-        elif self.unread or not {*self.columns} <= {*compared}:
+    def _without_uid(self, compared: Collection[str]) -> tuple[Fault, ...]:
+        """In a table that has uids, every row has one."""
+        if "uid" not in self.columns or "uid" not in compared:
             return ()
-        else:
-            reason = "no value in any column that could be compared"
-            lacking = np.logical_and.reduce([_lacks(self.reading(name)) for name in self.columns])
-        positions = np.flatnonzero(lacking)
-        return (Fault(reason, positions, {}),) if len(positions) else ()
+        positions = np.flatnonzero(_lacks(self.reading("uid")))
+        return (Fault("no uid", positions, {}),) if len(positions) else ()
+
+    def lacking(self, names: Collection[str]) -> Mask:
+        """(n,) The rows without a value in one of these of `columns`, which are compared together. Raises BadKeyColumn."""
+        return np.logical_or.reduce([_lacks(self.reading(name)) for name in names])
+
+    def uncompared(self, together: Sequence[Collection[str]]) -> Mask:
+        """(n,) The rows that nothing is compared in: of all these groups of `columns`, they lack one. Raises BadKeyColumn."""
+        lacking = np.ones(self.rows, dtype=np.bool_)
+        for names in together:
+            lacking &= self.lacking(names)
+        return lacking
 
 
 def _cells(column: Callable[[str], Cells], name: str) -> Callable[[], Cells]:
@@ -97,7 +104,7 @@ def _read(name: str, cells: Cells) -> Reading:
     return KEY_COLUMNS[name].read_values(cells) if isinstance(cells, list) else KEY_COLUMNS[name].read(cells)
 
 
-def _lacks(reading: Reading) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _lacks(reading: Reading) -> Mask:
     """(n,) Where a row has no value, not even one that cannot be read."""
     if reading.values.null_count == 0:
         return np.zeros(len(reading.values), dtype=np.bool_)

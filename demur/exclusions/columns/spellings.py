@@ -10,7 +10,10 @@ import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
+
+import numpy as np
 
 from demur.exclusions.columns.reading import Misspelled
 from demur.text_rules import text_fault
@@ -19,12 +22,16 @@ BLANKS = " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u300
 """What is cut off at both ends of a text: Unicode's white space, and the byte order mark."""
 NESTED = ("$oid", "$uuid", "$numberLong")
 """How MongoDB's exports wrap an id: `{"$oid": "…"}`. Such an object of one field is read as what it wraps."""
-_EXACT = 2**53  # up to that a float holds every whole number
 _HEX = re.compile("[0-9a-fA-F]+")
 _HEX_OCTETS = re.compile(b"[0-9a-fA-F]+")
 _DIGEST_PREFIX = re.compile(r"(?:sha-?256[:=-]|0x|\\x)", re.IGNORECASE)
 _HASH_PREFIX = re.compile(r"(?:0x|\\x)", re.IGNORECASE)
 _OTHER_DIGESTS = {32: "an MD5 digest", 40: "a SHA-1 digest", 56: "a SHA-224 digest", 96: "a SHA-384 digest", 128: "a SHA-512 digest"}
+
+
+def exact_below(kind: type[np.floating[Any]] | type[float]) -> int:
+    """Below this a float of the type holds every whole number, and is that of no other one: 2**24 as float32 may have been 2**24 + 1."""
+    return int(2 ** (np.finfo(kind).nmant + 1))
 
 
 def identifier(kind: str, value: object) -> str | None:
@@ -72,6 +79,7 @@ def pdq(value: object) -> bytes | None:
 
 def quality(value: object) -> int | None:
     """0 to 100. A column of fractions of 1 is read as a whole or not at all: of one value alone, 1.0 could be either."""
+    value = float(value) if isinstance(value, np.floating) else value
     if isinstance(value, str | bytes):
         value = _number_in(_decoded(value) if isinstance(value, bytes) else _text(value))
     if isinstance(value, float | Decimal) and value == 1:
@@ -133,7 +141,7 @@ def _octets(value: bytes) -> str | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return isinstance(value, int | float | np.floating | Decimal) and not isinstance(value, bool)
 
 
 def _whole(value: object) -> str | None:
@@ -142,8 +150,8 @@ def _whole(value: object) -> str | None:
         return None
     if isinstance(value, int):
         return str(value)
-    assert isinstance(value, float | Decimal)
-    if isinstance(value, float) and abs(value) > _EXACT:
+    assert isinstance(value, float | np.floating | Decimal)
+    if not isinstance(value, Decimal) and abs(value) >= exact_below(type(value)):
         raise Misspelled("a float too large to hold a whole number exactly")
     if not math.isfinite(value) or value != int(value):
         raise Misspelled("a number that is not whole")

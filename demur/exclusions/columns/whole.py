@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from demur.exclusions.columns.scanning import all_hex, seen_in, trimmed
+from demur.exclusions.columns.spellings import exact_below
 from demur.text_rules import LONGEST_BYTES
 
-_EXACT = 2**53  # up to that a float holds every whole number
 _DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
 
@@ -111,10 +111,11 @@ def _whole_numbers(column: pa.Array) -> pa.Array | None:
         return column.cast(pa.string()) if column.type.scale == 0 else None
     if not pa.types.is_floating(column.type):
         return column if pa.types.is_integer(column.type) else None
+    exact = exact_below(column.type.to_pandas_dtype())
     numbers = column.cast(pa.float64())
     numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
     bounds = pc.min_max(numbers)
-    if bounds["min"].is_valid and not -_EXACT <= bounds["min"].as_py() <= bounds["max"].as_py() <= _EXACT:
+    if bounds["min"].is_valid and not -exact < bounds["min"].as_py() <= bounds["max"].as_py() < exact:
         return None
     try:
         return numbers.cast(pa.int64())

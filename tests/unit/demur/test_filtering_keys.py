@@ -48,7 +48,7 @@ def test_a_row_is_named_by_the_first_column_that_names_it() -> None:
     rows = record_table([{"uid": None, "key": "k1"}, {"uid": "u2", "key": "k2"}, {"key": "k3"}, {"uid": " ", "path": "a.jpg"}, {}], "rows")
     assert rows.reading("uid").values.to_pylist() == ["k1", "u2", "k3", "a.jpg", None]
     table = {"UID": pa.array([None, 2.0]), "key": pa.array(["k1", "k2"])}
-    keyed = ComparedColumns.of(key_columns(table, "rows"), ()).rows(2, table.__getitem__)
+    keyed = ComparedColumns.of(key_columns(table, "rows"), (), "rows").rows(2, table.__getitem__)
     assert keyed.reading("uid").values.to_pylist() == ["k1", "2"]
 
 

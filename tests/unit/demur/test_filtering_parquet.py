@@ -255,7 +255,7 @@ def test_what_is_dropped_is_what_the_list_explains(
     tmp_path_factory: pytest.TempPathFactory, entries: list[Entry], manifest: list[dict[str, Any]], group: int
 ) -> None:
     folder = tmp_path_factory.mktemp("explained")
-    exclusions = list_of(folder / "list", *entries)
+    exclusions = list_of(folder / "list", Entry(KeyKind.UID, "of no row"), *entries)
     with filtered(pa.Table.from_pylist(manifest, SCHEMA), exclusions, folder, row_group_size=group) as out:
         kept = out.read().to_pylist()
     explained = [exclusions.explain({**row, "sha256": row["sha256"] and row["sha256"].lower()}) for row in manifest]
