@@ -14,7 +14,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from demur.adapters.judging import applied_columns
 from demur.exclusions import ExclusionList, Judgement, KeyKind
-from demur.exclusions.columns import PERCEPTUAL_COLUMNS, TEXT_KINDS, KeyedRows, folded, trimmed
+from demur.exclusions.columns import PERCEPTUAL_COLUMNS, TEXT_KINDS, KeyedRows, folded, listed
 from demur.exclusions.matching import IDENTIFIERS, Matcher
 from demur.filtering.keys import ComparedColumns
 from demur.filtering.parquet import judged_none
@@ -95,9 +95,9 @@ def _without(rows: DataFrame, kind: KeyKind, columns: ComparedColumns, exclusion
         text = keyed.reading(kind.value).values.cast(pa.large_string())
         return (folded(text, hyphens=True) if kind in IDENTIFIERS else text).cast(pa.string())
 
-    listed = trimmed(exclusions.entries.keys_of(kind))
-    listed = folded(listed, hyphens=True) if kind in IDENTIFIERS else listed
-    entries = rows.sparkSession.createDataFrame(pa.table({_KEY: listed}))
+    keys = listed(kind, exclusions.entries.keys_of(kind))
+    keys = folded(keys, hyphens=True) if kind in IDENTIFIERS else keys
+    entries = rows.sparkSession.createDataFrame(pa.table({_KEY: keys}))
     read = rows.withColumn(_READ, _function(rows, columns, "string", key))
     return read.join(entries, read[_READ] == entries[_KEY], "left_anti").drop(_READ)
 

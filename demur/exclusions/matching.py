@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from demur.exclusions.columns import PERCEPTUAL_COLUMNS, TEXT_KINDS, BadKeyColumn, Fault, KeyedRows, folded, hyphenated, trimmed
+from demur.exclusions.columns import PERCEPTUAL_COLUMNS, TEXT_KINDS, BadKeyColumn, Fault, KeyedRows, folded, hyphenated, listed
 from demur.exclusions.entries import Entry, KeyKind
 from demur.exclusions.keytable import KeyTable
 from demur.exclusions.near import NearTable
@@ -180,7 +180,7 @@ class Matcher:
     def _keys_of(self, kind: KeyKind, form: type[Keys]) -> Keys:
         """The keys of a kind, in a form that is made when the first column comes that needs it."""
         if (kind, form) not in self._keys:
-            keys = trimmed(self._entries.keys_of(kind))
+            keys = listed(kind, self._entries.keys_of(kind))
             if kind in IDENTIFIERS:
                 self._hyphens[kind] = hyphenated(keys)
                 keys = folded(keys, hyphens=self._hyphens[kind])

@@ -7,6 +7,7 @@ from demur.exclusions.columns.column import KeyColumn
 from demur.exclusions.columns.identifiers import all_spellings, fold, folded, hyphenated
 from demur.exclusions.columns.kinds import KEY_COLUMNS, PATHS, PERCEPTUAL_COLUMNS, TEXT_KINDS
 from demur.exclusions.columns.names import NO_NAMES, Found, Names, aliased, key_columns, plain_name, refuse_doubled
+from demur.exclusions.columns.paths import listed
 from demur.exclusions.columns.reading import BadKeyColumn, Fault, Misspelled, NoKeyColumn, Reading
 from demur.exclusions.columns.rows import KeyedRows
 from demur.exclusions.columns.scanning import trimmed
@@ -34,6 +35,7 @@ __all__ = [
     "folded",
     "hyphenated",
     "key_columns",
+    "listed",
     "plain_name",
     "refuse_doubled",
     "trimmed",

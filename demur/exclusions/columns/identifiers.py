@@ -5,6 +5,7 @@ what is left of a whole number after a float column, is 1001. Everything else is
 """
 
 import re
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
@@ -12,30 +13,41 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from demur.exclusions.columns.scanning import TextArray
-from demur.exclusions.columns.spellings import BLANKS
+from demur.exclusions.columns.spellings import BLANKS, plain_number, plain_path
 from demur.exclusions.texts import Texts, byte_at, texts, word_at
 from demur.similarity.kernels import compiled
 
 _UUID_KEY = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SEVERAL = re.compile(r"-?[0-9]+(\.0+)?|(urn:uuid:|\{)?[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
+_SEVERAL = re.compile(r"-?[0-9]+(\.0+)?|(urn:uuid:|\{|0x)?[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
 _NUMBER_KEY = re.compile("-?(0|[1-9][0-9]*)")
 _UUID, _BARE = 36, 32  # characters with hyphens, and without
 _WRAPPED, _URN = 38, 45  # {…} and urn:uuid:…
+_OTHER, _MARKED = 1, 2
+_PREFIXED = 34  # 0x… without hyphens
+_SPREADSHEETS = r"^(?:=\"[^\"]+\"|'[+-]?[0-9].*|[+-]?[0-9][0-9,]*\.?[0-9]*(?:[eE]\+[0-9]+)?)$"
+"""What may be a whole number as spreadsheets write it."""
 _CASE = np.uint64(0x4040404040404040)
 
 
 def hyphenated(column: TextArray) -> bool:
     """Whether UUIDs among these keys are better compared with hyphens: none of them lacks these."""
-    return not _has_other_form(texts(column), True)
+    return not _other_forms(texts(column), True) & _OTHER
 
 
 def folded(column: TextArray, *, hyphens: bool) -> TextArray:
-    """Trimmed texts in the one form in which they are compared. The same array where all have it already.
+    """Trimmed texts in the one form in which they are compared, characters composed (Unicode's NFC). The same array where all have it.
 
     hyphens: whether UUIDs get them, or lose them.
     """
+    if _is_beyond_ascii(column):
+        column = pc.utf8_normalize(column, form="NFC")
     asked = texts(column)
-    if not _has_other_form(asked, hyphens):
+    found = _other_forms(asked, hyphens)
+    if found & _MARKED:
+        column = _without_marks(column)
+        asked = texts(column)
+        found = _other_forms(asked, hyphens)
+    if not found & _OTHER:
         return column
     size = int(asked.offsets[-1] - asked.offsets[0]) + (_UUID - _BARE) * len(column)
     offsets, data = np.zeros(len(column) + 1, dtype=np.int64), np.empty(max(size, 1), dtype=np.uint8)
@@ -44,17 +56,33 @@ def folded(column: TextArray, *, hyphens: bool) -> TextArray:
     return pc.if_else(column.is_valid(), whole, pa.scalar(None, pa.large_string())) if column.null_count else whole
 
 
+def _without_marks(column: TextArray) -> TextArray:
+    """Without what spreadsheets make of whole numbers."""
+    marked = pc.fill_null(pc.match_substring_regex(column, _SPREADSHEETS), False)
+    if not pc.any(marked).as_py():
+        return column
+    return pc.replace_with_mask(column, marked, pa.array(map(plain_number, column.filter(marked).to_pylist()), column.type))
+
+
+def _is_beyond_ascii(column: TextArray) -> bool:
+    data = column.buffers()[2]
+    places, _ = texts(column)
+    octets = np.frombuffer(data, dtype=np.uint8)[places[0] : places[-1]] if data is not None else np.zeros(0, dtype=np.uint8)
+    return bool(len(octets) and octets.max() >= 0x80)
+
+
 def fold(identifier: str) -> str:
     """One identifier in the form in which it is compared, a UUID with hyphens."""
-    return str(folded(pa.array([identifier.strip(BLANKS)], pa.large_string()), hyphens=True)[0].as_py())
+    return str(folded(pa.array([plain_path(identifier.strip(BLANKS))], pa.large_string()), hyphens=True)[0].as_py())
 
 
 def all_spellings(identifier: str) -> tuple[str, ...]:
     """The usual ways to write what is compared as one identifier, for a search byte for byte."""
     plain = identifier.strip(BLANKS)
-    if not _SEVERAL.fullmatch(plain):
-        return tuple(dict.fromkeys((identifier, plain)))
     key = fold(plain)
+    if not _SEVERAL.fullmatch(plain):
+        decomposed = unicodedata.normalize("NFD", key)
+        return tuple(dict.fromkeys((identifier, plain, key, decomposed)))
     if _UUID_KEY.fullmatch(key):
         bare = key.replace("-", "")
         return tuple(dict.fromkeys((identifier, key, bare, key.upper(), bare.upper())))
@@ -88,11 +116,14 @@ def _uuid_start(start: np.uint64, length: int) -> np.int64:
         for place in range(9):
             if (byte_at(start + np.uint64(place)) | np.uint64(32)) != np.uint64(b"urn:uuid:"[place]):
                 return np.int64(-1)
+    elif length == _PREFIXED and byte_at(start) == 48 and byte_at(start + np.uint64(1)) | np.uint64(32) == 120:
+        skipped = 2
     elif length != _UUID and length != _BARE:
         return np.int64(-1)
-    for place in range(_BARE if length == _BARE else _UUID):
+    bare = length in (_BARE, _PREFIXED)
+    for place in range(_BARE if bare else _UUID):
         byte = byte_at(start + np.uint64(skipped + place))
-        hyphen = length != _BARE and (place == 8 or place == 13 or place == 18 or place == 23)
+        hyphen = not bare and (place == 8 or place == 13 or place == 18 or place == 23)
         if (byte != 45) if hyphen else (not _is_hex(byte)):
             return np.int64(-1)
     return np.int64(skipped)
@@ -117,21 +148,43 @@ def _whole_length(start: np.uint64, length: int) -> int:
 
 
 @compiled
-def _has_other_form(asked: Texts, hyphens: bool) -> bool:
-    """Whether any of the texts is compared in another form than its own."""
+def _has_marks(start: np.uint64, length: int, first: np.uint64) -> bool:
+    """Whether a text begins or ends as a number does that a spreadsheet wrote: with a plus, a quote, a point, 1,001 or e+03."""
+    if first == 61 or first == 39 or first == 43:  # = ' +
+        return True
+    if first > 57 or (first < 48 and first != 45):
+        return False
+    end = start + np.uint64(length)
+    if byte_at(end - np.uint64(1)) == 46:
+        return True
+    if length < 4:
+        return False
+    return bool(byte_at(end - np.uint64(4)) == 44 or byte_at(end - np.uint64(3)) == 43 or byte_at(end - np.uint64(2)) == 43)
+
+
+@compiled
+def _other_forms(asked: Texts, hyphens: bool) -> int:
+    """Whether any of the texts is compared in another form than its own: UUIDs and 1001.0 (_OTHER), or marked numbers."""
     offsets, base = asked
+    found = 0
     for text in range(len(offsets) - 1):
         length = offsets[text + 1] - offsets[text]
         start = base + np.uint64(offsets[text])
-        if length in (_BARE, _UUID):
-            if (hyphens == (length == _BARE) or _has_upper(start, length)) and _uuid_start(start, length) >= 0:
-                return True
-        elif length in (_WRAPPED, _URN):
-            if _uuid_start(start, length) >= 0:
-                return True
-        elif length and byte_at(start + np.uint64(length - 1)) == 48 and _whole_length(start, length) != length:
-            return True
-    return False
+        if length == 0:
+            continue
+        if found & _OTHER == 0:
+            if length in (_BARE, _UUID):
+                if (hyphens == (length == _BARE) or _has_upper(start, length)) and _uuid_start(start, length) >= 0:
+                    found |= _OTHER
+            elif length in (_WRAPPED, _URN, _PREFIXED):
+                if _uuid_start(start, length) >= 0:
+                    found |= _OTHER
+            elif byte_at(start + np.uint64(length - 1)) == 48 and _whole_length(start, length) != length:
+                found |= _OTHER
+        first = byte_at(start)
+        if first < 62 and _has_marks(start, length, first):
+            found |= _MARKED
+    return found
 
 
 @compiled
@@ -148,7 +201,7 @@ def _fold(asked: Texts, hyphens: bool, offsets: NDArray[np.int64], data: NDArray
                 at += 1
         else:
             digit = 0
-            for place in range(_BARE if length == _BARE else _UUID):
+            for place in range(_BARE if length in (_BARE, _PREFIXED) else _UUID):
                 byte = byte_at(start + np.uint64(skipped + place))
                 if byte == 45:
                     continue

@@ -13,7 +13,9 @@ from demur.similarity.kernels import compiled
 
 TextArray: TypeAlias = pa.StringArray | pa.LargeStringArray
 
-_EMPTY, _BLANK_ENDS, _NUL, _NOT_ASCII = 1, 2, 4, 8
+_EMPTY, _BLANK_ENDS, _NUL, _NOT_ASCII, _DOTS, _ODD = 1, 2, 4, 8, 16, 32
+_SLASHES = np.uint64(0x2F2F2F2F2F2F2F2F)
+_PLUS, _DOT, _SLASH, _BYTE = 43, 46, 47, np.uint64(0xFF)
 _ONES, _HIGH = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _NO_NULLS = np.zeros(0, dtype=np.bool_)
 _BLANK_BYTES = np.zeros(256, dtype=np.bool_)
@@ -27,6 +29,8 @@ class Seen(NamedTuple):
     blank_ends: bool  # or ends that are not ASCII, which may be blank
     nul: bool
     longest: int | np.int64  # bytes of the longest
+    dots: bool = False  # or "//", "/." or a dot at the beginning, as paths in another form have
+    odd: bool = False  # or what may be a number that a program rounded, or its word for no value
 
 
 def seen_in(column: TextArray) -> Seen | None:
@@ -36,7 +40,7 @@ def seen_in(column: TextArray) -> Seen | None:
     found, longest = _scan(texts(column), _BLANK_BYTES)
     if found & _NOT_ASCII and not _is_valid(column, full=True):
         return None
-    return Seen(bool(found & _EMPTY), bool(found & _BLANK_ENDS), bool(found & _NUL), longest)
+    return Seen(bool(found & _EMPTY), bool(found & _BLANK_ENDS), bool(found & _NUL), longest, bool(found & _DOTS), bool(found & _ODD))
 
 
 def trimmed(column: TextArray, seen: Seen | None = None) -> TextArray:
@@ -87,11 +91,41 @@ def _are_hex(asked: Texts, digits: int, null: NDArray[np.bool_]) -> bool:
 
 
 @compiled
+def _dots_and_slashes(bytes_: np.uint64) -> np.uint64:
+    """The upper bit of each byte that is a dot or a slash: with their lowest bit set, both are one character."""
+    apart = (bytes_ | _ONES) ^ _SLASHES
+    return (apart - _ONES) & ~apart & _HIGH
+
+
+@compiled
+def _is_odd(start: np.uint64, length: np.int64) -> bool:
+    """Whether a short text begins as a word for no value does, or ends as e+05 or E+5 does."""
+    if length <= 4:
+        first = byte_at(start)
+        if first | np.uint64(32) == 110 or first == 92 or first == 60 or first == 35:  # N n \ < #
+            return True
+    end = start + np.uint64(length)
+    return bool(length >= 4 and (byte_at(end - np.uint64(2)) == _PLUS or byte_at(end - np.uint64(3)) == _PLUS))
+
+
+@compiled
+def _ends_oddly(tail: np.uint64, length: np.int64) -> bool:
+    """Whether a text whose last eight bytes these are ends as e+05 or E+5 does or, if it is long, as .0 does."""
+    second, third, fourth = tail >> np.uint64(48), tail >> np.uint64(40), tail >> np.uint64(32)
+    second, third, fourth = second & _BYTE, third & _BYTE, fourth & _BYTE
+    if second == _PLUS:
+        return bool(third | np.uint64(32) == 101)
+    if third == _PLUS:
+        return bool(fourth | np.uint64(32) == 101)
+    return bool(second == _DOT and length >= 18)
+
+
+@compiled
 def _scan(asked: Texts, blank: NDArray[np.bool_]) -> tuple[int, np.int64]:
     """What is found in any of the texts, and the bytes of the longest."""
     offsets, base = asked
     word, found, longest = np.uint64(8), 0, np.int64(0)
-    octets, nul = np.uint64(0), np.uint64(0)
+    octets, nul, dots = np.uint64(0), np.uint64(0), np.uint64(0)
     for text in range(len(offsets) - 1):
         length = np.int64(offsets[text + 1]) - np.int64(offsets[text])
         if length < 0 or offsets[text + 1] > offsets[-1]:  # a look at the bytes would leave the column
@@ -104,22 +138,41 @@ def _scan(asked: Texts, blank: NDArray[np.bool_]) -> tuple[int, np.int64]:
         last = at + np.uint64(length - 1)
         if blank[byte_at(at)] or blank[byte_at(last)]:
             found |= _BLANK_ENDS
+        if byte_at(at) == _DOT:
+            found |= _DOTS
         if length < 8:
+            if _is_odd(at, length):
+                found |= _ODD
+            before = np.uint64(0)
             while at <= last:
                 byte = byte_at(at)
                 octets |= byte
                 nul |= (byte - np.uint64(1)) & ~byte
+                if before == _SLASH and byte in (_SLASH, _DOT):
+                    found |= _DOTS
+                before = byte
                 at += np.uint64(1)
             continue
-        stop = last - np.uint64(7)
+        stop, after = last - np.uint64(7), np.uint64(0)
         while at < stop:
             bytes_ = word_at(at)
             octets |= bytes_
             nul |= (bytes_ - _ONES) & ~bytes_
+            dotted = _dots_and_slashes(bytes_)
+            slashed = dotted & (bytes_ << np.uint64(7))
+            dots |= dotted & ((slashed << word) | after)
+            after = slashed >> np.uint64(56)
             at += word
         bytes_ = word_at(stop)
         octets |= bytes_
         nul |= (bytes_ - _ONES) & ~bytes_
+        if _ends_oddly(bytes_, length):
+            found |= _ODD
+        dotted = _dots_and_slashes(bytes_)
+        after = after if stop == at else np.uint64(0)  # else these bytes begin before the last ones ended
+        dots |= dotted & (((dotted & (bytes_ << np.uint64(7))) << word) | after)
+    if dots:
+        found |= _DOTS
     if nul & _HIGH:
         found |= _NUL
     if octets & _HIGH:

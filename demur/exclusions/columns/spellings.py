@@ -18,18 +18,26 @@ import numpy as np
 from demur.exclusions.columns.reading import Misspelled
 from demur.text_rules import text_fault
 
-BLANKS = " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
-"""What is cut off at both ends of a text: Unicode's white space, and the byte order mark."""
+INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+"""Characters without a width, which copying leaves at the ends of a text."""
+BLANKS = " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B))) + INVISIBLE
+"""What is cut off at both ends of a text: Unicode's white space, and what cannot be seen."""
+NO_VALUES = ("NULL", "null", "\\N", "nan", "NaN", "None", "<NA>", "#N/A")
+"""What databases and programs write into a cell of text where a uid is missing."""
 NESTED = ("$oid", "$uuid", "$numberLong")
 """How MongoDB's exports wrap an id: `{"$oid": "…"}`. Such an object of one field is read as what it wraps."""
 _HEX = re.compile("[0-9a-fA-F]+")
 _HEX_OCTETS = re.compile(b"[0-9a-fA-F]+")
+_FORMULA = re.compile(r'="([^"]+)"')
+_NUMBER = re.compile(r"'?(?P<sign>[+-]?)(?P<digits>[0-9]{1,3}(?:,[0-9]{3})+|0|[1-9][0-9]*)(?:\.0*)?")
+_POWER = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9])\.?(?P<rest>[0-9]*)[eE]\+(?P<power>[0-9]{1,3})")
+_LARGE_FLOAT = re.compile(r"-?([0-9]{16,})\.0")
 _DIGEST_PREFIX = re.compile(r"(?:sha-?256[:=-]|0x|\\x)", re.IGNORECASE)
 _HASH_PREFIX = re.compile(r"(?:0x|\\x)", re.IGNORECASE)
 _OTHER_DIGESTS = {32: "an MD5 digest", 40: "a SHA-1 digest", 56: "a SHA-224 digest", 96: "a SHA-384 digest", 128: "a SHA-512 digest"}
 
 
-def exact_below(kind: type[np.floating[Any]] | type[float]) -> int:
+def exact_below(kind: type[np.floating[Any]]) -> int:
     """Below this a float of the type holds every whole number, and is that of no other one: 2**24 as float32 may have been 2**24 + 1."""
     return int(2 ** (np.finfo(kind).nmant + 1))
 
@@ -37,9 +45,52 @@ def exact_below(kind: type[np.floating[Any]] | type[float]) -> int:
 def identifier(kind: str, value: object) -> str | None:
     """A uid or an owner, as it is spelled: text, a whole number, or 16 bytes that are a UUID."""
     value = _unwrapped(value)
-    if isinstance(value, bytes):
-        return _kept(kind, _octets(value))
-    return str(value) if isinstance(value, UUID) else address(kind, value)
+    if isinstance(value, UUID):
+        return str(value)
+    text = _kept(kind, _octets(value)) if isinstance(value, bytes) else address(kind, value)
+    if text is None or not isinstance(value, str | bytes):
+        return text
+    if kind == "uid":
+        text = None if text in NO_VALUES else plain_path(text)
+    if text is not None and is_rounded(text):
+        raise Misspelled("a number of which a program left some digits out")
+    return text
+
+
+def plain_path(text: str) -> str:
+    """A path without `./`, `//` and `x/../`; any other text, and an address, as it is."""
+    *folders, name = text.split("/")
+    if not folders or "://" in text or name in (".", ".."):
+        return text
+    kept: list[str] = []
+    for folder in folders:
+        if folder == ".." and kept and kept[-1] != "..":
+            kept.pop()
+        elif folder not in ("", "."):
+            kept.append(folder)
+    return "/".join([*([""] if text.startswith("/") else []), *kept, name])
+
+
+def plain_number(text: str) -> str:
+    """`1001` of what spreadsheets make of it: `+1001`, `1001.`, `1,001`, `'1001`, `="1001"`, `1.001e+03`; other text as it is."""
+    if quoted := _FORMULA.fullmatch(text):
+        return quoted[1]
+    number = _NUMBER.fullmatch(text)
+    if number is not None:
+        return ("-" if number["sign"] == "-" else "") + number["digits"].replace(",", "")
+    power = _POWER.fullmatch(text)
+    if power is None or is_rounded(text):
+        return text
+    return ("-" if power["sign"] == "-" else "") + str(int(power["whole"] + power["rest"][: int(power["power"])]))
+
+
+def is_rounded(text: str) -> bool:
+    """Whether it is a number such as 1.23457E+12, of which digits are missing, or one that passed through a float that cannot hold it."""
+    if power := _POWER.fullmatch(text):
+        rest, places = power["rest"], int(power["power"])
+        return len(rest) < places or bool(rest[places:].strip("0")) or places > 15 or int(power["whole"] + rest[:places]) >= 2**53
+    whole = _LARGE_FLOAT.fullmatch(text)
+    return whole is not None and int(whole[1]) >= 2**53
 
 
 def address(kind: str, value: object) -> str | None:
@@ -151,7 +202,7 @@ def _whole(value: object) -> str | None:
     if isinstance(value, int):
         return str(value)
     assert isinstance(value, float | np.floating | Decimal)
-    if not isinstance(value, Decimal) and abs(value) >= exact_below(type(value)):
+    if not isinstance(value, Decimal) and abs(value) >= exact_below(np.float64 if isinstance(value, float) else type(value)):
         raise Misspelled("a float too large to hold a whole number exactly")
     if not math.isfinite(value) or value != int(value):
         raise Misspelled("a number that is not whole")

@@ -4,15 +4,20 @@ Each function takes an array without dictionary and extension, and returns it in
 value by value.
 """
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from demur.exclusions.columns.paths import plain_paths
 from demur.exclusions.columns.scanning import all_hex, seen_in, trimmed
-from demur.exclusions.columns.spellings import exact_below
+from demur.exclusions.columns.spellings import NO_VALUES, exact_below
 from demur.text_rules import LONGEST_BYTES
 
+ODD = r"^\s*(?:[+-]?[0-9]\.?[0-9]*[eE]\+[0-9]{1,3}|-?[0-9]{16,}\.0|" + "|".join(map(re.escape, NO_VALUES)) + r")\s*$"
+"""Of text, what is read value by value."""
 _DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
 
@@ -103,7 +108,14 @@ def _percent(column: pa.Array) -> pa.Array | None:
 
 def _text(kind: str, column: pa.Array) -> pa.Array | None:
     seen = seen_in(column)
-    return None if seen is None or seen.nul or seen.longest > LONGEST_BYTES[kind] else trimmed(column, seen)
+    if seen is None or seen.nul or seen.longest > LONGEST_BYTES[kind]:
+        return None
+    if kind == "url":
+        return trimmed(column, seen)
+    if seen.odd and pc.any(pc.match_substring_regex(column, ODD)).as_py():
+        return None
+    plain = trimmed(column, seen)
+    return plain_paths(plain, seen) if kind == "uid" else plain
 
 
 def _whole_numbers(column: pa.Array) -> pa.Array | None:
