@@ -130,7 +130,8 @@ def pdq(value: object) -> bytes | None:
 
 def quality(value: object) -> int | None:
     """0 to 100. A column of fractions of 1 is read as a whole or not at all: of one value alone, 1.0 could be either."""
-    value = float(value) if isinstance(value, np.floating) else value
+    if isinstance(value, np.floating):
+        value = float(value)
     if isinstance(value, str | bytes):
         value = _number_in(_decoded(value) if isinstance(value, bytes) else _text(value))
     if isinstance(value, float | Decimal) and value == 1:
@@ -202,7 +203,7 @@ def _whole(value: object) -> str | None:
     if isinstance(value, int):
         return str(value)
     assert isinstance(value, float | np.floating | Decimal)
-    if not isinstance(value, Decimal) and abs(value) >= exact_below(np.float64 if isinstance(value, float) else type(value)):
+    if not isinstance(value, Decimal) and abs(float(value)) >= exact_below(np.float64 if isinstance(value, float) else type(value)):
         raise Misspelled("a float too large to hold a whole number exactly")
     if not math.isfinite(value) or value != int(value):
         raise Misspelled("a number that is not whole")
