@@ -5,15 +5,17 @@ from functools import partial
 from pathlib import Path
 
 from demur.exclusions.columns import KEY_COLUMNS, BadKeyColumn
+from demur.exclusions.entries import KeyKind
 from demur.exclusions.reader import ExclusionList
 from demur.files import TargetExists, atomic_directory, atomic_file
 from demur.filtering.parquet import filter_parquet
-from demur.filtering.records import filter_csv, filter_jsonl
+from demur.filtering.records import filter_csv, filter_jsonl, is_named_by_paths
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 from demur.filtering.webdataset import filter_webdataset
 from demur.manifests.errors import EmptySource, TruncatedSource, UnknownFormat
 from demur.manifests.pictures import suffix
-from demur.manifests.sources.detect import refuse_empty, shards_of
+from demur.manifests.sources.detect import refuse_empty, shards_of, tables_of
+from demur.manifests.sources.folder import is_part_of_folder
 from demur.manifests.sources.parquet import partitions
 
 _Filter = Callable[[Path, Path, ExclusionList, FilterReport, Progress], None]
@@ -70,6 +72,10 @@ def _filter_file(source: Path, target: Path, exclusions: ExclusionList, report: 
         raise TargetExists(f"{target} is a directory; give the name of the file to write")
     if suffix(source.name) not in _FILTERS:
         raise UnknownFormat(f"{source} is not a manifest that can be filtered: its name ends in none of {', '.join(_FILTERS)}")
+    if KeyKind.UID in exclusions.head.counts and is_part_of_folder(source) and is_named_by_paths(source):
+        raise BadKeyColumn(
+            f"{source} names pictures by paths, which may begin in a folder above it: filter the folder that was imported, not its table"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     report.begin(source.name)
     with atomic_file(target) as scratch:
@@ -81,17 +87,29 @@ def _filter_directory(
     source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress, skip_empty: bool
 ) -> None:
     shards = _shards(source, skip_empty)
-    if not shards:
-        raise EmptySource(f"{source} holds no manifest: no file in it ends in any of {', '.join(_FILTERS)}")
+    tables = tables_of(source, shards)
+    if not shards and not tables:
+        raise EmptySource(
+            f"{source} holds no manifest: no file in it ends in any of {', '.join(_FILTERS)}; import a folder of pictures and filter its "
+            "catalogue"
+        )
     _refuse_keys_of_folders(shards, source)
+    shards = tables or shards
     with atomic_directory(target) as scratch:
         for done, shard in enumerate(shards):
             within = shard.relative_to(source)
             report.begin(within.as_posix())
             (scratch / within).parent.mkdir(parents=True, exist_ok=True)
-            _FILTERS[suffix(shard.name)](shard, scratch / within, exclusions, report, lambda _done, _total: None)
+            folder = within.parent.as_posix() if tables else "."
+            _filter_of(shard, folder)(shard, scratch / within, exclusions, report, lambda _done, _total: None)
             progress(done + 1, len(shards))
         report.refuse_unreadable()
+
+
+def _filter_of(shard: Path, folder: str) -> _Filter:
+    """`folder`: where paths of the shard begin, as in a folder of pictures with a table in each split; "." for the root."""
+    found = _FILTERS[suffix(shard.name)]
+    return found if folder == "." else partial(found, folder=folder)
 
 
 def _shards(source: Path, skip_empty: bool) -> list[Path]:

@@ -4,17 +4,20 @@ They are read by the import's readers, so a row that the import rejects is count
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
+from demur.exclusions.columns import KEY_COLUMNS, PATHS, aliased, plain_name
 from demur.exclusions.reader import ExclusionList
 from demur.filtering.keys import NO_NAMES, ComparedColumns, Names, key_columns, record_table
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 from demur.filtering.writing import opened_like
 from demur.manifests.errors import TruncatedSource
+from demur.manifests.pictures import suffix
 from demur.manifests.sources.delimited import CsvReader, CsvRecord, text_stream
+from demur.manifests.sources.folder import placed
 from demur.manifests.sources.text import json_lines
 
 _BATCH = 1 << 14
@@ -39,8 +42,9 @@ def filter_csv(
     progress: Progress,
     given: Names = NO_NAMES,
     delimiter: str = ",",
+    folder: str = ".",
 ) -> None:
-    """The first record is the header, and is always kept. `given`: see key_columns.
+    """The first record is the header, and is always kept. `given`: see key_columns; `folder`: where the paths in it begin.
 
     Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError.
     """
@@ -51,18 +55,24 @@ def filter_csv(
             found = key_columns(reader.names, str(source), given)  # refuses two columns of one name, which a record could not hold
             ComparedColumns.of(found, exclusions.head.counts, str(source))
             out.write(reader.head)
-            yield from (_named(record, reader.names) for record in reader.records())
+            yield from (_in_folder(_named(record, reader.names), folder) for record in reader.records())
 
     _filter(source, target, rows, exclusions, report, progress, given)
 
 
 def filter_jsonl(
-    source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress, given: Names = NO_NAMES
+    source: Path,
+    target: Path,
+    exclusions: ExclusionList,
+    report: FilterReport,
+    progress: Progress,
+    given: Names = NO_NAMES,
+    folder: str = ".",
 ) -> None:
-    """Blank lines are left out. `given`: see key_columns. Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError."""
+    """Blank lines are left out. `given`, `folder`: see filter_csv. Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError."""
 
     def rows(out: IO[bytes]) -> Iterator[_Row]:
-        return (_Row(line.place, line.spelled, line.record, line.fault) for line in json_lines(source))
+        return (_in_folder(_Row(line.place, line.spelled, line.record, line.fault), folder) for line in json_lines(source))
 
     _filter(source, target, rows, exclusions, report, progress, given)
 
@@ -78,6 +88,14 @@ def filter_addresses(source: Path, target: Path, exclusions: ExclusionList, repo
                 yield _named(record, ["url"])
 
     _filter(source, target, rows, exclusions, report, progress, NO_NAMES)
+
+
+def _in_folder(row: _Row, folder: str) -> _Row:
+    """With paths from the root of the folder of which the table is a part."""
+    if folder == ".":
+        return row
+    paths = {name: placed(value, folder) for name, value in row.fields.items() if plain_name(name) in PATHS and isinstance(value, str)}
+    return replace(row, fields={**row.fields, **paths})
 
 
 def _named(record: CsvRecord, names: Sequence[str]) -> _Row:
@@ -115,3 +133,17 @@ def _copy_kept(batch: Sequence[_Row], out: IO[bytes], exclusions: ExclusionList,
     if readable:
         mask = report.add(exclusions.judge(record_table([row.fields for row in readable], str(source), given)))
         out.writelines(row.spelled for row, keep in zip(readable, mask.to_pylist(), strict=True) if keep)
+
+
+def is_named_by_paths(source: Path) -> bool:
+    """Whether the first row of a CSV or JSONL file has no uid but the path of its picture. Raises UnreadableManifest."""
+    try:
+        if suffix(source.name) == ".csv":
+            with text_stream(source) as stream:
+                names = CsvReader(stream, source).names
+        else:
+            names = [name for line in islice(json_lines(source), 1) for name in line.record]
+    except TruncatedSource as error:
+        raise UnreadableManifest(str(error).rstrip(".")) from error
+    uids = aliased(KEY_COLUMNS["uid"].aliases, names)
+    return bool(uids) and plain_name(uids[0]) in PATHS

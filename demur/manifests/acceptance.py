@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from demur.exclusions.columns import KEY_COLUMNS
 from demur.manifests.columns import Mask, convert
 from demur.manifests.digest_table import text_digests
 from demur.manifests.pictures import find_file, is_inside
@@ -94,7 +95,7 @@ class Acceptance:
 
     def _name(self) -> None:
         """Every row gets a uid, its picture's path where the manifest has no other, and an owner, "" where it names none."""
-        uids = self._columns.setdefault("uid", self._columns.get("path", pa.nulls(self._batch.num_rows, pa.string())))
+        uids = self._columns.setdefault("uid", self._named_by_path())
         unnamed = pc.equal(pc.binary_length(uids), 0).fill_null(True)
         if pc.any(unnamed).as_py():
             self._refuse(Reason.NO_UID, _mask(unnamed), lambda place: "it has no uid")
@@ -102,6 +103,11 @@ class Acceptance:
             self._rejected.hidden.append(text_digests(uids.filter(self._hidden).drop_null()))
         owners = self._columns.get("owner")
         self._columns["owner"] = owners.fill_null("") if owners is not None else pa.repeat(pa.scalar(""), self._batch.num_rows)
+
+    def _named_by_path(self) -> pa.StringArray:
+        """As the filter reads such a column."""
+        paths = self._columns.get("path", pa.nulls(self._batch.num_rows, pa.string()))
+        return KEY_COLUMNS["uid"].read(paths).values.cast(pa.string())
 
     def _accepted(self) -> pa.RecordBatch:
         columns = {**self._columns, "shard": self._batch["shard"], "row": self._batch["row"]}

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 from urllib.parse import unquote
 
+from demur.exclusions.columns import plain_path
 from demur.manifests.errors import PictureFileTooLarge, PictureMissing, TruncatedSource
 from demur.manifests.sources.tar import read_member
 from demur.similarity.tidying import without_lead
@@ -70,13 +71,13 @@ def is_inside(root: Path, relative: str) -> bool:
 def find_file(root: Path, spelled: str) -> str | None:
     """The path of a regular file within `root` that a manifest's path means, or None.
 
-    As it is spelled; else with slashes for backslashes, without URL escapes, or with its letters composed or decomposed, as the
+    As it is spelled; else without `x/../`, with slashes for backslashes, without URL escapes, or with its letters composed or decomposed, as the
     programs and disks it came through left it.
     """
     if is_inside(root, spelled) and is_regular(root / spelled):
         return spelled
     slashed = spelled.replace("\\", "/")
-    spellings = (spelled, slashed, unquote(slashed))
+    spellings = (spelled, plain_path(spelled), slashed, unquote(slashed))
     tried = (*spellings[1:], *(unicodedata.normalize(form, each) for each in spellings for form in ("NFC", "NFD")))
     return next((path for path in dict.fromkeys(tried) if is_inside(root, path) and is_regular(root / path)), None)
 

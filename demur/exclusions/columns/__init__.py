@@ -11,7 +11,7 @@ from demur.exclusions.columns.paths import listed
 from demur.exclusions.columns.reading import BadKeyColumn, Fault, Misspelled, NoKeyColumn, Reading
 from demur.exclusions.columns.rows import KeyedRows
 from demur.exclusions.columns.scanning import trimmed
-from demur.exclusions.columns.spellings import BLANKS
+from demur.exclusions.columns.spellings import BLANKS, plain_path
 
 __all__ = [
     "BLANKS",
@@ -37,6 +37,7 @@ __all__ = [
     "key_columns",
     "listed",
     "plain_name",
+    "plain_path",
     "refuse_doubled",
     "trimmed",
 ]

@@ -64,6 +64,13 @@ def shards_of(root: Path) -> list[Path]:
     return files + [file for folder in folders for file in shards_of(folder)]
 
 
+def tables_of(root: Path, shards: Sequence[Path]) -> list[Path]:
+    """The tables by which a directory with these shards is imported as a folder of pictures; none where it is not."""
+    if any(suffix(shard.name) in kinds for kinds in _SHARDS[:2] for shard in shards) or next(find_pictures(root), None) is None:
+        return []
+    return find_tables(root)
+
+
 def refuse_empty(shards: Sequence[Path]) -> None:
     """Raises TruncatedSource, which names the first shard of 0 bytes."""
     for shard in shards:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from demur.exclusions.columns import plain_path
 from demur.manifests.columns import convert
 from demur.manifests.pictures import (
     PICTURE_SUFFIXES,
@@ -26,6 +27,7 @@ from demur.text_rules import text_fault
 
 TABLE_NAMES = tuple(f"{stem}.{kind}" for stem in ("photos", "metadata", "captions") for kind in ("csv", "jsonl"))
 """A folder's own table. Where there is one, it is the manifest: pictures that it does not list stay out, and are counted."""
+_OF_SPLITS = TABLE_NAMES[2:4]
 FOLDER_ROWS = 1024
 MAX_CAPTION_BYTES = 1 << 16
 _NO_PICTURES = TABLE_SUFFIXES | {".txt", ".json", ".caption", ".tar", ".zip", ".md", ".xml", ".html", ".py", ".npy"}
@@ -83,10 +85,15 @@ def _readable(root: Path, rejected: Rejections) -> Iterator[str]:
             yield path
 
 
+def is_part_of_folder(table: Path) -> bool:
+    """Whether a table may be one of several of a folder of pictures, in which its paths begin above it."""
+    return table.name in _OF_SPLITS and next(find_pictures(table.parent), None) is not None
+
+
 def find_tables(root: Path) -> list[Path]:
     """The table of a folder; where it has none of its own, those of its folders, as Hugging Face's imagefolder has one in each split."""
     own = [root / name for name in TABLE_NAMES if (root / name).is_file()]
-    return own[:1] or sorted(path for name in TABLE_NAMES[2:4] for path in root.rglob(name) if path.is_file())
+    return own[:1] or sorted(path for name in _OF_SPLITS for path in root.rglob(name) if path.is_file())
 
 
 def table_source(root: Path, tables: Sequence[Path]) -> Source:
@@ -108,10 +115,15 @@ def table_source(root: Path, tables: Sequence[Path]) -> Source:
     return Source("folder", root, None, batches)
 
 
+def placed(path: str, within: str) -> str:
+    """A path that begins in the folder `within`, "." for the root, from the root of the whole folder, in its one form."""
+    return plain_path(path if within == "." else f"{within}/{path}")
+
+
 def _placed(batch: pa.RecordBatch, within: str) -> pa.RecordBatch:
     """With paths from the root of the whole folder, as texts; what is no text is no path."""
     paths, _ = convert("path", batch["path"])
-    normal = [None if path is None else os.path.normpath(path if within == "." else f"{within}/{path}") for path in paths.to_pylist()]
+    normal = [None if path is None else placed(path, within) for path in paths.to_pylist()]
     return batch.set_column(batch.schema.get_field_index("path"), "path", pa.array(normal, pa.string()))
 
 

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from demur.exclusions import Entry, ExclusionList, KeyKind
+from demur.exclusions import Entry, EntryTable, ExclusionList, KeyKind
 from demur.exclusions.columns import KEY_COLUMNS, BadKeyColumn, NoKeyColumn
+from demur.exclusions.matching import Matcher
 from demur.filtering import FilterReport, UnreadableRows, filter_manifest
+from demur.manifests import Catalogue, import_manifest
 from demur.signing import SigningKey
 from demur.similarity.fingerprint import fingerprint
 from tests.support.exclusion_lists import build_version_for_today, publish_version
@@ -151,3 +153,89 @@ def test_an_unreadable_part_makes_all_parts_of_its_key_unreadable(tmp_path: Path
     members = [("z1.json", b'{"uid": "p2"'), ("ok.jpg", FREE), ("z1.jpg", FREE)]
     names, report = filtered_tar(tmp_path, list_of(tmp_path, UID), members, allow=2)
     assert (names, report.unreadable_rows) == (["ok.jpg"], 2)
+
+
+@pytest.mark.parametrize("spelled", ["./a/p2.jpg", "a//p2.jpg", "a/../a/p2.jpg", "b/./../a/p2.jpg"])
+def test_a_path_is_one_uid_however_it_is_spelled(tmp_path: Path, spelled: str) -> None:
+    root = picture_folder(tmp_path / "photos", "a/p2.jpg", "a/p3.jpg")
+    (root / "photos.csv").write_text(f"path,caption\n{spelled},x\na/p3.jpg,y\n")
+    assert imported_uids(root, tmp_path / "whole") == imported_uids(root / "photos.csv", tmp_path / "table") == ["a/p2.jpg", "a/p3.jpg"]
+    for number, entry in enumerate(["a/p2.jpg", spelled]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        exclusions = list_of(folder, Entry(KeyKind.UID, entry))
+        assert filter_manifest(root / "photos.csv", folder / "out.csv", exclusions).kept == 1
+        assert filter_manifest(root, folder / "out", exclusions).kept == 1
+
+
+def test_the_tables_of_a_folder_are_filtered_as_the_import_reads_them(tmp_path: Path) -> None:
+    root = picture_folder(tmp_path / "hf", "train/1.jpg", "test/1.jpg")
+    for split in ("train", "test"):
+        (root / split / "metadata.jsonl").write_text('{"file_name": "1.jpg"}\n')
+    assert imported_uids(root, tmp_path / "catalogue") == ["test/1.jpg", "train/1.jpg"]
+    exclusions = list_of(tmp_path, Entry(KeyKind.UID, "train/1.jpg"))
+    report = filter_manifest(root, tmp_path / "out", exclusions)
+    assert (report.rows, report.kept) == (2, 1)
+    assert (tmp_path / "out/train/metadata.jsonl").read_text() == ""
+    assert (tmp_path / "out/test/metadata.jsonl").read_text() == '{"file_name": "1.jpg"}\n'
+    with pytest.raises(BadKeyColumn, match="filter the folder that was imported"):
+        filter_manifest(root / "train/metadata.jsonl", tmp_path / "out.jsonl", exclusions)
+
+
+def picture_folder(root: Path, *paths: str) -> Path:
+    for number, path in enumerate(paths):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(jpeg(textured_picture(number, 160, 120)))
+    return root
+
+
+def imported_uids(source: Path, catalogue: Path) -> list[str]:
+    import_manifest(source, catalogue, name="test", workers=0)
+    uids: list[str] = Catalogue.open(catalogue).take(range(2))["uid"].to_pylist()
+    return uids
+
+
+SAME_UID = [
+    *(("1001", spelled) for spelled in ("+1001", "1001.", "1001.00", "1,001", '="1001"', "'1001", "1.001e+03", "1.0010e+03")),
+    ("1234567890123", "1.234567890123E+12"),
+    ("-1234567", "-1,234,567"),
+    ("p2", "p2\u200b"),
+    ("p2", "\u200ep2"),
+    ("caf\u00e9", "cafe\u0301"),
+    ("cafe\u0301", "caf\u00e9"),
+    ("550e8400-e29b-41d4-a716-446655440000", "0x550E8400E29B41D4A716446655440000"),
+    ("photo-12/./a", "photo-12/a"),
+]
+
+
+@pytest.mark.parametrize(("entry", "spelled"), SAME_UID)
+def test_a_uid_is_excluded_as_programs_left_it(entry: str, spelled: str) -> None:
+    judgement = Matcher(EntryTable.of([Entry(KeyKind.UID, entry)])).judge(pa.table({"uid": [spelled, "another"]}))
+    assert judgement.kinds.tolist() == [0, -1]
+    assert judgement.keep.to_pylist() == [False, True]
+
+
+@pytest.mark.parametrize("name", ["uid", "owner"])
+@pytest.mark.parametrize("spelled", ["1.23457E+12", "1.0E+3", "1e+16", "9.007199254740993e+15", "9007199254740992.0"])
+def test_a_number_of_which_digits_are_missing_is_unreadable(name: str, spelled: str) -> None:
+    faults = KEY_COLUMNS[name].read(pa.array([spelled, "p9"])).faults
+    assert [(fault.reason, fault.positions.tolist()) for fault in faults] == [
+        (f"{name}: a number of which a program left some digits out", [0])
+    ]
+
+
+def test_ids_that_only_look_like_such_a_number_are_ids() -> None:
+    uids = ["1e10", "4E7", "12e5", "abc+12", "https://photos.example//a", "a.b/c", ".hidden", "1.5"]
+    assert KEY_COLUMNS["uid"].read(pa.array(uids)).values.to_pylist() == uids
+
+
+@pytest.mark.parametrize("word", ["NULL", r"\N", "nan", "None", "<NA>"])
+def test_a_word_for_no_value_is_no_uid(tmp_path: Path, word: str) -> None:
+    exclusions = list_of(tmp_path, UID)
+    assert filtered(tmp_path, exclusions, "m.csv", f"uid,key\n{word},p2\np9,p9\n").kept == 1
+    with pytest.raises(UnreadableRows, match="no uid: 1"):
+        filtered(tmp_path, exclusions, "n.csv", f"uid,caption\n{word},x\np9,y\n")
+
+
+def test_a_column_is_found_whatever_cannot_be_seen_in_its_name(tmp_path: Path) -> None:
+    assert filtered(tmp_path, list_of(tmp_path, UID), "m.csv", "uid\u200b,url\np2,x\np9,y\n").kept == 1
