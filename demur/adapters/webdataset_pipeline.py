@@ -10,10 +10,10 @@ from demur.errors import DemurError
 from demur.exclusions import ExclusionList, Judgement
 from demur.filtering.pictures import Held, judge_held
 from demur.filtering.report import FilterReport, UnreadableManifest
-from demur.filtering.webdataset import judge_told, sample_names
+from demur.filtering.webdataset import judge_told, said_records, sample_names
 from demur.manifests.pictures import is_picture
 from demur.manifests.sources.records import BadRecord, Record
-from demur.manifests.sources.webdataset import json_fields
+from demur.manifests.sources.webdataset import is_json, json_records, objects_in
 
 _TEXTS = (str, int, float, Mapping, list, type(None))
 """What text and .json members are decoded to; anything else may have been a picture."""
@@ -75,7 +75,7 @@ class _Told:
 
     @classmethod
     def of(cls, sample: Mapping[str, Any]) -> Self:
-        key = str(sample["__key__"])
+        key = _key(sample["__key__"])
         files = {name: bytes(data) for name, data in sample.items() if isinstance(data, bytes | bytearray | memoryview)}
         pictures = {name: data for name, data in files.items() if is_picture(f".{name}", data)}
         held = Held(
@@ -90,9 +90,23 @@ def _said(key: str, sample: Mapping[str, Any], held: Mapping[str, bytes]) -> lis
     """What the .json members of a sample say, decoded already or not."""
     said: list[Record] = []
     for name, value in sample.items():
-        if name.rpartition(".")[2].lower() == "json":
+        if is_json(name):
             try:
-                said.append(json_fields(held[name]) if name in held else value if isinstance(value, Mapping) else {})
+                said += _records(name, held.get(name, value))
             except BadRecord as error:
                 raise UnreadableManifest(f"the sample {key} {error}") from error
-    return said
+    return [record for each in said for record in said_records(each)]
+
+
+def _records(name: str, value: object) -> list[Record]:
+    if isinstance(value, bytes):
+        return json_records(name, value)
+    return json_records("json", value.encode()) if isinstance(value, str) else objects_in(value)
+
+
+def _key(key: object) -> str:
+    """Raises NotASample."""
+    try:
+        return key.decode() if isinstance(key, bytes) else str(key)
+    except UnicodeDecodeError as error:
+        raise NotASample("a sample has a key of bytes that are not UTF-8 text") from error

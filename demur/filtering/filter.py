@@ -18,7 +18,7 @@ from demur.manifests.sources.detect import refuse_empty, shards_of, tables_of
 from demur.manifests.sources.folder import is_part_of_folder
 from demur.manifests.sources.parquet import partitions
 
-_Filter = Callable[[Path, Path, ExclusionList, FilterReport, Progress], None]
+_Filter = Callable[..., None]
 _FILTERS: dict[str, _Filter] = {
     ".parquet": filter_parquet,
     ".csv": filter_csv,

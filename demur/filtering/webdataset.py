@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from demur.exclusions.columns import NoKeyColumn
+from demur.exclusions.columns import KEY_COLUMNS, NoKeyColumn, plain_name
 from demur.exclusions.columns.reading import faults_of
 from demur.exclusions.matching import Judgement
 from demur.exclusions.reader import ExclusionList
@@ -22,7 +22,7 @@ from demur.filtering.writing import opened_like
 from demur.manifests.errors import TruncatedSource
 from demur.manifests.sources.records import BadRecord, Record
 from demur.manifests.sources.tar import BLOCK, RECORD, TarReader, opened_tar, padded
-from demur.manifests.sources.webdataset import TarSample, json_fields, read_samples
+from demur.manifests.sources.webdataset import TarSample, is_json, json_records, read_samples
 
 _BATCH, _BATCH_BYTES = 128, 1 << 26
 APART = "samples whose members lie apart in their tar"
@@ -51,8 +51,38 @@ def judged_samples(source: Path, exclusions: ExclusionList, report: FilterReport
 
 
 def sample_names(key: str, pictures: Sequence[str] = ()) -> list[Record]:
-    """The names of a sample as records: its key, however its path is spelled, and those of its pictures where there are several."""
-    return [{"key": str(PurePosixPath(name))} for name in dict.fromkeys([key, *(pictures if len(pictures) > 1 else ())])]
+    """The names of a sample as records: its key, however its path is spelled, and those of its pictures where there are several.
+
+    One that begins at the root of the disk is also judged as it is unpacked.
+    """
+    names = [str(PurePosixPath(name)) for name in [key, *(pictures if len(pictures) > 1 else ())]]
+    return [{"key": name} for name in dict.fromkeys([*names, *(name.lstrip("/") for name in names if name.strip("/"))])]
+
+
+def said_records(record: Record) -> list[Record]:
+    """What an object of a .json member says, as records that are judged each: itself, each of its other names, and what is said within it.
+
+    Within it, only our own names of columns count: an `id` or a `url` there may be that of a licence or of a box.
+    """
+    names = {name: value for name, value in record.items() if plain_name(name) in KEY_COLUMNS["uid"].aliases and _is_name(value)}
+    others: list[Record] = [{name: value} for name, value in names.items()] if len(names) > 1 else []
+    within = [each for value in record.values() if isinstance(value, dict | list) for each in _within(value)]
+    return [record, *others, *within]
+
+
+def _within(value: object) -> Iterator[Record]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _within(each)
+    elif isinstance(value, dict):
+        found = {name: value[name] for name in ("uid", "owner") if _is_name(value.get(name))}
+        if found:
+            yield found
+        yield from _within(list(value.values()))
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def judge_records(records: Sequence[Sequence[Record]], exclusions: ExclusionList, where: str, *, named: bool = False) -> Judgement:
@@ -173,7 +203,8 @@ def _count_unreadable(sample: TarSample, report: FilterReport, source: Path) -> 
 
 
 def _fields(sample: TarSample) -> list[Record]:
-    return [json_fields(member.content) for member in sample.members if member.kind == "json"]
+    members = [member for member in sample.members if is_json(member.extension)]
+    return [said for each in members for record in json_records(each.extension, each.content) for said in said_records(record)]
 
 
 def _judge(batch: Sequence[TarSample], exclusions: ExclusionList, source: Path) -> Judgement:

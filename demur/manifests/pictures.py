@@ -71,8 +71,8 @@ def is_inside(root: Path, relative: str) -> bool:
 def find_file(root: Path, spelled: str) -> str | None:
     """The path of a regular file within `root` that a manifest's path means, or None.
 
-    As it is spelled; else without `x/../`, with slashes for backslashes, without URL escapes, or with its letters composed or decomposed, as the
-    programs and disks it came through left it.
+    As it is spelled; else without `x/../`, with slashes for backslashes, without URL escapes, or with its letters composed or decomposed,
+    as the programs and disks it came through left it.
     """
     if is_inside(root, spelled) and is_regular(root / spelled):
         return spelled

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
-from demur.exclusions.columns import BLANKS, KEY_COLUMNS
+from demur.exclusions.columns import BLANKS, KEY_COLUMNS, plain_name
 from demur.manifests.rejections import Reason, Rejections
 from demur.manifests.schema import match_all_columns
 
@@ -14,6 +14,8 @@ RECORD_ROWS = 8192
 LONGEST_RECORD = 4 << 20
 """Bytes of one JSON object, or of one row of a CSV file."""
 Record = Mapping[str, object]
+_SPACED = re.compile(rb'"\s+:')
+_KEY_NAMES = frozenset(alias for column in KEY_COLUMNS.values() for alias in column.aliases)
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -26,7 +28,10 @@ def json_value(spelled: bytes) -> object:
     if len(spelled) > LONGEST_RECORD:
         raise BadRecord(f"is longer than {LONGEST_RECORD >> 20} MiB")
     try:
-        value = json.loads(spelled.decode("utf-8-sig"))
+        text = spelled.decode("utf-8-sig")
+        value = json.loads(text)
+        if isinstance(value, dict) and (spelled.count(b'":') != len(value) or _SPACED.search(spelled)):  # a name may be there twice
+            json.loads(text, object_pairs_hook=_without_doubled_keys)
         if _HALF.search(spelled):  # the only way to spell one; most pairs make whole characters
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
@@ -35,9 +40,18 @@ def json_value(spelled: bytes) -> object:
         raise BadRecord("holds half a character (a lone surrogate)") from error
     except RecursionError as error:
         raise BadRecord("is nested too deeply") from error
+    except BadRecord:
+        raise
     except ValueError as error:
         raise BadRecord("is not JSON") from error
     return value
+
+
+def _without_doubled_keys(pairs: list[tuple[str, object]]) -> None:
+    """Raises BadRecord where an object names a key twice, of which Python would take the last."""
+    names = [plain_name(name) for name, _ in pairs]
+    if any(name in _KEY_NAMES and names.count(name) > 1 for name in names):
+        raise BadRecord("names a key twice")
 
 
 def json_object(spelled: bytes) -> dict[str, object]:

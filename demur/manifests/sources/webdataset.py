@@ -4,6 +4,8 @@ So `IMG_2024.05.01.jpg` and `IMG_2024.05.02.jpg` are one sample with two picture
 each picture, and `demur filter` judges the sample by all of them.
 """
 
+import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -13,13 +15,14 @@ import pyarrow as pa
 from demur.manifests.pictures import SNIFFED_BYTES, is_picture
 from demur.manifests.rejections import Reason, Rejections
 from demur.manifests.schema import ALIASES
-from demur.manifests.sources.records import RECORD_ROWS, BadRecord, Record, json_value, record_batch
+from demur.manifests.sources.records import LONGEST_RECORD, RECORD_ROWS, BadRecord, Record, json_value, record_batch
 from demur.manifests.sources.source import Source
 from demur.manifests.sources.tar import LARGEST_MEMBER, TarMember, TarReader, opened_tar
 
 MAX_TEXT = 1 << 20
 """Bytes read of a sample's caption."""
-_TEXTS, _JSON = frozenset({"txt", "caption"}), "json"
+_TEXTS = frozenset({"txt", "caption"})
+_JSON = re.compile(r"(?:.*\.)?(?P<kind>json|jsonl|ndjson)(?P<packed>\.gz)?", re.IGNORECASE)
 _PATHS, _UIDS = ALIASES["path"], ALIASES["uid"]
 _OF_ONE_PICTURE = frozenset({*_UIDS, "sha256", "phash", "pdq", "pdq_quality", "width", "height"})
 
@@ -44,7 +47,10 @@ class SampleMember:
     @property
     def stem(self) -> str:
         """The name without what follows its last dot: what the files of one photo share."""
-        return str(PurePosixPath(self.header.name).with_suffix("")) if self.extension else self.header.name
+        name = self.header.name
+        if is_json(self.extension):
+            name = name.removesuffix(".gz")
+        return str(PurePosixPath(name).with_suffix("")) if self.extension else name
 
 
 @dataclass
@@ -72,21 +78,46 @@ class TarSample:
         """What the .json and .txt members say, by their stem. Raises BadRecord."""
         records: dict[str, list[Record]] = {}
         for member in self.members:
-            if member.kind == _JSON:
-                records.setdefault(member.stem, []).insert(0, json_fields(member.content))
+            if is_json(member.extension):
+                said = json_records(member.extension, member.content)
+                records.setdefault(member.stem, []).insert(0, said[0] if len(said) == 1 else {})
             elif member.kind in _TEXTS:
                 caption = member.content[:MAX_TEXT].decode(errors="replace").strip()
                 records.setdefault(member.stem, []).append({"caption": caption})
         return records
 
 
-def json_fields(content: bytes) -> Record:
-    """What a .json member says; a list, as some tasks have, names nothing. Raises BadRecord."""
+def is_json(extension: str) -> bool:
+    """Whether members of this extension are read as JSON: .json and .jsonl, packed or not."""
+    return _JSON.fullmatch(extension) is not None
+
+
+def json_records(extension: str, content: bytes) -> list[Record]:
+    """The objects that such a member says: one, those of a list, or one a line. Raises BadRecord."""
+    form = _JSON.fullmatch(extension)
     try:
-        fields = json_value(content)
+        plain = _unpacked(content) if form and form["packed"] else content
+        texts = plain.splitlines() if form and form["kind"].lower() != "json" else [plain]
+        values = [json_value(text) for text in texts if text.strip() or len(texts) == 1]
     except BadRecord as error:
         raise BadRecord(f"has a .json member that {error}") from error
-    return fields if isinstance(fields, dict) else {}
+    return [record for value in values for record in objects_in(value)]
+
+
+def objects_in(value: object) -> list[Record]:
+    """A JSON value that is an object, or those in a list."""
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
+
+
+def _unpacked(content: bytes) -> bytes:
+    unpacking = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpacking.decompress(content, LONGEST_RECORD + 1)
+    except zlib.error as error:
+        raise BadRecord("cannot be unpacked") from error
+    if not unpacking.eof and len(plain) <= LONGEST_RECORD:
+        raise BadRecord("cannot be unpacked")
+    return plain
 
 
 def read_samples(tar: TarReader, *, whole: bool) -> Iterator[TarSample]:
@@ -113,7 +144,7 @@ def read_samples(tar: TarReader, *, whole: bool) -> Iterator[TarSample]:
 def _content(tar: TarReader, member: TarMember, extension: str, whole: bool) -> bytes:
     if member.size > LARGEST_MEMBER:
         return b""
-    texts = extension.rpartition(".")[2].lower() in (_JSON, *_TEXTS)
+    texts = is_json(extension) or extension.rpartition(".")[2].lower() in _TEXTS
     return tar.read() if whole or texts else tar.head(SNIFFED_BYTES)
 
 
