@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, also after a power cut."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from demur.errors import DemurError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class FileTooLarge(DemurError):
@@ -47,7 +50,8 @@ def atomic_file(target: Path | str, mode: int = 0o666) -> Iterator[Path]:
     scratch = _beside(target)
     os.close(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
     try:
-        yield scratch
+        with _full_disk_named(target):
+            yield scratch
         sync(scratch)
         os.replace(scratch, target)
         sync(target.parent)
@@ -73,7 +77,8 @@ def atomic_directory(target: Path | str) -> Iterator[Path]:
     scratch = _beside(target)
     scratch.mkdir()
     try:
-        yield scratch
+        with _full_disk_named(target):
+            yield scratch
         for path in [scratch, *scratch.rglob("*")]:
             if not path.is_symlink():
                 sync(path)
@@ -82,6 +87,17 @@ def atomic_directory(target: Path | str) -> Iterator[Path]:
         sync(target.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _full_disk_named(target: Path) -> Iterator[None]:
+    """What is written through an open file says of a full disk, but not of which file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL and error.filename is None:
+            error.filename = str(target)
+        raise
 
 
 def _beside(target: Path) -> Path:

@@ -1,11 +1,13 @@
 """Hugging Face `datasets` without their excluded rows, map-style and streaming."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import pyarrow as pa
-from datasets import Dataset, Image, IterableDataset
+from datasets import ClassLabel, Dataset, Image, IterableDataset
 
 from demur import __version__
 from demur.adapters.judging import judge_rows, tell
@@ -36,7 +38,7 @@ def without_excluded(
 
     Raises NoKeyColumn, BadKeyColumn, UnreadableRows (a picture is gone); a streaming data set raises them when it is read.
     """
-    judge = _Judge(exclusions, pictures, allow_unreadable)
+    judge = _Judge(exclusions, pictures, allow_unreadable, _labels(dataset))
     options = {"batched": True, "batch_size": _PICTURES if pictures else _ROWS}
     if isinstance(dataset, IterableDataset):
         formatting = dataset._formatting  # it has no public name
@@ -51,19 +53,34 @@ def without_excluded(
 class _Judge:
     """The function given to `filter`; travels to other processes."""
 
-    def __init__(self, exclusions: ExclusionList, pictures: str | None, allow_unreadable: int) -> None:
+    def __init__(self, exclusions: ExclusionList, pictures: str | None, allow_unreadable: int, labels: Mapping[str, Sequence[str]]) -> None:
         self._exclusions, self._pictures, self._told = exclusions, pictures, False
+        self._labels = labels
         self._report = FilterReport(allow_unreadable=allow_unreadable)
 
     def __call__(self, batch: pa.Table) -> pa.BooleanArray:
         pictures, gone = (None, {}) if self._pictures is None else _files(batch[self._pictures])
-        judgement = judge_rows(batch.column_names, len(batch), batch.column, pictures, self._exclusions, "the data set")
+        column = partial(_column, batch, self._labels)
+        judgement = judge_rows(batch.column_names, len(batch), column, pictures, self._exclusions, "the data set")
         keep = self._report.add(replace(judgement, faults=(*judgement.faults, *faults_of(gone))))
         self._report.refuse_unreadable(more_to_come=True)
         if not self._told:
             tell(judgement.not_applied, self._exclusions, "the data set")
             self._told = True
         return keep
+
+
+def _labels(dataset: Dataset | IterableDataset) -> dict[str, list[str]]:
+    """The columns that hold numbers of names, and these names."""
+    return {name: feature.names for name, feature in (dataset.features or {}).items() if isinstance(feature, ClassLabel)}
+
+
+def _column(batch: pa.Table, labels: Mapping[str, Sequence[str]], name: str) -> pa.ChunkedArray | list[object]:
+    """A column as it is, or the names that its numbers stand for; -1 stands for none."""
+    if name not in labels:
+        return batch.column(name)
+    names = labels[name]
+    return [names[number] if number is not None and 0 <= number < len(names) else None for number in batch.column(name).to_pylist()]
 
 
 def _files(column: pa.ChunkedArray) -> tuple[list[list[bytes]], dict[int, tuple[str, str]]]:

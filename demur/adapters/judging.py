@@ -64,5 +64,4 @@ def applied_columns(names: Iterable[str], exclusions: ExclusionList, where: str)
 
 
 def _nothing_written(rows: int, exclusions: ExclusionList) -> Judgement:
-    uncompared = np.full(rows, bool(exclusions.head.counts))
-    return Judgement(np.full(rows, -1, dtype=np.int8), tuple(exclusions.head.counts), (), uncompared)
+    return Judgement(np.full(rows, -1, dtype=np.int8), tuple(exclusions.head.counts))

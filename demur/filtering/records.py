@@ -3,25 +3,28 @@
 They are read by the import's readers, so a row that the import rejects is counted here as unreadable.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from demur.exclusions.columns import KEY_COLUMNS, PATHS, aliased, plain_name
+from demur.exclusions.columns import BLANKS, KEY_COLUMNS, PATHS, aliased, plain_name
 from demur.exclusions.reader import ExclusionList
 from demur.filtering.keys import NO_NAMES, ComparedColumns, Names, key_columns, record_table
 from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 from demur.filtering.writing import opened_like
 from demur.manifests.errors import TruncatedSource
 from demur.manifests.pictures import suffix
-from demur.manifests.sources.delimited import CsvReader, CsvRecord, text_stream
+from demur.manifests.sources.delimited import LATIN, CsvReader, CsvRecord, text_stream
 from demur.manifests.sources.folder import placed
+from demur.manifests.sources.records import LONGEST_RECORD
 from demur.manifests.sources.text import json_lines
 
 _BATCH = 1 << 14
 _SHOWN = 80
+_TWO_ADDRESSES = re.compile(r",\s*[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,34 @@ def filter_jsonl(
 
 
 def filter_addresses(source: Path, target: Path, exclusions: ExclusionList, report: FilterReport, progress: Progress) -> None:
-    """CSV of one column, the address, without a header. Raises UnreadableManifest, OSError."""
+    """One address a line, which may hold commas and be quoted as a whole. Raises UnreadableManifest, OSError."""
 
     def rows(out: IO[bytes]) -> Iterator[_Row]:
         with text_stream(source) as stream:
-            for record in CsvReader(stream, source, names=["url"]).records():
-                if record.fault:  # img2dataset would not read it either
-                    raise UnreadableManifest(f"{source} is not a list of addresses: row {record.place + 1} {record.fault}")
-                yield _named(record, ["url"])
+            place = -1
+            while line := stream.readline(LONGEST_RECORD + 1):
+                place += 1
+                if len(line) > LONGEST_RECORD or b"\0" in line:
+                    raise UnreadableManifest(f"{source} is not a list of addresses: row {place + 1} is too long, or holds NUL bytes")
+                if line.strip(b"\r\n"):
+                    yield _address(place, line, source)
 
     _filter(source, target, rows, exclusions, report, progress, NO_NAMES)
+
+
+def _address(place: int, line: bytes, source: Path) -> _Row:
+    try:
+        text = line.decode().removeprefix("\ufeff").strip(BLANKS)
+        fault = ""
+    except UnicodeDecodeError:
+        text, fault = "", LATIN
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = text[1:-1].replace('""', '"')
+    elif '"' in text or _TWO_ADDRESSES.search(text):
+        fault = "holds several addresses, or quotes that do not enclose it"
+    if fault:  # img2dataset would not read it either
+        raise UnreadableManifest(f"{source} is not a list of addresses: row {place + 1} {fault}")
+    return _Row(place, line, {"url": text})
 
 
 def _in_folder(row: _Row, folder: str) -> _Row:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from datasets import Dataset, Features, Image, IterableDataset, Value, disable_progress_bars, load_dataset
+from datasets import ClassLabel, Dataset, Features, Image, IterableDataset, Value, disable_progress_bars, load_dataset
 from torch.utils.data import DataLoader
 
 from demur.adapters.huggingface_datasets import without_excluded
@@ -165,3 +165,13 @@ def test_a_picture_that_is_gone_stops_the_filter(tmp_path: Path) -> None:
     dataset = Dataset.from_dict(rows, features=Features({"image": Image(), "text": Value("string")}))
     with pytest.raises(UnreadableRows, match=r"picture is gone: 1 .*gone\.jpg"):
         without_excluded(dataset, exclusions, pictures="image")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_owner_that_is_the_number_of_a_name_is_compared_by_its_name(tmp_path: Path, exclusions: ExclusionList, streaming: bool) -> None:
+    features = Features({"uid": Value("string"), "owner": ClassLabel(names=["ada", "bob"])})
+    listed = {"uid": ["a", "b", "c"], "owner": [1, 0, -1]}
+    dataset = Dataset.from_dict(listed, features=features)
+    with pytest.warns(KindsNotApplied):
+        kept = list(without_excluded(dataset.to_iterable_dataset() if streaming else dataset, exclusions))
+    assert [row["uid"] for row in kept] == ["b", "c"]

@@ -119,7 +119,7 @@ def test_a_format_that_cannot_be_filtered_is_refused(tmp_path: Path, by_url: Exc
         filter_url_list(write(tmp_path / "urls", "csv"), tmp_path / "kept", by_url, input_format=input_format)
 
 
-@pytest.mark.parametrize("text", ["http://x/a,b\n", '"http://x/a\n', "\ufeffhttp://x/a, http://x/b\n"])
+@pytest.mark.parametrize("text", ['"http://x/a\n', 'http://x/a" b\n', "\ufeffhttp://x/a, http://x/b\n"])
 def test_a_txt_that_img2dataset_would_not_read_is_refused(tmp_path: Path, by_url: ExclusionList, text: str) -> None:
     (tmp_path / "list.txt").write_text(text)
     with pytest.raises(UnreadableManifest):
@@ -205,3 +205,13 @@ def test_img2dataset_never_asks_for_an_excluded_photo(tmp_path: Path, monkeypatc
     with tarfile.open(tmp_path / "out" / "00000.tar") as tar:
         uids = [json.load(tar.extractfile(name))["uid"] for name in tar.getnames() if name.endswith(".json")]  # type: ignore[arg-type]
     assert sorted(uids) == [f"photo-{number}" for number in (0, 1, 3, 4, 6, 7)]
+
+
+def test_commas_in_an_address_are_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "list").mkdir()
+    entries = [Entry(KeyKind.URL, "http://x/a,b.jpg"), Entry(KeyKind.URL, "http://x/e.jpg")]
+    publish_version(tmp_path / "list", KEY, build_version_for_today(entries))
+    exclusions = ExclusionList.open(tmp_path / "list", key=KEY.verifier)
+    (tmp_path / "list.txt").write_text('http://x/a,b.jpg\n "http://x/e.jpg"\r\n\nhttp://x/k,l.jpg\n')
+    report = filter_url_list(tmp_path / "list.txt", tmp_path / "kept.txt", exclusions, input_format="txt")
+    assert (report.rows, (tmp_path / "kept.txt").read_text()) == (3, "http://x/k,l.jpg\n")

@@ -146,3 +146,33 @@ def test_a_sample_with_several_pictures_is_judged_by_all_of_them(exclusions: Exc
     keep = NotExcluded(exclusions)
     assert keep({"__key__": "x", "left.jpg": held(tar_samples()["photo-0"]["jpg"])})
     assert not keep({"__key__": "x", "left.jpg": held(tar_samples()["photo-0"]["jpg"]), name: held(listed)})
+
+
+@pytest.mark.filterwarnings("ignore::demur.adapters.judging.KindsNotApplied")
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"__key__": b"photo-1"},
+        {"__key__": "/photo-1"},
+        {"json": '{"uid": "photo-1"}'},
+        {"json": [{"uid": "photo-1"}]},
+        {"json": b'[{"uid": "photo-1"}]'},
+        {"meta.json": {"of": {"uid": "photo-1"}}},
+    ],
+)
+def test_a_sample_is_excluded_however_the_pipeline_tells_its_uid(exclusions: ExclusionList, told: dict[str, object]) -> None:
+    keep = NotExcluded(exclusions)
+    assert not keep({"__key__": "another", "jpg": tar_samples()["photo-0"]["jpg"], **told})
+    assert keep.report.dropped == {KeyKind.UID: 1}
+
+
+def test_a_key_of_bytes_that_are_no_text_is_refused(exclusions: ExclusionList) -> None:
+    with pytest.raises(NotASample, match="not UTF-8"):
+        NotExcluded(exclusions)({"__key__": b"\xff"})
+
+
+@pytest.mark.filterwarnings("ignore::demur.adapters.judging.KindsNotApplied")
+def test_a_file_of_any_kind_is_compared_by_its_digest(exclusions: ExclusionList) -> None:
+    listed = tar_samples()[next(key for key, kind in BY.items() if kind is KeyKind.SHA256)]["jpg"]
+    for name in ("ppm", "bin", "txt"):
+        assert not NotExcluded(exclusions, allow_unreadable=1)({"__key__": "another", name: listed})

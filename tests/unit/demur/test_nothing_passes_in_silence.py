@@ -1,5 +1,6 @@
 """A row that could not be compared with the list is counted and left out, whatever it is that could not be compared."""
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -239,3 +240,49 @@ def test_a_word_for_no_value_is_no_uid(tmp_path: Path, word: str) -> None:
 
 def test_a_column_is_found_whatever_cannot_be_seen_in_its_name(tmp_path: Path) -> None:
     assert filtered(tmp_path, list_of(tmp_path, UID), "m.csv", "uid\u200b,url\np2,x\np9,y\n").kept == 1
+
+
+def json_member(name: str, said: bytes) -> list[tuple[str, bytes]]:
+    return [("z1.jpg", FREE), (f"z1.{name}", said), ("ok.jpg", FREE)]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("json", b'[{"uid": "p2"}]'),
+        ("json", b'{"meta": {"uid": "p2"}}'),
+        ("json", b'{"photos": [{"of": {"owner": "ben"}}]}'),
+        ("json", b'{"uid": "k", "key": "p2"}'),
+        ("json.gz", gzip.compress(b'{"uid": "p2"}')),
+        ("jsonl", b'{"uid": "k"}\n{"uid": "p2"}\n'),
+        ("JSONL.gz", gzip.compress(b'{"uid": "p2"}\n')),
+    ],
+)
+def test_all_that_a_json_member_says_is_judged(tmp_path: Path, name: str, said: bytes) -> None:
+    exclusions = list_of(tmp_path, UID, Entry(KeyKind.OWNER, "ben"))
+    names, report = filtered_tar(tmp_path, exclusions, json_member(name, said))
+    assert (names, sum(report.dropped.values())) == (["ok.jpg"], 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "reason"),
+    [
+        ("json", b'{"uid": "p2", "uid": "k"}', "a sample has a .json member that names a key twice"),
+        ("json", b'{"uid" : "p2",\n"UID":"k"}', "a sample has a .json member that names a key twice"),
+        ("json.gz", gzip.compress(b'{"uid": "p2"}')[:-9], "a sample has a .json member that cannot be unpacked"),
+        ("jsonl", b'{"uid": "p2"}\n{"uid"\n', "a sample has a .json member that is not JSON"),
+    ],
+)
+def test_a_json_member_that_could_say_anything_is_counted(tmp_path: Path, name: str, said: bytes, reason: str) -> None:
+    names, report = filtered_tar(tmp_path, list_of(tmp_path, UID), json_member(name, said), allow=1)
+    assert (names, list(report.unreadable)) == (["ok.jpg"], [reason])
+
+
+def test_a_json_row_that_names_a_key_twice_is_counted(tmp_path: Path) -> None:
+    report = filtered(tmp_path, list_of(tmp_path, UID), "m.jsonl", '{"uid": "p2", "uid": "k"}\n{"uid": "q", "c": "a\\":b"}\n', allow=1)
+    assert (report.kept, list(report.unreadable)) == (1, ["a row names a key twice"])
+
+
+def test_ids_within_a_json_member_that_are_no_uids_exclude_nothing(tmp_path: Path) -> None:
+    said = b'{"uid": "k", "licence": {"id": "p2", "key": "p2"}, "boxes": [{"id": "p2"}]}'
+    assert filtered_tar(tmp_path, list_of(tmp_path, UID), json_member("json", said))[1].kept == 2
