@@ -11,7 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -136,7 +136,7 @@ def _kept(catalogue: Catalogue, exclusions: ExclusionList | None, dropped: Count
 def _judged(table: pa.Table, exclusions: ExclusionList | None, dropped: Counter[str]) -> NDArray[np.bool_]:
     if exclusions is None:
         return np.ones(len(table), dtype=np.bool_)
-    judgement = exclusions.judge(table)
+    judgement = replace(exclusions.judge(table), uncompared=None)  # a catalogue's row that names no owner or address has none
     if judgement.not_applied:
         kinds = ", ".join(judgement.not_applied)
         raise ColumnsMissing(f"The list excludes by {kinds}, and the catalogue has no such columns to compare.")
