@@ -2,16 +2,19 @@
 
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from portal.auth.refusals import ProviderUnreachable
 
-TIMEOUT_S = 5
+TIMEOUT_S = 5  # to connect, and between two reads
+LONGEST_S = 10  # for all of an answer's body, however little comes at a time
 MOST_BYTES = 1_000_000
 # A provider that also lists "none" or HS256 cannot talk us into an unsigned token or one signed with public key material.
 SIGNATURES = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"})
@@ -92,16 +95,18 @@ def fetch_json(url: str, what: str, *, method: str = "GET", ok: Sequence[int] = 
             if answer.status_code not in ok:
                 raise ProviderUnreachable(f"{what} was answered with status {answer.status_code}")
             return _json_object(answer, what)
-    except (requests.RequestException, UnicodeError) as error:
+    except (requests.RequestException, HTTPError, UnicodeError) as error:
         raise ProviderUnreachable(f"{what} cannot be fetched: {type(error).__name__}") from error
 
 
 def _json_object(answer: requests.Response, what: str) -> dict[str, Any]:
-    body = b""
-    for piece in answer.iter_content(65536):
+    body, due = b"", time.monotonic() + LONGEST_S
+    while piece := answer.raw.read1(65536, decode_content=True):
         body += piece
         if len(body) > MOST_BYTES:
             raise ProviderUnreachable(f"{what} is larger than {MOST_BYTES} bytes")
+        if time.monotonic() > due:
+            raise ProviderUnreachable(f"{what} took longer than {LONGEST_S} seconds")
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
