@@ -4,11 +4,12 @@ Whoever sends files here chooses the keys, too: a signature is no bound. So ever
 files unpack to, keys, and how many are checked at a time; and files of entries, which a reader of Parquet would have to open, are not read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 from time import thread_time
+from types import MappingProxyType
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
@@ -19,7 +20,7 @@ from config import MEGABYTE
 from demur.errors import DemurError
 from demur.signing import BadKey
 from demur.trust import Role, Trust
-from demur.verifying import BundleLimits, Document, Finding, all_unpacked, summarise, verify_documents
+from demur.verifying import BundleLimits, Document, Finding, all_unpacked, captions_in, summarise, verify_documents
 from portal.bodies import takes
 from portal.database import db
 from portal.form_tokens import refuse_other_sites
@@ -34,6 +35,7 @@ BUNDLE = BundleLimits(members=500, total_bytes=16 * MEGABYTE)  # of all files of
 MOST_WORK_S = 2.0  # of the processor's time for a request; asked between files, each of which takes less than one
 TOO_LARGE = f"That is more than {MOST_BYTES // MEGABYTE} MB. Browsers with scripts and the demur command check larger files."
 TOO_MANY = f"Those are more than {MOST_FILES} files. Browsers with scripts and the demur command check more at a time."
+UNSIGNED_CAPTIONS = "Captions are the bundle’s own; nobody signed them."  # static/verify.js says the same
 NO_KEY = "Give at least one key that you trust: without one, nothing can be checked."
 ROLES = {
     Role.LOG: "Keys of the log, which sign receipts",
@@ -66,9 +68,17 @@ class KeysGiven:
         return cls({role: "\n".join(map(str, trust.keys(role))) for role in Role})
 
     def trust(self) -> Trust:
-        """Raises BadKey."""
-        lines = [(role, line.strip()) for role, text in self.texts.items() for line in text.split("\n") if line.strip()]
-        return Trust.parse("\n".join(line if line.startswith(f"{role} ") else f"{role} {line}" for role, line in lines))
+        """Raises BadKey, which says in which box the key is."""
+        for role in self.texts:
+            try:
+                Trust.parse(self._lines(role))
+            except BadKey as error:
+                raise BadKey(f"One of the keys in the box “{ROLES[role]}” cannot be read: {error}") from error
+        return Trust.parse("\n".join(map(self._lines, self.texts)))
+
+    def _lines(self, role: Role) -> str:
+        lines = (line.strip() for line in self.texts[role].split("\n") if line.strip())
+        return "\n".join(line if line.startswith(f"{role} ") else f"{role} {line}" for line in lines)
 
 
 @blueprint.get("/verify")
@@ -101,14 +111,16 @@ def _checked(documents: Sequence[Document], keys: KeysGiven) -> ResponseReturnVa
     try:
         trust = keys.trust()
     except BadKey as error:
-        return _page(keys, problem=f"One of the keys cannot be read: {error}."), 422
+        return _page(keys, problem=f"{error}."), 422
     if not trust:
         return _page(keys, problem=NO_KEY), 422
     with _a_turn():
         over = thread_time() + MOST_WORK_S
         found = list(all_unpacked(documents, BUNDLE))
         findings = verify_documents(found, trust, now(), entries=False, is_over=lambda: thread_time() > over)
-    return _page(keys, findings=findings, by=keys_in_words(trust, site().keys.trust()))
+    told = {uid: caption for document in documents for uid, caption in captions_in(document).items()}
+    by = keys_in_words(trust, site().keys.trust())
+    return _page(keys, findings=findings, by=f"{by} {UNSIGNED_CAPTIONS}" if told else by, told=told)
 
 
 def keys_in_words(trust: Trust, own: Trust) -> str:
@@ -138,13 +150,24 @@ def _captions() -> dict[str, str]:
     return {photo.uid: photo.caption for photo in own[:MOST_CAPTIONS] if photo.caption}
 
 
-def _page(keys: KeysGiven, *, receipt: str = "", findings: Sequence[Finding] | None = None, problem: str = "", by: str = "") -> str:
+def _page(
+    keys: KeysGiven,
+    *,
+    receipt: str = "",
+    findings: Sequence[Finding] | None = None,
+    problem: str = "",
+    by: str = "",
+    told: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """``told``: captions that a bundle gives its photos."""
+    own = _captions()
     return render_template(
         "verify/page.html",
         keys=keys.texts,
         own=KeysGiven.of(site().keys.trust()).texts,
         roles=ROLES,
-        captions=_captions(),
+        own_captions=own,
+        captions={**told, **own},
         receipt=receipt,
         summary=summarise(findings) if findings is not None else None,
         by=by,

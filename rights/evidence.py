@@ -235,8 +235,8 @@ runs/             for each training run: its signed record, its receipt, and for
 photos.json       what each photo's caption is, for whoever reads this; nothing in it is proved
 keys.txt          the keys by which all of this is signed, each with what it may sign
 
-Check it without the portal, and without a network, by the demur command (pip install ./demur, from the
-portal's source code):
+Check it without the portal, and without a network, by the demur command, which the portal's page
+"Check a receipt" says how to install:
 
     demur verify BUNDLE.zip --keys keys.txt
 

@@ -7,11 +7,13 @@ import { escaped } from "./verify/escaped.js";
 import { labelOf, summarise } from "./verify/summary.js";
 import { timed } from "./verify/times.js";
 import { ROLES, Trust } from "./verify/trust.js";
-import { isZip, unpack } from "./verify/zip.js";
+import { captionsIn, isZip, unpack } from "./verify/zip.js";
 
 const MOST_BYTES = 256e6; // of one file; what is larger is not for a browser
+const MOST_UNFOLDED = 5; // findings: of more, groups are folded but those that tell of trouble
 const FEW = 3; // findings that are shown unfolded, and proofs of one kind that are shown one by one
 const MANY = 12; // names that are not shown before somebody asks
+const UNSIGNED_CAPTIONS = "Captions are the bundle’s own; nobody signed them.";
 const CLASSES = { holds: "good", "does not hold": "refused", "could not be checked": "open" };
 const PAUSE_MS = 2000;
 const TRIES = 15; // of a receipt that the log does not hold yet
@@ -40,7 +42,10 @@ async function check({ quietly = false } = {}) {
     if (trust.isEmpty) return complain("Give at least one key that you trust: without one, nothing can be checked.", quietly);
     const files = await Promise.all(documents.map(filesOf));
     const findings = await verifyDocuments(files.flat(), trust);
-    if (mine === turn) show(findings, trust.inWords(own), quietly);
+    const told = (await Promise.all(documents.map(captionsIn))).flat();
+    if (mine !== turn) return;
+    captions = new Map([...told, ...ownCaptions]);
+    show(findings, told.length ? `${trust.inWords(own)} ${UNSIGNED_CAPTIONS}` : trust.inWords(own), quietly);
   } catch (error) {
     if (mine === turn) complain(sentenceOf(error), quietly);
     if (!(error instanceof Refused)) throw error;
@@ -49,23 +54,32 @@ async function check({ quietly = false } = {}) {
 
 function sentenceOf(error) {
   if (!(error instanceof Refused)) return "Something broke while checking. The demur command checks the same files.";
-  return `${error.name === "BadKey" ? "One of the keys cannot be read: " : ""}${error.message}.`;
+  return `${error.message}.`;
 }
 
 const filesOf = (document) => (isZip(document) ? unpack(document) : [document]);
 
-/** The keys of the form, or those that this website gave: each in the field of its role. */
-function trustOf(textOf) {
-  const ofField = (field) => textOf(field).split("\n").map((line) => line.trim()).filter(Boolean).map((line) => named(field.dataset.keys, line));
-  return Trust.parse(keyFields.flatMap(ofField).join("\n"));
+/** The keys of the form, or those that this website gave: each in the field of its role. @throws {Refused} that says in which box a bad one is */
+async function trustOf(textOf) {
+  for (const field of keyFields) {
+    await Trust.parse(linesOf(field, textOf)).catch((error) => {
+      if (error.name !== "BadKey") throw error;
+      throw new Refused("BadKey", `One of the keys in the box “${field.labels[0].firstChild.textContent.trim()}” cannot be read: ${error.message}`);
+    });
+  }
+  return Trust.parse(keyFields.map((field) => linesOf(field, textOf)).join("\n"));
 }
 
-/** By uid, where the reader is signed in: the captions of their own photos. */
-const captions = new Map(Object.entries(JSON.parse(document.querySelector("[data-captions]")?.textContent ?? "{}")));
+const linesOf = (field, textOf) => textOf(field).split("\n").map((line) => line.trim()).filter(Boolean).map((line) => named(field.dataset.keys, line)).join("\n");
+
+/** By uid, where the reader is signed in: the captions of their own photos; and what a bundle says of others. */
+const ownCaptions = new Map(Object.entries(JSON.parse(document.querySelector("[data-captions]")?.textContent ?? "{}")));
+
+let captions = ownCaptions;
 
 function called({ fact }) {
   const caption = ["excluded", "absent", "used"].includes(fact?.kind) && fact.detail !== "owner" && captions.get(fact.subject);
-  return caption ? [" ", Object.assign(element("span", `“${escaped(caption.length > 120 ? `${caption.slice(0, 120)}…` : caption)}”`), { className: "soft" })] : [];
+  return caption ? [" ", Object.assign(element("span", `“${escaped(caption.length > 80 ? `${caption.slice(0, 80)}…` : caption)}”`), { className: "soft" })] : [];
 }
 
 const named = (role, line) => (ROLES.some((one) => one === role && line.startsWith(`${one} `)) ? line : `${role} ${line}`);

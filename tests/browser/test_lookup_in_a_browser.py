@@ -538,6 +538,44 @@ def test_edges_that_hold_nothing_are_refused_in_words(open_page: Open):
     assert len(sent) == before
 
 
+def test_the_whole_picture_is_no_part_and_enter_does_what_the_button_does(open_page: Open):
+    page = open_page()
+    page.goto("/lookup")
+    sent = lookups(page)
+    tool = crop_tool(page, screenshot_of(photo_bytes("ada", 0), (390, 844), PLACE))
+    before = len(sent)
+    tool.get_by_role("button", name="Use this part").click()
+    expect(tool.get_by_text("Draw a part first: this is the whole picture.")).to_be_visible()
+    assert len(sent) == before
+    tool.get_by_label("Bottom edge").fill("592")
+    tool.get_by_label("Top edge").fill("300")
+    tool.get_by_label("Top edge").press("Enter")
+    expect(answer(page, "part of screen.png")).to_contain_text("in a training list.", timeout=20_000)
+
+
+def test_a_kind_that_nobody_reads_has_one_answer(open_page: Open):
+    page = open_page()
+    page.goto("/lookup")
+    bmp = io.BytesIO()
+    textured_picture(seed=0).save(bmp, "BMP")
+    look_up(page, file("one.bmp", bmp.getvalue()), file("two.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"))
+    for name in ("one.bmp", "two.svg"):
+        expect(answer(page, name)).to_contain_text(
+            "This kind of file is not supported; please choose JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC."
+        )
+    expect(page.get_by_role("button", name="Upload this one")).to_have_count(0)
+
+
+def test_a_white_picture_is_too_plain_on_the_device_too(open_page: Open):
+    page = open_page()
+    page.goto("/lookup")
+    look_up(page, file("white.png", png(Image.new("RGB", (320, 240), "white"))))
+    expect(answer(page, "white.png")).to_contain_text(
+        "This picture is too plain to compare; only the very same file can be found.", timeout=20_000
+    )
+    expect(answer(page, "white.png").locator("details.crop")).to_have_count(0)
+
+
 def test_without_scripts_the_page_says_how_to_crop(open_page: Open):
     page = open_page(java_script_enabled=False)
     page.goto("/lookup")

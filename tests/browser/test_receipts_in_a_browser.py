@@ -82,7 +82,9 @@ def test_another_key_is_tried_on_what_was_chosen(open_page: Open):
     keys = page.get_by_label("Keys of the log")
     keys.fill("nothing of a key")
     keys.blur()
-    expect(page.get_by_role("alert")).to_have_text("One of the keys cannot be read: a verifier key looks like name+1a2b3c4d+base64.")
+    expect(page.get_by_role("alert")).to_have_text(
+        "One of the keys in the box “Keys of the log, which sign receipts” cannot be read: a verifier key looks like name+1a2b3c4d+base64."
+    )
     expect(page.get_by_role("heading", name="It could not be checked.")).to_be_hidden()
     keys.fill(OTHER_KEY)
     page.get_by_role("button", name="Check", exact=True).click()
@@ -219,9 +221,11 @@ def test_a_bundle_of_evidence_is_checked_with_the_network_off(portal: TestedPort
     page.context.set_offline(True)
     page.locator("#file").set_input_files({"name": "evidence.zip", "mimeType": "application/zip", "buffer": bundle})
     expect(page.get_by_role("heading", name=f"All {len(files)} hold.")).to_be_visible()
-    expect(page.locator("[data-lines]")).to_contain_text("1 photo is excluded now (version 1).")
+    expect(page.locator("[data-lines]")).to_contain_text("1 photo is excluded now (version 2, which Run 1 obeyed).")
     expect(page.locator("[data-lines]")).to_contain_text("Run 1 used 2 photos and did not use")
     assert page.locator(".finding, .names li").count() == len(files)
+    assert page.locator(".group > details[open]").count() == 0, "many findings are folded"
+    expect(page.get_by_text("Captions are the bundle’s own; nobody signed them.")).to_be_visible()
     page.locator("#file").set_input_files({"name": "broken.zip", "mimeType": "application/zip", "buffer": broken.getvalue()})
     receipts = sum(name.startswith("receipts/") for name in files)
     assert receipts > 1

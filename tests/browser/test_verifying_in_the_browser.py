@@ -4,7 +4,7 @@ import base64
 import json
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -196,6 +196,24 @@ def test_a_receipt_that_breaks_off_could_not_be_checked(offline: Offline):
     assert (empty.kind, empty.reason, empty.answer) == ("empty file", "the file is empty", Answer.UNCHECKED)
     (text,) = alike(offline, {"notes.txt": b"hello"}, [KEY])
     assert text.kind == "file"
+
+
+def test_versions_of_a_list_are_summed_up_alike(offline: Offline):
+    def entry(version: int, number: int) -> Fact:
+        return Fact(FactKind.EXCLUDED, f"ada-{number}", "demo", version, "uid")
+
+    heads = [Fact(FactKind.VERSION, of="demo", version=version) for version in (10, 11, 12)]
+    run = Fact(FactKind.RUN, "r-3", "Run 3", 10, "demo")
+    before, after = [entry(10, number) for number in range(6)], [entry(11, number) for number in range(5)]
+    for facts in (
+        [*heads[:2], run, *before, *after],
+        [*heads, run, *before],
+        [heads[0], *before],
+        [entry(3, 1), replace(entry(4, 1), of="other")],
+    ):
+        findings = [Finding("f", "k", Answer.HOLDS, fact=fact) for fact in facts]
+        told = [{"file": "f", "answer": "holds", "fact": asdict(fact)} for fact in facts]
+        assert offline.evaluate("summary", "return it.summarise(argument).lines", told) == list(summarise(findings).lines)
 
 
 _TEXT = st.text(st.characters(exclude_categories=[]), max_size=4)

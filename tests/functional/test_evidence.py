@@ -188,11 +188,25 @@ def test_before_any_run_the_page_says_what_is_excluded_and_gives_the_receipts(po
         assert words in main_of(visitor.get("/evidence").text)
 
 
-def test_the_check_names_a_members_own_photos_by_their_captions_and_nobody_elses(ada: Visitor, portal: TestedPortal):
+def test_the_check_of_a_bundle_names_its_photos_by_the_captions_in_it(ada: Visitor, portal: TestedPortal):
     bundle, caption = ada.get("/photos/ada-1/evidence.zip").data, re.search("<h1[^>]*>(.+?)</h1>", ada.get("/photos/ada-1").text)[1]
     trust = PublicKeys(portal.config.keys_dir, portal.config.list_dir).trust()
     fields = {f"{role}_keys": "\n".join(map(str, trust.keys(role))) for role in Role}
-    for visitor, named in ((ada, True), (portal.member(BEN), False), (portal.visitor(), False)):
-        page = visitor.client.post("/verify", data={**fields, "file": (io.BytesIO(bundle), "evidence.zip")}).text
-        assert "It holds." in page or "hold." in page
+    page = portal.visitor().client.post("/verify", data={**fields, "file": (io.BytesIO(bundle), "evidence.zip")}).text
+    assert f"“{caption}”" in page
+    assert "Captions are the bundle’s own; nobody signed them." in page
+    assert "<details><summary><h3>Receipts" in page, "many findings are folded"
+    bare = without(bundle, "photos.json")
+    for visitor, named in ((ada, True), (portal.visitor(), False)):
+        page = visitor.client.post("/verify", data={**fields, "file": (io.BytesIO(bare), "evidence.zip")}).text
+        assert "hold." in page
         assert (caption in page) is named
+
+
+def without(bundle: bytes, name: str) -> bytes:
+    out, whole = io.BytesIO(), zipfile.ZipFile(io.BytesIO(bundle))
+    with zipfile.ZipFile(out, "w") as copy:
+        for other in whole.namelist():
+            if other != name:
+                copy.writestr(other, whole.read(other))
+    return out.getvalue()

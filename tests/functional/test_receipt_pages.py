@@ -199,7 +199,12 @@ def test_what_cannot_be_checked_is_told(portal: TestedPortal):
     visitor = portal.visitor()
     for files, fields, status, words in (
         ((), {}, 422, "Choose a file first."),
-        (((GOOD, "good.json"),), {"log_keys": "nonsense"}, 422, "One of the keys cannot be read: "),
+        (
+            ((GOOD, "good.json"),),
+            {"log_keys": "nonsense"},
+            422,
+            "One of the keys in the box “Keys of the log, which sign receipts” cannot be read: ",
+        ),
     ):
         answer = post(visitor, *files, **fields)
         assert answer.status_code == status
