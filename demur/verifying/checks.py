@@ -142,7 +142,8 @@ def _judge(document: Document, kind: _Kind, desk: _Desk) -> Finding:
 
 def _unchecked(document: Document, kind: _Kind, error: DemurError, remedy: str) -> Finding:
     name, reason = type(error).__name__, brief(str(error))
-    return Finding(brief(document.name), kind.name, Answer.UNCHECKED, error=name, reason=reason, remedy=remedy)
+    what = "zip file" if isinstance(error, BadBundle) else kind.name  # of what is damaged in a bundle nobody knows what it was
+    return Finding(brief(document.name), what, Answer.UNCHECKED, error=name, reason=reason, remedy=remedy)
 
 
 _AGAIN = "Get it again: it broke off on its way."

@@ -2,12 +2,8 @@
 // Where two readers could read one differently, nothing is read: demur/verifying/zips.py does the same.
 // Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, without archives above 4 GiB or 65,534 files.
 
-<<<<<<< HEAD
 import { decode, equal } from "./bytes.js";
-=======
-import { decode } from "./bytes.js";
 import { parseJson } from "./canonical.js";
->>>>>>> a4498c6 (The check of a bundle folds its groups and names photos by the bundle's own captions; a bad key's box is named)
 import { Malformed, Refused } from "./refused.js";
 
 const END = 0x06054b50;
@@ -22,19 +18,14 @@ const [LISTED_LENGTH, LOCAL_LENGTH] = [46, 30];
 const [STORED, DEFLATED] = [0, 8];
 const MOST_BYTES = 512e6; // of all files together, unpacked
 const MOST_FILES = 200_000;
-<<<<<<< HEAD
 const MARK = [0x50, 0x4b];
 const UNUSUAL = 0x1 | 0x20 | 0x40; // encrypted, a patch, or encrypted otherwise
 const UTF8 = 0x800;
 const NEWEST = 63; // the version of the format that a file asks for
 const WHOLE = "Get the bundle again: it was damaged on its way, or made by another program.";
-const TOLD_ONLY = ["README.txt", "keys.txt", "photos.json"]; // for the person who opens a bundle; nothing in them is proved
-=======
-const [MARK, ENCRYPTED] = [[0x50, 0x4b], 1];
 const CAPTIONS = "photos.json";
 const MOST_CAPTION_BYTES = 2e6;
 const TOLD_ONLY = ["README.txt", "keys.txt", CAPTIONS]; // for the person who opens a bundle; nothing in them is proved
->>>>>>> a4498c6 (The check of a bundle folds its groups and names photos by the bundle's own captions; a bad key's box is named)
 
 /** By its first bytes, or by its name and its end where other bytes come before it. */
 export function isZip({ name, bytes }) {
