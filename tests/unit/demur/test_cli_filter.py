@@ -159,7 +159,7 @@ def test_the_plain_report_tells_what_could_not_be_applied(list_directory: Path, 
     (tmp_path / "m.csv").write_text("uid\na1\nb\n")
     result = run("filter", tmp_path / "m.csv", "--list", list_directory, "--key", KEY.verifier, "--out", tmp_path / "out.csv")
     assert "Kept 1 of 2 rows by version 1" in result.stdout
-    assert "the list has 1 owner entries, but the manifest has no columns to apply them by" in result.stderr
+    assert "the list has 1 owner entries, but the manifest has nothing to apply them by" in result.stderr
 
 
 def test_over_http_with_a_token_from_the_environment(list_directory: Path, tmp_path: Path) -> None:
