@@ -297,3 +297,12 @@ def test_no_law_is_chosen_for_a_person(ada: Visitor):
     for words in ("Article 21 UK GDPR", "Article 30 of the Data Protection Act", "15 business days"):
         assert words in check
     assert "promise" in ada.get(ada.post("/opt-outs", {"uid": "ada-1"}).location).text
+
+
+def test_putting_back_is_offered_only_where_something_is_out(ada: Visitor):
+    assert "Put back…" not in send(ada, "all", [])
+    ada.post("/opt-outs", {"uid": "ada-1"})
+    ada.get("/photos")
+    send(ada, "all", [])
+    pages = [ada.get(f"/photos?page={number}").text for number in (1, 2)]
+    assert all("Put back…" in page for page in pages)
