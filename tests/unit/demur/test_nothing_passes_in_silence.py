@@ -253,9 +253,9 @@ def json_member(name: str, said: bytes) -> list[tuple[str, bytes]]:
         ("json", b'{"meta": {"uid": "p2"}}'),
         ("json", b'{"photos": [{"of": {"owner": "ben"}}]}'),
         ("json", b'{"uid": "k", "key": "p2"}'),
-        ("json.gz", gzip.compress(b'{"uid": "p2"}')),
+        ("json.gz", gzip.compress(b'{"uid": "p2"}', mtime=0)),
         ("jsonl", b'{"uid": "k"}\n{"uid": "p2"}\n'),
-        ("JSONL.gz", gzip.compress(b'{"uid": "p2"}\n')),
+        ("JSONL.gz", gzip.compress(b'{"uid": "p2"}\n', mtime=0)),
     ],
 )
 def test_all_that_a_json_member_says_is_judged(tmp_path: Path, name: str, said: bytes) -> None:
@@ -269,7 +269,7 @@ def test_all_that_a_json_member_says_is_judged(tmp_path: Path, name: str, said: 
     [
         ("json", b'{"uid": "p2", "uid": "k"}', "a sample has a .json member that names a key twice"),
         ("json", b'{"uid" : "p2",\n"UID":"k"}', "a sample has a .json member that names a key twice"),
-        ("json.gz", gzip.compress(b'{"uid": "p2"}')[:-9], "a sample has a .json member that cannot be unpacked"),
+        ("json.gz", gzip.compress(b'{"uid": "p2"}', mtime=0)[:-9], "a sample has a .json member that cannot be unpacked"),
         ("jsonl", b'{"uid": "p2"}\n{"uid"\n', "a sample has a .json member that is not JSON"),
     ],
 )
