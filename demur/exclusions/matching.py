@@ -50,9 +50,14 @@ class Judgement:
     without_value: tuple[KeyKind, ...] = ()  # kinds that have columns, in which none of the rows has a value
 
     @cached_property
+    def kept(self) -> NDArray[np.bool_]:
+        """(n,)"""
+        return self.kinds < 0 if not self._all_faults else (self.kinds < 0) & ~self._faulty
+
+    @cached_property
     def keep(self) -> pa.BooleanArray:
-        """(n,) without nulls, True = keep."""
-        return pa.array(self.kinds < 0 if not self._all_faults else (self.kinds < 0) & ~self._faulty)
+        """(n,) `kept`, without nulls."""
+        return pa.array(self.kept)
 
     @property
     def dropped(self) -> dict[KeyKind, int]:
@@ -138,7 +143,7 @@ class Matcher:
         if not rows.rows or not self._listed:
             return Judgement(kinds, tuple(not_applied), faults)
         uncompared = rows.uncompared([*together.values()])
-        without_value = tuple(kind for kind, names in together.items() if rows.lacking(names).all())
+        without_value = tuple(kind for kind, names in together.items() if (lacking := rows.lacking(names)) is not None and lacking.all())
         return Judgement(kinds, tuple(not_applied), faults, uncompared, without_value)
 
     def explain(self, row: Mapping[str, Any] | KeyedRows) -> Entry | None:

@@ -36,7 +36,7 @@ def filter_parquet(
     """`given`: see key_columns. Raises UnreadableManifest, NoKeyColumn, BadKeyColumn, OSError."""
     with opened(source) as file:
         columns = compared_columns(file.schema_arrow, source, exclusions, given)
-        report.add(judged_none(columns, exclusions, file.schema_arrow))
+        report.count(judged_none(columns, exclusions, file.schema_arrow))
         most = max((file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)), default=0)
         with (
             pq.ParquetWriter(target, file.schema_arrow, **_as_written(file)) as writer,

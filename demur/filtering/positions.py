@@ -43,7 +43,7 @@ def excluded_positions(
     with opened(source) as file:
         metadata = file.metadata
         columns = compared_columns(file.schema_arrow, source, exclusions, given).without_spares(lambda name: _is_full(metadata, name))
-        report.add(judged_none(columns, exclusions, file.schema_arrow))  # makes the matcher, too, before threads ask for it
+        report.count(judged_none(columns, exclusions, file.schema_arrow))  # makes the matcher, too, before threads ask for it
 
     def judge(span: Span) -> list[Piece]:
         with opened(source, metadata) as file:
@@ -52,7 +52,7 @@ def excluded_positions(
     with closing(_in_order(judge, _spans(metadata))) as spans:
         for pieces in spans:
             for judgement, excluded in pieces:
-                report.add(judgement)
+                report.count(judgement)
                 positions |= BitMap64(array("Q", excluded.tobytes()))  # of all that it takes, an array is by far the quickest
             progress(report.rows, metadata.num_rows)
     return positions
@@ -72,7 +72,7 @@ def _judged(file: pq.ParquetFile, span: Span, columns: ComparedColumns, exclusio
     start, groups = span
     for batch in file.iter_batches(batch_rows(file.metadata), row_groups=groups, columns=columns.names, use_threads=False):
         judgement = judged(batch, columns, exclusions)
-        yield judgement, (np.flatnonzero(~judgement.keep.to_numpy(zero_copy_only=False)) + start).astype(np.uint64)
+        yield judgement, (np.flatnonzero(~judgement.kept) + start).astype(np.uint64)
         start += len(batch)
 
 

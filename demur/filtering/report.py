@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from demur.errors import DemurError, Refused
@@ -81,18 +82,21 @@ class FilterReport:
 
     def add(self, judgement: Judgement) -> pa.BooleanArray:
         """Counts a judged batch, and returns its mask."""
+        self.count(judgement)
+        return judgement.keep
+
+    def count(self, judgement: Judgement) -> None:
         first = self.rows - self._rows_before + 1
         for fault in judgement.unreadable:
             examples = [f"{self._where}row {first + position}: {shown}" for position, shown in fault.examples.items()]
             self._count(fault.reason, examples or [f"{self._where}row {first + int(fault.positions[0])}"], len(fault.positions))
-        self.rows += len(judgement.keep)
-        self.kept += judgement.keep.true_count
+        self.rows += len(judgement.kept)
+        self.kept += int(np.count_nonzero(judgement.kept))
         self.dropped.update(judgement.dropped)
-        if len(judgement.keep):
+        if len(judgement.kept):
             self._not_applied = _both(self._not_applied, judgement.idle)
         else:
             self._without_columns = _both(self._without_columns, judgement.idle)
-        return judgement.keep
 
     def add_unreadable(self, reason: str, example: str, count: int = 1) -> None:
         """Counts rows that could not be read, so that they are part of no judged batch and must not be kept.

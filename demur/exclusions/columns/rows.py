@@ -64,9 +64,10 @@ class KeyedRows:
             first, *others = self.columns[name]
             reading = _read(name, first())
             for other in others:
-                if not _lacks(reading).any():
+                lacking = _lacks(reading)
+                if lacking is None or not lacking.any():
                     break
-                reading = _completed(name, reading, _read(name, other()))
+                reading = _completed(reading, lacking, _read(name, other()))
             self._readings[name] = reading
         return self._readings[name]
 
@@ -81,18 +82,24 @@ class KeyedRows:
         """In a table that has uids, every row has one."""
         if "uid" not in self.columns or "uid" not in compared:
             return ()
-        positions = np.flatnonzero(_lacks(self.reading("uid")))
-        return (Fault("no uid", positions, {}),) if len(positions) else ()
+        lacking = _lacks(self.reading("uid"))
+        if lacking is None or not lacking.any():
+            return ()
+        return (Fault("no uid", np.flatnonzero(lacking), {}),)
 
-    def lacking(self, names: Collection[str]) -> Mask:
-        """(n,) The rows without a value in one of these of `columns`, which are compared together. Raises BadKeyColumn."""
-        return np.logical_or.reduce([_lacks(self.reading(name)) for name in names])
+    def lacking(self, names: Collection[str]) -> Mask | None:
+        """(n,) The rows without a value in one of these of `columns`, which are compared together; None: no row. Raises BadKeyColumn."""
+        found = [lacks for name in names if (lacks := _lacks(self.reading(name))) is not None]
+        return np.logical_or.reduce(found) if found else None
 
-    def uncompared(self, together: Sequence[Collection[str]]) -> Mask:
-        """(n,) The rows that nothing is compared in: of all these groups of `columns`, they lack one. Raises BadKeyColumn."""
+    def uncompared(self, together: Sequence[Collection[str]]) -> Mask | None:
+        """(n,) The rows that nothing is compared in: of all these groups of `columns`, they lack one; None: no row. Raises BadKeyColumn."""
         lacking = np.ones(self.rows, dtype=np.bool_)
         for names in together:
-            lacking &= self.lacking(names)
+            lacks = self.lacking(names)
+            if lacks is None:
+                return None
+            lacking &= lacks
         return lacking
 
 
@@ -104,16 +111,15 @@ def _read(name: str, cells: Cells) -> Reading:
     return KEY_COLUMNS[name].read_values(cells) if isinstance(cells, list) else KEY_COLUMNS[name].read(cells)
 
 
-def _lacks(reading: Reading) -> Mask:
-    """(n,) Where a row has no value, not even one that cannot be read."""
+def _lacks(reading: Reading) -> Mask | None:
+    """(n,) Where a row has no value, not even one that cannot be read; None: nowhere."""
     if reading.values.null_count == 0:
-        return np.zeros(len(reading.values), dtype=np.bool_)
+        return None
     return reading.values.is_null().to_numpy(zero_copy_only=False) & ~reading.unreadable
 
 
-def _completed(name: str, reading: Reading, other: Reading) -> Reading:
+def _completed(reading: Reading, lacking: Mask, other: Reading) -> Reading:
     """`reading` with the other's values and faults in rows that lack one."""
-    lacking = _lacks(reading)
     common = pa.large_string() if reading.values.type != other.values.type else reading.values.type
     values = pc.if_else(pa.array(lacking), other.values.cast(common), reading.values.cast(common))
     later = [replace(fault, positions=fault.positions[lacking[fault.positions]]) for fault in other.faults]

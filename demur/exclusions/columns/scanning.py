@@ -13,7 +13,7 @@ from demur.similarity.kernels import compiled
 
 TextArray: TypeAlias = pa.StringArray | pa.LargeStringArray
 
-_EMPTY, _BLANK_ENDS, _NUL, _NOT_ASCII, _DOTS, _ODD = 1, 2, 4, 8, 16, 32
+_EMPTY, _BLANK_ENDS, _NUL, _NOT_ASCII, _PATHS, _ODD = 1, 2, 4, 8, 16, 32
 _SLASHES = np.uint64(0x2F2F2F2F2F2F2F2F)
 _PLUS, _DOT, _SLASH, _BYTE = 43, 46, 47, np.uint64(0xFF)
 _ONES, _HIGH = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
@@ -37,10 +37,12 @@ def seen_in(column: TextArray) -> Seen | None:
     """None where a text is not UTF-8: Parquet promises that all is, and its readers do not check it."""
     if not _is_valid(column, full=False):
         return None
-    found, longest = _scan(texts(column), _BLANK_BYTES)
+    asked = texts(column)
+    found, longest = _scan(asked, _BLANK_BYTES)
     if found & _NOT_ASCII and not _is_valid(column, full=True):
         return None
-    return Seen(bool(found & _EMPTY), bool(found & _BLANK_ENDS), bool(found & _NUL), longest, bool(found & _DOTS), bool(found & _ODD))
+    dots = bool(found & _PATHS) and _has_dots(asked)
+    return Seen(bool(found & _EMPTY), bool(found & _BLANK_ENDS), bool(found & _NUL), longest, dots, bool(found & _ODD))
 
 
 def trimmed(column: TextArray, seen: Seen | None = None) -> TextArray:
@@ -91,13 +93,6 @@ def _are_hex(asked: Texts, digits: int, null: NDArray[np.bool_]) -> bool:
 
 
 @compiled
-def _dots_and_slashes(bytes_: np.uint64) -> np.uint64:
-    """The upper bit of each byte that is a dot or a slash: with their lowest bit set, both are one character."""
-    apart = (bytes_ | _ONES) ^ _SLASHES
-    return (apart - _ONES) & ~apart & _HIGH
-
-
-@compiled
 def _is_odd(start: np.uint64, length: np.int64) -> bool:
     """Whether a short text begins as a word for no value does, or ends as e+05 or E+5 does."""
     if length <= 4:
@@ -121,11 +116,24 @@ def _ends_oddly(tail: np.uint64, length: np.int64) -> bool:
 
 
 @compiled
+def _short(start: np.uint64, length: np.uint64, end: np.uint64) -> np.uint64:
+    """A text of less than eight bytes, filled up with ones. `end`: of the column."""
+    if start + np.uint64(8) <= end:
+        bits = length * np.uint64(8)
+        return (word_at(start) & ((np.uint64(1) << bits) - np.uint64(1))) | (_ONES << bits)
+    bytes_ = _ONES
+    for place in range(length):
+        shift = np.uint64(8) * np.uint64(place)
+        bytes_ ^= (byte_at(start + np.uint64(place)) ^ np.uint64(1)) << shift
+    return bytes_
+
+
+@compiled
 def _scan(asked: Texts, blank: NDArray[np.bool_]) -> tuple[int, np.int64]:
     """What is found in any of the texts, and the bytes of the longest."""
     offsets, base = asked
-    word, found, longest = np.uint64(8), 0, np.int64(0)
-    octets, nul, dots = np.uint64(0), np.uint64(0), np.uint64(0)
+    word, end, found, longest = np.uint64(8), base + np.uint64(offsets[-1]), 0, np.int64(0)
+    octets, nul, slash = np.uint64(0), np.uint64(0), np.uint64(0)
     for text in range(len(offsets) - 1):
         length = np.int64(offsets[text + 1]) - np.int64(offsets[text])
         if length < 0 or offsets[text + 1] > offsets[-1]:  # a look at the bytes would leave the column
@@ -138,43 +146,45 @@ def _scan(asked: Texts, blank: NDArray[np.bool_]) -> tuple[int, np.int64]:
         last = at + np.uint64(length - 1)
         if blank[byte_at(at)] or blank[byte_at(last)]:
             found |= _BLANK_ENDS
-        if byte_at(at) == _DOT:
-            found |= _DOTS
         if length < 8:
             if _is_odd(at, length):
                 found |= _ODD
-            before = np.uint64(0)
-            while at <= last:
-                byte = byte_at(at)
-                octets |= byte
-                nul |= (byte - np.uint64(1)) & ~byte
-                if before == _SLASH and byte in (_SLASH, _DOT):
-                    found |= _DOTS
-                before = byte
-                at += np.uint64(1)
-            continue
-        stop, after = last - np.uint64(7), np.uint64(0)
-        while at < stop:
-            bytes_ = word_at(at)
+            bytes_ = _short(at, np.uint64(length), end)
             octets |= bytes_
             nul |= (bytes_ - _ONES) & ~bytes_
-            dotted = _dots_and_slashes(bytes_)
-            slashed = dotted & (bytes_ << np.uint64(7))
-            dots |= dotted & ((slashed << word) | after)
-            after = slashed >> np.uint64(56)
-            at += word
-        bytes_ = word_at(stop)
-        octets |= bytes_
-        nul |= (bytes_ - _ONES) & ~bytes_
-        if _ends_oddly(bytes_, length):
+            apart = bytes_ ^ _SLASHES
+            slash |= (apart - _ONES) & ~apart
+            continue
+        stop = last - np.uint64(7)
+        if _ends_oddly(word_at(stop), length):
             found |= _ODD
-        dotted = _dots_and_slashes(bytes_)
-        after = after if stop == at else np.uint64(0)  # else these bytes begin before the last ones ended
-        dots |= dotted & (((dotted & (bytes_ << np.uint64(7))) << word) | after)
-    if dots:
-        found |= _DOTS
+        while True:
+            bytes_ = word_at(min(at, stop))
+            octets |= bytes_
+            nul |= (bytes_ - _ONES) & ~bytes_
+            apart = bytes_ ^ _SLASHES
+            slash |= (apart - _ONES) & ~apart
+            if at >= stop:
+                break
+            at += word
+    if slash & _HIGH:
+        found |= _PATHS
     if nul & _HIGH:
         found |= _NUL
     if octets & _HIGH:
         found |= _NOT_ASCII
     return found, longest
+
+
+@compiled
+def _has_dots(asked: Texts) -> bool:
+    """Whether any of the texts begins with a dot, or has one, or a slash, behind a slash."""
+    offsets, base = asked
+    for text in range(len(offsets) - 1):
+        before = np.uint64(_SLASH)
+        for place in range(offsets[text], offsets[text + 1]):
+            byte = byte_at(base + np.uint64(place))
+            if before == _SLASH and (byte == _DOT or (byte == _SLASH and place > offsets[text])):
+                return True
+            before = byte
+    return False
