@@ -89,7 +89,14 @@ def test_what_is_excluded_wholly_gives_an_empty_file(tmp_path: Path) -> None:
 
 def test_kinds_without_a_column_are_told(tmp_path: Path) -> None:
     pq.write_table(pa.table({"uid": uids(1)}), tmp_path / "metadata.parquet")
+    both = opened(tmp_path, Entry(KeyKind.OWNER, "bob"), Entry(KeyKind.UID, "nobody's"))
     with pytest.warns(KindsNotApplied, match="1 owner entries"):
+        write_subset(tmp_path / "metadata.parquet", tmp_path / "subset.npy", both)
+
+
+def test_a_list_with_which_nothing_can_be_compared_stops_the_filter(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"uid": uids(1)}), tmp_path / "metadata.parquet")
+    with pytest.raises(NoKeyColumn, match="excludes by owner"):
         write_subset(tmp_path / "metadata.parquet", tmp_path / "subset.npy", opened(tmp_path, Entry(KeyKind.OWNER, "bob")))
 
 
