@@ -60,9 +60,9 @@ class EntryProof:
 
     @classmethod
     def from_json(cls, data: str | bytes) -> Self:
-        """Reads a proof of the one spelling without believing it. Raises BadEntryProof."""
+        """Reads a proof of the one spelling, behind which a line may end, without believing it. Raises BadEntryProof."""
         try:
-            spelled = data.encode() if isinstance(data, str) else data
+            spelled = (data.encode() if isinstance(data, str) else data).removesuffix(b"\n")
             told = fields(parse_canonical(spelled, MOST_VALUES))
             kind, key, pdq = told["entry"]
             proof = cls(

@@ -146,9 +146,10 @@ def _expected_key(proof: InclusionProof | AbsenceProof, run_id: str, uid: str) -
 
 
 def _told(data: str | bytes) -> dict[str, Any]:
-    """Raises BadProof for anything but an object of the one spelling."""
+    """Raises BadProof for anything but an object of the one spelling, behind which a line may end."""
     try:
-        return fields(parse_canonical(data.encode() if isinstance(data, str) else data, MOST_VALUES))
+        spelled = data.encode() if isinstance(data, str) else data
+        return fields(parse_canonical(spelled.removesuffix(b"\n"), MOST_VALUES))
     except ValueError as error:
         raise BadProof(f"the proof cannot be read: {error}") from error
 

@@ -6,7 +6,7 @@ import { Malformed } from "./refused.js";
 
 const DEEPEST = 100; // more than any format has, and less than any engine can follow
 const MOST_VALUES = 500_000; // of one document: a statement about 80,000 photos has as many, and commas in their names count, too
-const [COMMA, LIST, OBJECT] = [0x2c, 0x5b, 0x7b];
+const [COMMA, LIST, OBJECT, LINE_FEED] = [0x2c, 0x5b, 0x7b, 0x0a];
 export const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** @throws {Malformed} for a value that has no such spelling */
@@ -45,6 +45,11 @@ export function parseCanonical(bytes, mostValues = MOST_VALUES) {
   const value = parseJson(bytes, mostValues);
   if (!equal(encode(canonicalJson(value)), bytes)) throw new Malformed("not canonical JSON");
   return value;
+}
+
+/** As parseCanonical, of bytes behind which a line may end. @throws {Malformed} */
+export function parseCanonicalLine(bytes, mostValues) {
+  return parseCanonical(bytes.at(-1) === LINE_FEED ? bytes.subarray(0, -1) : bytes, mostValues);
 }
 
 /** How deep lists and objects lie in each other, as far as it matters. */

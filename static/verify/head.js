@@ -1,7 +1,7 @@
 // The signed head of a version of the exclusion list, and proofs that an entry stands in it (docs/formats/exclusion-list.md).
 
 import { encode, fromHex } from "./bytes.js";
-import { canonicalJson, parseCanonical } from "./canonical.js";
+import { canonicalJson, parseCanonical, parseCanonicalLine } from "./canonical.js";
 import { count, digest, fields, items, text, time } from "./fields.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
 import { Malformed, readOrRefuse, Refused } from "./refused.js";
@@ -63,7 +63,7 @@ function readHead(payload) {
 /** Reads an entry proof of the one spelling. @param {Uint8Array} bytes @throws {Refused} BadEntryProof */
 export function parseEntryProof(bytes) {
   return readOrRefuse("BadEntryProof", `this is not an entry proof of the format ${ENTRY_PROOF_FORMAT}`, () => {
-    const told = fields(parseCanonical(bytes, MOST_VALUES_OF_PROOFS), ["format", "list_id", "version", "entry", "leaf_index", "path"]);
+    const told = fields(parseCanonicalLine(bytes, MOST_VALUES_OF_PROOFS), ["format", "list_id", "version", "entry", "leaf_index", "path"]);
     const [kind, key, pdq, ...more] = items(told.entry);
     if (told.format !== ENTRY_PROOF_FORMAT || more.length || !isEntry(kind, key, pdq)) malformed();
     const path = items(told.path).map((node) => fromHex(node, 32));

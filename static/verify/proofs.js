@@ -2,7 +2,7 @@
 // are sorted, so two that lie side by side prove that nothing lies between them.
 
 import { compare, encode, equal, fromHex, hex, sha256 } from "./bytes.js";
-import { parseCanonical } from "./canonical.js";
+import { parseCanonicalLine } from "./canonical.js";
 import { count, fields, items, text } from "./fields.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
 import { Malformed, readOrRefuse, Refused } from "./refused.js";
@@ -16,7 +16,7 @@ const DOMAIN = "demur/consumed/1\0";
 /** Reads a proof of either kind: {runId, uid, leaf} or {runId, uid, before, after}. @param {Uint8Array} bytes @throws {Refused} BadProof */
 export function parseProof(bytes) {
   return readOrRefuse("BadProof", "this is not a proof of a known format", () => {
-    const told = fields(parseCanonical(bytes, MOST_VALUES));
+    const told = fields(parseCanonicalLine(bytes, MOST_VALUES));
     const about = { runId: text(told.run_id), uid: text(told.uid) };
     if (told.format === INCLUSION_FORMAT) return { ...about, leaf: provenLeaf(fields(told, ["format", "run_id", "uid", "leaf"]).leaf) };
     if (told.format !== ABSENCE_FORMAT) throw new Malformed("of another format");

@@ -253,7 +253,7 @@ def test_a_page_asks_runs_about_its_own_photos_alone(ada: Visitor, portal: Teste
     run = portal.record_run("Run 1", ["ada-0", "many-3"])
     with portal.workplace.reading() as session:
         owned = owned_photos(session, portal.workplace.catalogues, [ADA])
-        album = Album(owned, [run], portal.workplace.runs, standing_opt_outs(session, [ADA]))
+        album = Album(owned, [run], portal.workplace.runs, standing_opt_outs(session, [ADA]), session)
         photos = album.photos(range(5))
     assert "consumed" not in vars(album), "nobody asked about all of them"
     assert [bool(photo.runs) for photo in photos] == [photo.uid == "ada-0" for photo in photos]

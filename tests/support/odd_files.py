@@ -107,7 +107,7 @@ def odd_spellings(proof: bytes) -> Iterator[tuple[str, bytes]]:
     text = proof.decode()
     for encoding in ("utf-16", "utf-16-le", "utf-32", "utf-8-sig"):
         yield encoding, text.encode(encoding)
-    yield "with a line feed", proof + b"\n"
+    yield "with two line feeds", proof + b"\n\n"
     yield "with spaces", json.dumps(told).encode()
     yield "in another order", canonical_json(told)[:-1] + b',"a":1}'
     yield "with a field more", canonical_json(told | {"x": 1})

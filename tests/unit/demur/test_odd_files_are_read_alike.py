@@ -39,8 +39,8 @@ def proofs() -> list[tuple[Path, Path, Trust]]:
 def test_a_proof_has_one_spelling(number: int):
     proof, signed, trust = proofs()[number]
     right = proof.read_bytes().rstrip(b"\n")
-    spellings = [("as it is", right), *odd_spellings(right)]
+    spellings = [("as it is", right), ("as a line", right + b"\n"), *odd_spellings(right)]
     documents = [Document(name, data) for name, data in spellings]
     found = verify_documents([Document("signed", signed.read_bytes()), *documents], trust, datetime.now(UTC))
-    assert [finding.answer for finding in found[:2]] == ["holds", "holds"], found[:2]
-    assert [finding.file for finding in found[2:] if finding.answer == "holds"] == []
+    assert [finding.answer for finding in found[:3]] == ["holds"] * 3, found[:3]
+    assert [finding.file for finding in found[3:] if finding.answer == "holds"] == []
