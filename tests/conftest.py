@@ -1,9 +1,10 @@
-"""Real parts for every test: SQLite and PostgreSQL, a Valkey, generated photos. Nothing of ours is mocked."""
+"""Real parts for every test: SQLite and PostgreSQL, a Valkey, generated photos, Chromium. Nothing of ours is mocked."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -12,6 +13,9 @@ from models import make_engine, make_sessions, writing
 from tests.support.brokers import Broker
 from tests.support.databases import PostgresDatabases, SqliteDatabases
 from tests.support.pictures import write_photo_folder
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +28,15 @@ def postgres_databases() -> Iterator[PostgresDatabases]:
     databases = PostgresDatabases()
     yield databases
     databases.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all tests of a process: Playwright is started once in each."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

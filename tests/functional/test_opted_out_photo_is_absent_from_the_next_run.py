@@ -51,7 +51,8 @@ def test_opted_out_photo_is_absent_from_the_next_run(workplace: Workplace, photo
     photo = photo_of(workplace, ada, "ada-0")
     assert [run.name for run in photo.runs] == ["Run 1"]
     assert [run.name for run in photo.absent_from] == ["Run 2"]
-    assert second.list_version == 1
+    assert second.list_version is not None
+    assert second.list_version >= photo.listed_since
 
     record = RunRecord.parse(workplace.runs.record(second), [run_signer(workplace)])
     for uid in {"ada-0"} | COPIES_BY_OTHERS:

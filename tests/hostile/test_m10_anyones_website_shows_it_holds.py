@@ -14,12 +14,10 @@ import pytest
 from playwright.sync_api import Browser
 from werkzeug.test import TestResponse
 
-from tests.browser.conftest import browser
 from tests.support.databases import SqliteDatabases
 from tests.support.portals import TestedPortal, free_port, portal_for_tests, serving
 from tests.support.receipt_vectors import RECEIPTS
 
-__all__ = ["browser"]
 GOOD = (RECEIPTS / "good" / "opt_out_filed.json").read_bytes()
 KEY = (RECEIPTS / "log.vkey").read_text().strip()
 
