@@ -136,9 +136,13 @@ def _reason_of(response: requests.Response) -> str:
 
 
 def open_source(url_or_dir: str | Path, token: str | None) -> Source:
-    """A source for an http(s) URL or a directory."""
+    """A source for an http(s) URL or a directory. Raises Unreachable for an address that is none."""
     text = str(url_or_dir)
-    if urlsplit(text).scheme in ("http", "https"):
+    try:
+        scheme = urlsplit(text).scheme
+    except ValueError as error:
+        raise Unreachable(f"{text} is not an address: {error}") from error
+    if scheme in ("http", "https"):
         return HttpSource(text, token)
     return DirectorySource(Path(text))
 

@@ -324,6 +324,8 @@ def test_a_refused_token_a_dead_server_and_an_odd_answer_are_unreachable(server:
         ExclusionList.open(server.url, key=KEY.verifier, token="another", now=NOW)
     with pytest.raises(Unreachable, match="no connection"):
         opened("http://127.0.0.1:9/")
+    with pytest.raises(Unreachable, match="not an address"):
+        opened("http://[")
     server.failures = 100
     with pytest.raises(Unreachable, match="503"):
         opened(server.url)
