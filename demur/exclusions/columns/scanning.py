@@ -29,8 +29,8 @@ class Seen(NamedTuple):
     blank_ends: bool  # or ends that are not ASCII, which may be blank
     nul: bool
     longest: int | np.int64  # bytes of the longest
-    dots: bool = False  # or "//", "/." or a dot at the beginning, as paths in another form have
-    odd: bool = False  # or what may be a number that a program rounded, or its word for no value
+    dots: bool = False  # "//", "/." or a dot at the beginning, as paths in another form have
+    odd: bool = False  # what may be a number that a program rounded, or its word for no value
 
 
 def seen_in(column: TextArray) -> Seen | None:

@@ -1,7 +1,7 @@
 """Two workers, or two people, at the same moment: on PostgreSQL their transactions overlap, on SQLite they take turns."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from sqlalchemy import func, select
@@ -43,6 +43,16 @@ def held(office: Office) -> list[bool]:
         return list(session.scalars(select(OptOut.held).order_by(OptOut.id)))
 
 
+def propagated_at_once(office: Office, ids: Sequence[int], limits: Limits) -> None:
+    """Two opt-outs, by a worker each."""
+    one, other = (office.gather([opt_out_id]) for opt_out_id in ids)
+    overlapping(
+        office,
+        lambda session: apply_propagation(session, one, limits=limits, now=NOW),
+        lambda session: apply_propagation(session, other, limits=limits, now=NOW),
+    ).result()
+
+
 def test_two_workers_at_once_keep_to_what_a_member_may_take_in_a_day(office: Office):
     ada, limits = office.account("ada"), Limits(day=Most(1, 10))
     ids = []
@@ -50,12 +60,7 @@ def test_two_workers_at_once_keep_to_what_a_member_may_take_in_a_day(office: Off
         office.file(ada, Photos((), (picture_of(photo_bytes("ben", number)),)))
         with office.sessions() as session:
             ids.append(session.scalar(select(func.max(OptOut.id))))
-    one, other = (office.gather([opt_out_id]) for opt_out_id in ids)
-    overlapping(
-        office,
-        lambda session: apply_propagation(session, one, limits=limits, now=NOW),
-        lambda session: apply_propagation(session, other, limits=limits, now=NOW),
-    ).result()
+    propagated_at_once(office, ids, limits)
     assert held(office) == [False, True]
 
 
@@ -64,12 +69,7 @@ def test_two_workers_at_once_keep_to_what_a_request_may_take(office: Office):
     office.file(ada, Photos((), tuple(picture_of(photo_bytes("ben", number)) for number in (1, 2))))
     with office.sessions() as session:
         ids = session.scalars(select(OptOut.id).order_by(OptOut.id)).all()
-    one, other = (office.gather([opt_out_id]) for opt_out_id in ids)
-    overlapping(
-        office,
-        lambda session: apply_propagation(session, one, limits=limits, now=NOW),
-        lambda session: apply_propagation(session, other, limits=limits, now=NOW),
-    ).result()
+    propagated_at_once(office, ids, limits)
     assert held(office) == [False, True]
 
 
