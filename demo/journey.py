@@ -29,7 +29,7 @@ from demur.exclusions.trusted import Unreachable
 from demur.manifests import Catalogue
 from demur.runs import AbsenceProof, ConsumedTree, RunRecord
 from demur.signing import SigningKey, VerifyKey
-from models import Manifest, OptOutMatch, RunState, TrainingRun, make_engine, make_sessions
+from models import Manifest, OptOut, OptOutMatch, RunState, TrainingRun, make_engine, make_sessions
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE
 
 TIER = "tests"
@@ -37,6 +37,7 @@ EVERY = 3  # of Debian's pictures, every third
 MEMBER = "amara.okafor"
 CHOSEN = 24
 LIST_S = 60
+SEARCH_S = 180
 TRAIN_S = 600
 
 
@@ -88,7 +89,8 @@ class Journey:
         told = self._platform_tells()
         exclusion_list = self._await_list(token, [*chosen, *told.values()])
         self._say(f"version {exclusion_list.head.version} holds the deleted photo and the one made private")
-        copies = self._copies(chosen)
+        copies = until("the search for copies", lambda: self._copies(chosen), SEARCH_S)
+        exclusion_list = self._await_list(token, [*chosen, *told.values(), *copies])
         self._say(f"{len(copies)} near duplicates of other members are in it, too: edited copies")
         second = self._train("Run 2")
         self._filter_agrees(catalogue, token, second)
@@ -204,9 +206,11 @@ class Journey:
         self._say("the platform told of one photo deleted and one made private, by signed webhook")
         return told
 
-    def _copies(self, chosen: Sequence[str]) -> list[str]:
-        """Photos of other members that the opt-outs reached by themselves."""
+    def _copies(self, chosen: Sequence[str]) -> list[str] | None:
+        """Photos of other members that the opt-outs reached by themselves; None while some are still searched for."""
         with self._sessions() as session:
+            if session.scalar(select(OptOut.id).where(OptOut.owner == MEMBER, OptOut.propagated_at.is_(None)).limit(1)):
+                return None
             reached = select(OptOutMatch.uid).where(OptOutMatch.kind == "confirmed", OptOutMatch.owner != MEMBER).distinct()
             return [uid for uid in session.scalars(reached) if uid not in chosen]
 

@@ -63,7 +63,7 @@ def test_no_single_byte_can_change():
                 EntryProof.from_json(bytes(changed)).verify(VERSION.head)
     in_utf_16 = data.replace(b"photo-7", "ü".encode()).decode().encode("utf-16-le")
     surrogate = data.replace(b"photo-7", b"\\ud800")
-    for rubbish in (b"", b"[]", b"{}", b"\xff", data[:-1], data + b"\n", in_utf_16, surrogate):
+    for rubbish in (b"", b"[]", b"{}", b"\xff", data[:-1], data + b"\n\n", in_utf_16, surrogate):
         with pytest.raises(BadEntryProof):
             EntryProof.from_json(rubbish)
 
