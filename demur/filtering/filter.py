@@ -14,7 +14,7 @@ from demur.filtering.report import FilterReport, Progress, UnreadableManifest
 from demur.filtering.webdataset import filter_webdataset
 from demur.manifests.errors import EmptySource, TruncatedSource, UnknownFormat
 from demur.manifests.pictures import suffix
-from demur.manifests.sources.detect import refuse_empty, shards_of, tables_of
+from demur.manifests.sources.detect import refuse_empty, refuse_unread, shards_of, tables_of
 from demur.manifests.sources.folder import is_part_of_folder
 from demur.manifests.sources.parquet import partitions
 
@@ -93,6 +93,8 @@ def _filter_directory(
             f"{source} holds no manifest: no file in it ends in any of {', '.join(_FILTERS)}; import a folder of pictures and filter its "
             "catalogue"
         )
+    if not tables:
+        refuse_unread(source, shards)
     _refuse_keys_of_folders(shards, source)
     shards = tables or shards
     with atomic_directory(target) as scratch:

@@ -55,7 +55,7 @@ def test_a_file_of_millions_of_values_is_refused_before_it_is_parsed(tmp_path: P
     (tmp_path / "evidence.zip").write_bytes(zipped(lists(start), lists(start)))
     measured = run_measured(["-m", "demur", "verify", str(tmp_path / "evidence.zip"), "--log-key", str(KEY.verifier)])
     assert measured.code in (1, 3), measured.output
-    measured.refuse_costly(most_mb=350, most_seconds=20)  # parsed, it would hold more than 500 MB; processor seconds are counted double beside other work
+    measured.refuse_costly(most_mb=350, most_seconds=20)  # parsed, it would hold more than 500 MB
 
 
 def test_all_zips_of_a_request_unpack_to_no_more_than_one_may(tmp_path: Path):

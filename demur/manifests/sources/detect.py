@@ -1,5 +1,6 @@
 """Tells what kind of manifest a path is."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,6 +65,22 @@ def shards_of(root: Path) -> list[Path]:
     return files + [file for folder in folders for file in shards_of(folder)]
 
 
+def refuse_unread(root: Path, shards: Sequence[Path]) -> None:
+    """Raises UnknownFormat: a directory has shards of the same kinds in folders that are not read.
+
+    What begins with a dot or an underscore, as writers name what is not their data, and links, is left out by everybody.
+    """
+    kinds = tuple(kind for group in _SHARDS if any(suffix(shard.name) in group for shard in shards) for kind in group)
+    for at, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if _PARTITION.match(name) or name[0] not in "._")
+        unread = min((name for name in names if suffix(name) in kinds and not name.startswith(".")), default=None)
+        if unread is not None and not all(_PARTITION.match(part) for part in Path(at).relative_to(root).parts):
+            raise UnknownFormat(
+                f"{Path(at, unread)} lies in a folder that is not read: name folders of shards like part=0, or each folder by itself; what "
+                "begins with an underscore is left out."
+            )
+
+
 def tables_of(root: Path, shards: Sequence[Path]) -> list[Path]:
     """The tables by which a directory with these shards is imported as a folder of pictures; none where it is not."""
     if any(suffix(shard.name) in kinds for kinds in _SHARDS[:2] for shard in shards) or next(find_pictures(root), None) is None:
@@ -82,12 +99,14 @@ def _open_directory(root: Path, skip_empty: bool) -> Source:
     files = shards_of(root)
     for kinds in _SHARDS[:2]:
         if shards := _shards(files, kinds, skip_empty):
+            refuse_unread(root, shards)
             return _READERS[kinds[0]](root, shards)
     if next(find_pictures(root), None) is not None:
         tables = find_tables(root)
         return table_source(root, tables) if tables else folder_source(root)
     for kinds in _SHARDS[2:]:
         if shards := _shards(files, kinds, skip_empty):
+            refuse_unread(root, shards)
             return _READERS[kinds[0]](root, shards)
     raise EmptySource(f"{root} holds neither pictures nor a manifest (Parquet, CSV, TSV, JSONL or WebDataset tars).")
 

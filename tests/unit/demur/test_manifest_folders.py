@@ -13,7 +13,7 @@ import pytest
 from demur.exclusions import Entry, ExclusionList, KeyKind
 from demur.exclusions.columns import BadKeyColumn
 from demur.filtering import UnreadableManifest, filter_manifest
-from demur.manifests import Catalogue, ImportReport, TruncatedSource, import_manifest
+from demur.manifests import Catalogue, ImportReport, TruncatedSource, UnknownFormat, import_manifest
 from demur.signing import SigningKey
 from tests.support.exclusion_lists import build_version_for_today, publish_version
 from tests.support.pictures import jpeg, textured_picture
@@ -56,6 +56,28 @@ def test_shards_in_hive_folders_are_imported_and_filtered_in_their_folders(tmp_p
     report = filter_manifest(root, tmp_path / "out", exclusions)
     assert (report.rows, report.kept) == (4, 3)
     assert pq.read_table(tmp_path / "out/part=1/day=2024-05-03/x.parquet")["uid"].to_pylist() == ["listed-2"]
+
+
+@pytest.mark.parametrize("folder", ["2024", "part=0/old", "part"])
+def test_shards_in_folders_that_nobody_reads_are_named(tmp_path: Path, exclusions: ExclusionList, folder: str) -> None:
+    root = tmp_path / "m"
+    shards(root, x={"uid": ["a"]})
+    shards(root / folder, y={"uid": ["listed"]})
+    with pytest.raises(UnknownFormat, match=f"m/{folder}/y.parquet lies in a folder that is not read"):
+        imported(root)
+    with pytest.raises(UnknownFormat, match=f"m/{folder}/y.parquet lies in a folder that is not read"):
+        filter_manifest(root, tmp_path / "out", exclusions)
+
+
+@pytest.mark.parametrize("folder", ["_temporary/0", ".cache", "images", "part=0"])
+def test_what_is_no_shard_of_a_directory_stands_in_nobodys_way(tmp_path: Path, folder: str) -> None:
+    root = tmp_path / "m"
+    shards(root, x={"uid": ["a"]})
+    (root / folder).mkdir(parents=True)
+    (root / folder / "y.csv").write_text("uid\nlisted\n")
+    if folder[0] in "._":
+        shards(root / folder, y={"uid": ["listed"]})
+    assert uids(imported(root)[0]) == ["a"]
 
 
 def test_what_the_names_of_hive_folders_say_is_said_of_their_rows(tmp_path: Path, exclusions: ExclusionList) -> None:
