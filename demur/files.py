@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, also after a power cut."""
 
 import errno
+import fcntl
 import os
 import secrets
 import shutil
@@ -87,6 +88,20 @@ def atomic_directory(target: Path | str) -> Iterator[Path]:
         sync(target.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def alone_in(directory: Path, *, wait: bool = True) -> Iterator[None]:
+    """Holds a directory, which is there, against every other process of this machine that asks for it by this function.
+
+    Raises BlockingIOError where it is held and `wait` is False, OSError.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -12,8 +12,6 @@ The order in which a version comes to be, and what a crash between two steps lea
    before this leaves an old head; every publication, every start of a worker and, each minute, the relay repair it.
 """
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from demur.exclusions.history import History, read_keys
 from demur.exclusions.rotation import Keyring
 from demur.exclusions.sources import DirectorySource
 from demur.exclusions.writer import trail_of
+from demur.files import alone_in
 from demur.receipts import LogKind
 from demur.receipts.statement import list_published
 from demur.runs import ListReference
@@ -89,7 +88,8 @@ def preparing(sessions: sessionmaker[Session], press: ListPress, now: datetime, 
 
     Raises PublishedFilesChanged, KeyRotated, demur.exclusions errors, OSError.
     """
-    with _alone(press.directory):
+    press.directory.mkdir(parents=True, exist_ok=True)
+    with alone_in(press.directory):
         with sessions.begin() as session:
             seen = pending(session)
         yield prepare(seen, press, now, force=force)
@@ -155,18 +155,6 @@ def _new_version(session: Session, prepared: Prepared) -> ExclusionListVersion:
     audit.record(session, audit.SYSTEM, "list.published", f"version {row.version}", detail, now)
     outbox.add(session, outbox.UPDATE_VECTORS, {}, now)
     return row
-
-
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Waits until no other process of this machine prepares a version."""
-    directory.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def make_public(session: Session, directory: Path, files: LogFiles, log_key: SigningKey) -> None:

@@ -1,18 +1,14 @@
 """The reader's memory between invocations: the highest version it has trusted, and the newest key, so that rollback and fork are seen and a
 stolen older key is of no use."""
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from demur.digests import canonical_json
 from demur.exclusions.trusted import ListRefused, ReachedKey, Trusted
 from demur.fields import count, digest, text
-from demur.files import atomic_write
+from demur.files import alone_in, atomic_write
 from demur.signing import BadKey, VerifyKey
 
 
@@ -37,7 +33,7 @@ def save_state(path: Path, trusted: Trusted) -> None:
     """Remembers `trusted`; durable once it returns. Never lowers what another process has stored meanwhile. Raises BadState."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.parent):
+        with alone_in(path.parent):
             stored = load_state(path)
             later = _later(stored, trusted) if stored else trusted
             if later != stored:
@@ -58,13 +54,3 @@ def _later(stored: Trusted, trusted: Trusted) -> Trusted:
 def _written(trusted: Trusted) -> bytes:
     key = {"number": trusted.key.number, "text": str(trusted.key.key)} if trusted.key else None
     return canonical_json({"list_id": trusted.list_id, "root": trusted.root, "version": trusted.version, "key": key})
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

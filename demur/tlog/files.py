@@ -4,16 +4,13 @@ What is durable before what is promised: ``append`` writes tiles and bundles, fo
 replaces the checkpoint. A crash in between leaves tiles that no checkpoint speaks of; the same leaves, appended again, give the same bytes.
 """
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from demur.errors import DemurError
 from demur.exclusions.sources import DirectorySource
-from demur.files import atomic_write, sync
+from demur.files import alone_in, atomic_write, sync
 from demur.signing import SigningKey, VerifyKey
 from demur.tlog import merkle
 from demur.tlog.checkpoint import LogCheckpoint
@@ -47,7 +44,7 @@ class LogFiles:
         files that contradict the checkpoint), OSError.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        with self._alone():
+        with alone_in(self.directory):
             before = self.checkpoint(key.verifier) or LogCheckpoint(key.name, 0, merkle.EMPTY_ROOT)
             if at > before.size:
                 raise LogBroken(f"the log has {before.size} leaves, so leaf {at} cannot be next")
@@ -58,7 +55,7 @@ class LogFiles:
 
     def cosign(self, cosigned: LogCheckpoint, key: VerifyKey) -> None:
         """Adds signatures, which the caller has verified, to the newest checkpoint. Raises LogMovedOn, OSError."""
-        with self._alone():
+        with alone_in(self.directory):
             newest = self.checkpoint(key)
             if newest is None or (newest.size, newest.root) != (cosigned.size, cosigned.root):
                 raise LogMovedOn(f"the log has another tree than the one of {cosigned.size} leaves by now; witness it again")
@@ -116,15 +113,6 @@ class LogFiles:
         for tile in (*tiles_between(old_size, size), *bundles_between(old_size, size)):
             if tile.width == WIDTH:
                 shutil.rmtree(self.directory / f"{tile.path}.p", ignore_errors=True)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        descriptor = os.open(self.directory, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
 
 def _leaves_under(level: int, index: int) -> tuple[int, int]:

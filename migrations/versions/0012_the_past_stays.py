@@ -13,8 +13,10 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 ENDED_BY = sa.Enum("member", "operator", "platform", name="endedby", native_enum=False, length=32)
 DENIED = """SELECT 1 FROM log_entry WHERE log_entry.request_id = opt_out.request_id AND log_entry.kind = 'opt_out_denied'
 AND log_entry.created_at = opt_out.withdrawn_at"""
-OF_REQUEST = "FROM rights_request WHERE rights_request.id = opt_out.request_id"
-MEMBER = f"SELECT public_id FROM account WHERE id = (SELECT account_id {OF_REQUEST})"  # noqa: S608  # of constants
+BECAUSE = """UPDATE opt_out SET ended_because = (SELECT denied_because FROM rights_request WHERE rights_request.id = opt_out.request_id)
+WHERE ended_by = 'operator'"""
+BY_MEMBER = """UPDATE opt_out SET ended_by_member = COALESCE((SELECT account.public_id FROM account JOIN rights_request
+ON rights_request.account_id = account.id WHERE rights_request.id = opt_out.request_id), '') WHERE ended_by = 'member'"""
 
 
 def upgrade() -> None:
@@ -31,8 +33,8 @@ def upgrade() -> None:
     op.execute(ended.format("platform", "origin = 'platform'"))
     op.execute(ended.format("operator", f"EXISTS ({DENIED})"))
     op.execute(ended.format("member", "origin = 'member'"))
-    op.execute(f"UPDATE opt_out SET ended_because = (SELECT denied_because {OF_REQUEST}) WHERE ended_by = 'operator'")  # noqa: S608
-    op.execute(f"UPDATE opt_out SET ended_by_member = COALESCE(({MEMBER}), '') WHERE ended_by = 'member'")  # noqa: S608
+    op.execute(BECAUSE)
+    op.execute(BY_MEMBER)
     op.create_table(
         "past_entry",
         sa.Column("id", ID, nullable=False),

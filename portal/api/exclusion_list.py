@@ -5,10 +5,8 @@ nobody. A published version never changes, so its files may be cached for good. 
 what was published: they are written when they are first asked for, and lie apart.
 """
 
-import fcntl
-import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -23,7 +21,7 @@ from demur.exclusions.history import History, delta_between_file, read_keys
 from demur.exclusions.rotation import ROTATIONS_FILE
 from demur.exclusions.sources import DirectorySource
 from demur.exclusions.writer import version_directory
-from demur.files import atomic_file, atomic_write
+from demur.files import alone_in, atomic_file, atomic_write
 from models import ExclusionListVersion
 from portal.api.tokens import require
 from portal.database import db
@@ -142,7 +140,7 @@ def _history() -> History:
 def _export(version: int, name: str) -> Path:
     path = site().config.data_dir / "exports" / f"{version}.{name}"
     if not path.exists():
-        os.makedirs(path.parent, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(path.parent):
             history = _history()
             entries = history.read(history.head(version)).entries
@@ -158,20 +156,18 @@ def _export(version: int, name: str) -> Path:
 @contextmanager
 def _one_at_a_time(directory: Path) -> Iterator[None]:
     """An export of a large list takes a core for a while: another one waits for its turn elsewhere. Raises ServiceUnavailable."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with ExitStack() as held:
+        try:
+            held.enter_context(alone_in(directory, wait=False))
+        except BlockingIOError as error:
+            raise ServiceUnavailable("another export is being made; ask again in a minute") from error
         yield
-    except BlockingIOError as error:
-        raise ServiceUnavailable("another export is being made; ask again in a minute") from error
-    finally:
-        os.close(descriptor)
 
 
 def _delta(version: int, before: int) -> Path:
     path = site().config.data_dir / "deltas" / f"{version}.{delta_between_file(before)}"
     if not path.exists():
-        os.makedirs(path.parent, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         history = _history()
         joined = history.delta(history.head(before), history.head(version)).parquet()
         _make_room(path.parent, KEPT_DELTAS)
@@ -181,6 +177,14 @@ def _delta(version: int, before: int) -> Path:
 
 def _make_room(directory: Path, kept: int) -> None:
     """For one more of what is derived: any version, or any two, may be asked for, which is more files than anybody keeps."""
-    by_age = sorted(directory.glob("[0-9]*"), key=lambda path: path.stat().st_mtime)
+    by_age = sorted(directory.glob("[0-9]*"), key=_written_at)
     for path in by_age[: max(0, len(by_age) - kept + 1)]:
         path.unlink(missing_ok=True)
+
+
+def _written_at(path: Path) -> float:
+    """0 where another process has made room of it meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0

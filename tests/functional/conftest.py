@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.mail import SENDER, Inbox, smtp_server
 from tests.support.portals import TestedPortal, import_for_members, portal_for_tests
 
 if TYPE_CHECKING:
@@ -28,6 +29,19 @@ def portal(tmp_path: Path, database_url: str, member_catalogues: Path) -> Iterat
 def portal_without_provider(tmp_path: Path, database_url: str, member_catalogues: Path) -> Iterator[TestedPortal]:
     """Its provider does not answer."""
     with portal_for_tests(tmp_path, database_url, member_catalogues, provider=False) as portal:
+        yield portal
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    with smtp_server() as inbox:
+        yield inbox
+
+
+@pytest.fixture
+def mailing(tmp_path: Path, database_url: str, member_catalogues: Path, inbox: Inbox) -> Iterator[TestedPortal]:
+    """A portal that sends mail."""
+    with portal_for_tests(tmp_path, database_url, member_catalogues, smtp_url=inbox.url, mail_from=SENDER) as portal:
         yield portal
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,23 +19,10 @@ from models import Account, AuditEvent, LogEntry, Outbox
 from portal.auth.claims import confirmed_address
 from rights.notices import ReceiptNotReady, Sender, compose_receipt
 from rights.outbox import MAIL_RECEIPT
-from tests.support.mail import Inbox, smtp_server
+from tests.support.mail import SENDER, Inbox, smtp_server
 from tests.support.portals import ADA, TestedPortal, Visitor, free_port, portal_for_tests
 
 ADDRESS = f"{ADA}@lantern.example"
-SENDER = "Lantern <privacy@lantern.example>"
-
-
-@pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    with smtp_server() as inbox:
-        yield inbox
-
-
-@pytest.fixture
-def mailing(tmp_path: Path, database_url: str, member_catalogues: Path, inbox: Inbox) -> Iterator[TestedPortal]:
-    with portal_for_tests(tmp_path, database_url, member_catalogues, smtp_url=inbox.url, mail_from=SENDER) as portal:
-        yield portal
 
 
 def opt_out(portal: TestedPortal) -> Visitor:

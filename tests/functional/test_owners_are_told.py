@@ -1,7 +1,6 @@
 """An owner whose photos other people's opt-outs take out is told by mail, once a day, and never by whom; and finds the way back."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,26 +14,19 @@ from models import Account, ExclusionEntry, LogEntry, OptOutMatch, Outbox
 from rights import outbox
 from rights.optouts import Photos, file_opt_outs
 from tests.support.lookups import picture_of
-from tests.support.mail import Inbox, smtp_server
+from tests.support.mail import Inbox
 from tests.support.pictures import photo_bytes
 from tests.support.portals import ADA, BEN, CLEO, TestedPortal, portal_for_tests
 
-SENDER = "Lantern <privacy@lantern.example>"
 ADDRESS = f"{BEN}@lantern.example"
 
 
 @pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    with smtp_server() as inbox:
-        yield inbox
-
-
-@pytest.fixture
-def mailing(tmp_path: Path, database_url: str, member_catalogues: Path, inbox: Inbox) -> Iterator[TestedPortal]:
-    with portal_for_tests(tmp_path, database_url, member_catalogues, smtp_url=inbox.url, mail_from=SENDER) as portal:
-        portal.member(ADA)
-        portal.member(BEN)
-        yield portal
+def mailing(mailing: TestedPortal) -> TestedPortal:
+    """With two members."""
+    mailing.member(ADA)
+    mailing.member(BEN)
+    return mailing
 
 
 def takes(portal: TestedPortal, *numbers: int, owner: str = ADA) -> None:

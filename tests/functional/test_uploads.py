@@ -205,6 +205,18 @@ def test_uploads_are_held_in_memory(portal: TestedPortal, send: Send):
     assert held == [io.BytesIO]
 
 
+def note_waits(monkeypatch: pytest.MonkeyPatch, note: Callable[[float], None]) -> None:
+    """Notes each wait of this thread, and waits. Those of other threads, such as Spark's of other tests, are not noted."""
+    sleep = time.sleep
+
+    def wait(seconds: float) -> None:
+        if threading.current_thread() is threading.main_thread():
+            note(seconds)
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", wait)
+
+
 @SENT_BOTH_WAYS
 def test_a_stranger_waits_for_the_step_without_a_connection_to_the_database(
     portal: TestedPortal, monkeypatch: pytest.MonkeyPatch, send: Send
@@ -212,17 +224,10 @@ def test_a_stranger_waits_for_the_step_without_a_connection_to_the_database(
     pool = portal.app.extensions["demur"].engine.pool
     taken: list[str] = []
     waits: list[tuple[bool, int, float]] = []
-    sleep = time.sleep
-
-    def wait(seconds: float) -> None:
-        if threading.current_thread() is threading.main_thread():
-            waits.append((bool(taken), pool.checkedout(), seconds))
-        sleep(seconds)
-
     visitor = portal.visitor()
     send(visitor)  # so that the sandbox is ready
     event.listen(pool, "checkout", lambda *_: taken.append("connection"))
-    monkeypatch.setattr(time, "sleep", wait)
+    note_waits(monkeypatch, lambda seconds: waits.append((bool(taken), pool.checkedout(), seconds)))
     began = time.perf_counter()
     assert send(visitor).status_code == 200
     [(used_before, used, seconds)] = waits
@@ -234,13 +239,6 @@ def test_a_member_does_not_wait(portal: TestedPortal, monkeypatch: pytest.Monkey
     member = portal.member(ADA)
     look_up(member, LARGE)
     waits: list[float] = []
-    sleep = time.sleep
-
-    def wait(seconds: float) -> None:
-        if threading.current_thread() is threading.main_thread():
-            waits.append(seconds)
-        sleep(seconds)  # Spark's threads of other tests sleep on
-
-    monkeypatch.setattr(time, "sleep", wait)
+    note_waits(monkeypatch, waits.append)
     assert look_up(member, fingerprint=json.dumps(fingerprint_of(LARGE)), part="1").status_code == 200
     assert waits == []

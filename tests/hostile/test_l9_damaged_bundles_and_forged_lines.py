@@ -1,6 +1,5 @@
 """L9 and names that look like verdicts: whatever a bundle holds, each file has one answer in one line, and no traceback."""
 
-import io
 import zipfile
 from pathlib import Path
 
@@ -11,17 +10,8 @@ from demur.cli import main
 from demur.verifying import Answer, BundleLimits, Document, summarise, unpacked
 from demur.verifying.findings import BadBundle
 from tests.hostile.measuring import run_measured
-from tests.support.receipt_vectors import LOG_KEY, RECEIPTS
-
-GOOD = (RECEIPTS / "good" / "opt_out_filed.json").read_bytes()
-
-
-def zipped(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        for name, data in files:
-            archive.writestr(zipfile.ZipInfo(name), data, method)
-    return out.getvalue()
+from tests.support.odd_files import GOOD, zipped
+from tests.support.receipt_vectors import LOG_KEY
 
 
 def verify(path: Path) -> Result:

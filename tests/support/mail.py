@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from tests.support.portals import free_port
 
 HOST = "127.0.0.1"
+SENDER = "Lantern <privacy@lantern.example>"
 USER, PASSWORD = "demur", "p@ss:w/rd %"
 
 
