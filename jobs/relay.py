@@ -6,6 +6,8 @@ of life; otherwise it runs out, and the row is handed out again with the next at
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from threading import Event
 
@@ -69,8 +71,7 @@ class Relay:
         queue = self._queues[name]
         waiting = set(queue.get_job_ids())
         handings = []
-        with self._workplace.writing.begin() as session:
-            self._shut_out |= self._waited(session)
+        with self._writing() as session:
             until = now() + timedelta(seconds=self._lease_s)
             if self._shut_out:
                 outbox.spare(session, until, now())
@@ -85,18 +86,21 @@ class Relay:
             hand_over(queue, handings)
         return len(handings)
 
-    def _waited(self, session: Session) -> bool:
-        """Whether the database was locked for so long that a worker's sign of life may have been due meanwhile."""
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        """A transaction that writes. Where it waited for so long that a worker's sign of life may have been due, no worker could write."""
         asked = time.monotonic()
-        session.connection()
-        return time.monotonic() - asked > self._lease_s / SIGNS_PER_LEASE
+        with self._workplace.writing.begin() as session:
+            session.connection()
+            self._shut_out |= time.monotonic() - asked > self._lease_s / SIGNS_PER_LEASE
+            yield session
 
     def _tend(self) -> None:
         """What is looked after every few seconds, whatever the time of day is said to be."""
         if self._tended_at is not None and time.monotonic() - self._tended_at < TEND_EVERY_S:
             return
         repair_public(self._workplace)
-        with self._workplace.writing.begin() as session:
+        with self._writing() as session:
             renew(session, self._workplace.list_lifetime, now())
             recalled = outbox.recall(session, timedelta(seconds=self._lease_s), now())
             if self._tended_at is None and self._workplace.config.mail_server is None:

@@ -121,11 +121,13 @@ def test_what_was_promised_while_the_clock_was_ahead_is_handed_out(workplace: Wo
     assert waiting(connection) == ["outbox-1-1"]
 
 
-def test_a_worker_who_could_not_write_is_not_taken_for_dead(workplace: Workplace, connection: Redis):
+@pytest.mark.parametrize("tended", [True, False], ids=["tended lately", "about to be tended"])
+def test_a_worker_who_could_not_write_is_not_taken_for_dead(workplace: Workplace, connection: Redis, tended: bool):
     promise(workplace)
-    relay = Relay(workplace, connection, lease_s=SHORT_S)
-    assert relay.tick() == 1
+    first, later = Relay(workplace, connection, lease_s=SHORT_S), Relay(workplace, connection, lease_s=SHORT_S)
+    assert first.tick() == 1
     connection.flushall()  # a worker took the job
+    relay = first if tended else later  # one that has never tended does so first of all
     with ThreadPoolExecutor(1) as thread, workplace.writing.begin() as session:
         session.connection()  # from now on nobody else may write
         looking = thread.submit(relay.tick)
