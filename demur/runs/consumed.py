@@ -5,7 +5,6 @@ spaces), the key digests in ascending order, and the hash of every block of 1024
 a proof costs about a millisecond in a run of any size, instead of hashing every leaf.
 """
 
-import json
 import mmap
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,9 +16,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from demur.digests import canonical_json
+from demur.digests import canonical_json, parse_json
 from demur.errors import DemurError
 from demur.exclusions.columns import all_spellings
+from demur.fields import count, fields, text
 from demur.files import atomic_file
 from demur.runs.proofs import AbsenceProof, InclusionProof, ProvenLeaf, key_digest
 from demur.tlog import merkle
@@ -28,6 +28,7 @@ _MAGIC = b"DEMURCT1"
 _PREFIX = struct.Struct("<8sI")
 _WIDTH = 32
 _BLOCK = 1024
+_MOST_VALUES = 1000  # of a header, with commas in the run's id
 _KEPT = 64  # blocks whose trees are kept, 130 kB each
 
 
@@ -76,14 +77,14 @@ class ConsumedTree:
                 raise BadConsumedFile(f"{path} is empty") from error
         try:
             magic, length = _PREFIX.unpack_from(data)
-            fields = json.loads(bytes(data[_PREFIX.size : _PREFIX.size + length]))
-            run_id, root, size = str(fields["run_id"]), str(fields["root"]), int(fields["size"])
+            told = fields(parse_json(bytes(data[_PREFIX.size : _PREFIX.size + length]), _MOST_VALUES))
+            run_id, root, size = text(told["run_id"]), text(told["root"]), count(told["size"])
             header = _header(run_id, root, size)
         except (struct.error, ValueError, TypeError, KeyError) as error:
             raise BadConsumedFile(f"{path} does not begin as a file of consumed samples") from error
         blocks_at = len(header) + size * _WIDTH
         block_count = -(-size // _BLOCK)
-        if magic != _MAGIC or size < 0 or bytes(data[: len(header)]) != header or len(data) != blocks_at + block_count * _WIDTH:
+        if magic != _MAGIC or bytes(data[: len(header)]) != header or len(data) != blocks_at + block_count * _WIDTH:
             raise BadConsumedFile(f"{path} is not a whole file of consumed samples")
         blocks = tuple(bytes(data[start : start + _WIDTH]) for start in range(blocks_at, len(data), _WIDTH))
         if merkle.root(blocks).hex() != root:
@@ -156,8 +157,8 @@ class ConsumedTree:
 
 
 def _header(run_id: str, root: str, size: int) -> bytes:
-    fields = canonical_json({"root": root, "run_id": run_id, "size": size})
-    header = _PREFIX.pack(_MAGIC, len(fields)) + fields
+    told = canonical_json({"root": root, "run_id": run_id, "size": size})
+    header = _PREFIX.pack(_MAGIC, len(told)) + told
     return header + b" " * (-len(header) % _WIDTH)
 
 

@@ -97,21 +97,21 @@ def verify_documents(
 
 @dataclass(frozen=True)
 class _Kind:
-    """``rank``: what others are held against comes first. ``is_cut``: whether bytes of this kind broke off. ``is_guessed``: whatever else
-    begins so is of no kind."""
+    """``rank``: what others are held against comes first. ``is_cut``: whether bytes of this kind broke off, where that can be seen in
+    them. ``is_guessed``: whatever else begins so is of no kind."""
 
     name: str
     check: _Check
     rank: int
-    is_cut: Callable[[bytes], bool] = lambda _: False
+    is_cut: Callable[[bytes], bool] | None = None
     is_guessed: bool = False
 
 
 def _verify(document: Document, kind: _Kind, desk: _Desk) -> Finding:
-    """What breaks off proves nothing against whoever signed it."""
+    """What breaks off proves nothing against whoever signed it. Only kinds that were read whole to be judged are read for that again."""
     finding = _judge(document, kind, desk)
     broken = finding.answer is Answer.FAILS or finding.error == UnknownFile.__name__
-    if broken and kind.is_cut(document.read()):
+    if broken and kind.is_cut is not None and kind.is_cut(document.read()):
         return _unchecked(document, kind, CutShort("the file is cut short", _AGAIN), _AGAIN)
     return finding
 
@@ -119,9 +119,6 @@ def _verify(document: Document, kind: _Kind, desk: _Desk) -> Finding:
 def _judge(document: Document, kind: _Kind, desk: _Desk) -> Finding:
     try:
         fact, proves, not_proves, signed = kind.check(document, desk)
-    except BadBundle as error:  # nobody can say of what kind it was
-        named = kind if error is document.place else _unreadable(document)
-        return _unchecked(document, named, error, error.remedy)
     except UnknownFile as error:
         return _unchecked(document, replace(kind, name="file") if kind.is_guessed else kind, error, error.remedy)
     except Unchecked as error:
@@ -142,7 +139,7 @@ def _judge(document: Document, kind: _Kind, desk: _Desk) -> Finding:
 
 def _unchecked(document: Document, kind: _Kind, error: DemurError, remedy: str) -> Finding:
     name, reason = type(error).__name__, brief(str(error))
-    what = "zip file" if isinstance(error, BadBundle) else kind.name  # of what is damaged in a bundle nobody knows what it was
+    what = "zip file" if isinstance(error, BadBundle) else kind.name  # of what is damaged in a bundle nobody can say what it was
     return Finding(brief(document.name), what, Answer.UNCHECKED, error=name, reason=reason, remedy=remedy)
 
 

@@ -1,7 +1,8 @@
 """`demur verify`, `list`, `keys` and `hash` as an auditor calls them."""
 
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ from click.testing import CliRunner, Result
 
 from demur.cli import main
 from demur.exclusions import Version
+from demur.exclusions.head import WholeFile
 from demur.runs import ConsumedReference, ConsumedTree
 from demur.signing import SigningKey, VerifyKey
-from tests.support.exclusion_lists import build, build_version_for_today, publish_version, serve, uids
+from tests.support.exclusion_lists import build, build_version_for_today, publish_version, serve, sign_head, uids
 from tests.support.training_runs import record
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "deletion-vector" / "vectors"
@@ -119,6 +121,54 @@ def test_rubbish_and_absent_files_are_refused(evidence: Evidence) -> None:
         rubbish.write_bytes(content)
         assert verify(rubbish).exit_code in (1, 3)
     assert verify(evidence.directory / "absent").exit_code == 1
+
+
+def test_a_list_directory_that_does_not_hold_is_a_finding(evidence: Evidence) -> None:
+    evidence.entries.write_bytes(b"PAR1" + bytes(100) + b"PAR1")
+    result = verify(evidence.directory / "list", evidence.record)
+    assert (result.exit_code, result.stderr) == (3, "")
+    assert f"DOES NOT HOLD {evidence.directory / 'list'} (list entries)" in result.stdout
+    assert result.stdout.count("HOLDS ") == 2  # the head, and the record
+
+
+def test_consumed_samples_of_any_size_that_do_not_hold_are_a_finding(evidence: Evidence) -> None:
+    evidence.consumed.write_bytes(evidence.consumed.read_bytes() + bytes(9_000_000))
+    result = verify(evidence.consumed, evidence.record)
+    assert (result.exit_code, result.stderr) == (3, "")
+    assert f"DOES NOT HOLD {evidence.consumed} (consumed samples)" in result.stdout
+    assert result.stdout.count("HOLDS ") == 1
+
+
+@pytest.mark.parametrize("header", [b"[" * 200_000, b'{"root":"r","run_id":"r","size":1e999}'], ids=["deep", "endless"])
+def test_a_header_of_consumed_samples_that_no_number_or_reader_fits_is_a_finding(evidence: Evidence, header: bytes) -> None:
+    evidence.consumed.write_bytes(b"DEMURCT1" + len(header).to_bytes(4, "little") + header)
+    result = verify(evidence.consumed)
+    assert (result.exit_code, result.stderr) == (3, "")
+    assert "does not begin as a file of consumed samples. (BadConsumedFile)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "begins", [b"\xff\xd8\xff", b"%PDF", b"<html", b"PK\7\10", b"list "], ids=["picture", "PDF", "page", "zip", "keys"]
+)
+def test_a_file_given_by_mistake_is_named_whatever_its_size(evidence: Evidence, begins: bytes) -> None:
+    large = evidence.directory / "large"
+    large.write_bytes(begins + bytes(9_000_000))
+    result = verify(large, evidence.record)
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert "(UnknownFile)" in result.stdout
+    assert result.stdout.count("HOLDS ") == 1
+
+
+def test_a_file_of_entries_of_any_size_that_does_not_hold_is_a_finding(evidence: Evidence) -> None:
+    """It is the file that the head names, and holds no entries."""
+    damaged = b"PAR1" + bytes(9_000_000) + b"PAR1"
+    evidence.entries.write_bytes(damaged)
+    named = WholeFile(hashlib.sha256(damaged).hexdigest(), len(damaged), version=1)
+    evidence.list_head.write_bytes(sign_head(replace(evidence.version.head, entries=named), LIST_KEY))
+    result = verify(evidence.entries, evidence.list_head)
+    assert (result.exit_code, result.stderr) == (3, "")
+    assert f"DOES NOT HOLD {evidence.entries} (list entries)" in result.stdout
+    assert result.stdout.count("HOLDS ") == 1
 
 
 def test_whoever_brings_deletion_vectors_is_sent_to_the_command_for_them() -> None:
