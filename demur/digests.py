@@ -71,7 +71,7 @@ def parse_json(data: bytes, most_values: int = MOST_VALUES) -> Any:
         value = json.loads(data.decode(), parse_int=_whole_number, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise NotJson("it is not JSON in UTF-8") from error
-    if _is_deeper(value, DEEPEST):
+    if is_deeper(value):
         raise NotJson(f"it has more than {DEEPEST} lists and objects in each other")
     return value
 
@@ -84,9 +84,10 @@ def parse_canonical(data: bytes, most_values: int = MOST_VALUES) -> Any:
     return value
 
 
-def _is_deeper(value: object, levels: int) -> bool:
+def is_deeper(value: object, levels: int = DEEPEST) -> bool:
+    """Whether more than so many lists and objects are in each other."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return items is not None and (not levels or any(_is_deeper(item, levels - 1) for item in items if isinstance(item, dict | list)))
+    return items is not None and (not levels or any(is_deeper(item, levels - 1) for item in items if isinstance(item, dict | list)))
 
 
 def _whole_number(digits: str) -> int | float:

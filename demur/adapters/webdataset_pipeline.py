@@ -12,7 +12,7 @@ from demur.filtering.pictures import Held, judge_held
 from demur.filtering.report import FilterReport, UnreadableManifest
 from demur.filtering.webdataset import judge_told, said_records, sample_names
 from demur.manifests.pictures import is_picture
-from demur.manifests.sources.records import BadRecord, Record
+from demur.manifests.sources.records import BadRecord, Record, refuse_deep
 from demur.manifests.sources.webdataset import is_json, json_records, objects_in
 
 _TEXTS = (str, int, float, Mapping, list, type(None))
@@ -101,7 +101,10 @@ def _said(key: str, sample: Mapping[str, Any], held: Mapping[str, bytes]) -> lis
 def _records(name: str, value: object) -> list[Record]:
     if isinstance(value, bytes):
         return json_records(name, value)
-    return json_records("json", value.encode()) if isinstance(value, str) else objects_in(value)
+    if isinstance(value, str):
+        return json_records("json", value.encode())
+    refuse_deep(value)
+    return objects_in(value)
 
 
 def _key(key: object) -> str:

@@ -133,6 +133,14 @@ def test_a_json_member_that_is_not_json_is_refused(tmp_path: Path, exclusions: E
         keys(pipeline(tar).select(NotExcluded(exclusions)))
 
 
+def test_a_json_member_decoded_to_more_levels_than_can_be_compared_is_refused(exclusions: ExclusionList) -> None:
+    deep: object = "photo-1"
+    for _ in range(900):
+        deep = {"uid": deep}
+    with pytest.raises(UnreadableManifest, match="sample a is nested too deeply"):
+        NotExcluded(exclusions)({"__key__": "a", "json": deep})
+
+
 def test_a_list_of_uids_alone_costs_no_look_at_pictures(tmp_path: Path, tar: Path) -> None:
     keep = NotExcluded(exclusion_list(tmp_path / "uids", [KeyKind.UID]))
     broken = write_tar(tmp_path / "broken.tar", {"photo-1": {"jpg": b"no picture"}, "photo-0": {"jpg": b"no picture"}})

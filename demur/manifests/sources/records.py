@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
+from demur.digests import DEEPEST, is_deeper
 from demur.exclusions.columns import BLANKS, KEY_COLUMNS, plain_name
 from demur.manifests.rejections import Reason, Rejections
 from demur.manifests.schema import match_all_columns
@@ -30,7 +31,9 @@ def json_value(spelled: bytes) -> object:
     try:
         text = spelled.decode("utf-8-sig")
         value = json.loads(text)
-        if isinstance(value, dict) and (spelled.count(b'":') != len(value) or _SPACED.search(spelled)):  # a name may be there twice
+        if spelled.count(b"[") + spelled.count(b"{") > DEEPEST:
+            refuse_deep(value)
+        if not isinstance(value, dict) or spelled.count(b'":') != len(value) or _SPACED.search(spelled):  # a name may be there twice
             json.loads(text, object_pairs_hook=_without_doubled_keys)
         if _HALF.search(spelled):  # the only way to spell one; most pairs make whole characters
             json.dumps(value, ensure_ascii=False).encode()
@@ -45,6 +48,12 @@ def json_value(spelled: bytes) -> object:
     except ValueError as error:
         raise BadRecord("is not JSON") from error
     return value
+
+
+def refuse_deep(value: object) -> None:
+    """Raises BadRecord for a value in which more lists and objects are in each other than a walk through it can follow."""
+    if is_deeper(value):
+        raise BadRecord("is nested too deeply")
 
 
 def _without_doubled_keys(pairs: list[tuple[str, object]]) -> None:

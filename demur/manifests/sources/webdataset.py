@@ -4,10 +4,12 @@ So `IMG_2024.05.01.jpg` and `IMG_2024.05.02.jpg` are one sample with two picture
 each picture, and `demur filter` judges the sample by all of them.
 """
 
+import gzip
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
@@ -48,8 +50,8 @@ class SampleMember:
     def stem(self) -> str:
         """The name without what follows its last dot: what the files of one photo share."""
         name = self.header.name
-        if is_json(self.extension):
-            name = name.removesuffix(".gz")
+        if is_json(self.extension) and name.lower().endswith(".gz"):
+            name = name[: -len(".gz")]
         return str(PurePosixPath(name).with_suffix("")) if self.extension else name
 
 
@@ -110,13 +112,13 @@ def objects_in(value: object) -> list[Record]:
 
 
 def _unpacked(content: bytes) -> bytes:
-    unpacking = zlib.decompressobj(wbits=31)
+    """All that is packed, of every gzip member that follows another: readers read them all. Raises BadRecord."""
     try:
-        plain = unpacking.decompress(content, LONGEST_RECORD + 1)
-    except zlib.error as error:
+        plain = b"" if len(content) > LONGEST_RECORD else gzip.GzipFile(fileobj=BytesIO(content)).read(LONGEST_RECORD + 1)
+    except (OSError, EOFError, zlib.error) as error:
         raise BadRecord("cannot be unpacked") from error
-    if not unpacking.eof and len(plain) <= LONGEST_RECORD:
-        raise BadRecord("cannot be unpacked")
+    if max(len(content), len(plain)) > LONGEST_RECORD:
+        raise BadRecord(f"is longer than {LONGEST_RECORD >> 20} MiB")
     return plain
 
 

@@ -256,6 +256,8 @@ def json_member(name: str, said: bytes) -> list[tuple[str, bytes]]:
         ("json.gz", gzip.compress(b'{"uid": "p2"}', mtime=0)),
         ("jsonl", b'{"uid": "k"}\n{"uid": "p2"}\n'),
         ("JSONL.gz", gzip.compress(b'{"uid": "p2"}\n', mtime=0)),
+        ("jsonl.gz", gzip.compress(b'{"uid": "k"}\n', mtime=0) + gzip.compress(b'{"uid": "p2"}\n', mtime=0)),
+        ("json.gz", gzip.compress(b'{"owner":', mtime=0) + gzip.compress(b'"ben"}', mtime=0) + bytes(20)),
     ],
 )
 def test_all_that_a_json_member_says_is_judged(tmp_path: Path, name: str, said: bytes) -> None:
@@ -269,7 +271,13 @@ def test_all_that_a_json_member_says_is_judged(tmp_path: Path, name: str, said: 
     [
         ("json", b'{"uid": "p2", "uid": "k"}', "a sample has a .json member that names a key twice"),
         ("json", b'{"uid" : "p2",\n"UID":"k"}', "a sample has a .json member that names a key twice"),
+        ("json", b'[{"uid":"p2","uid":"k"}]', "a sample has a .json member that names a key twice"),
+        ("jsonl", b'{"uid":"k"}\n[1,{"uid":"p2"},[{"uid":"p2","uid":"k"}]]', "a sample has a .json member that names a key twice"),
+        ("json", b'{"uid":"k","a":' + b"[" * 900 + b"]" * 900 + b"}", "a sample has a .json member that is nested too deeply"),
+        ("json", b'{"uid":' + b'{"a":' * 900 + b"1" + b"}" * 901, "a sample has a .json member that is nested too deeply"),
         ("json.gz", gzip.compress(b'{"uid": "p2"}', mtime=0)[:-9], "a sample has a .json member that cannot be unpacked"),
+        ("json.gz", gzip.compress(b'{"uid": "p2"}', mtime=0) + b"more", "a sample has a .json member that cannot be unpacked"),
+        ("jsonl.gz", gzip.compress(b'{"uid":"k"}\n' * 400_000, mtime=0), "a sample has a .json member that is longer than 4 MiB"),
         ("jsonl", b'{"uid": "p2"}\n{"uid"\n', "a sample has a .json member that is not JSON"),
     ],
 )

@@ -141,6 +141,7 @@ def test_the_same_key_twice_loses_no_row(tmp_path: Path) -> None:
 BAD_JSON = {
     "cut": b'{"uid": "' + b"x" * (1 << 20),
     "nested": b"[" * 100_000,
+    "nested in its uid": b'{"uid": ' + b"[" * 900 + b"]" * 900 + b"}",
     "half an emoji": b'{"uid": "u", "caption": "\\ud83d"}',
     "half an emoji in the owner": b'{"uid": "u", "owner": "\\ud83d"}',
     "not UTF-8": b'{"uid": "\xff"}',
@@ -159,6 +160,13 @@ def test_a_json_member_that_cannot_be_read_costs_its_sample_and_the_rest_goes_on
         filtered(tmp_path / "m.tar", exclusions)
     kept, counted = filtered(tmp_path / "m.tar", exclusions, allow=1)
     assert (kept, counted.unreadable_rows, counted.rows) == (["z.jpg"], 1, 2)
+
+
+@pytest.mark.parametrize("name", ["1.json.gz", "1.JSON.GZ", "1.json.Gz"])
+def test_a_packed_json_member_is_of_the_picture_beside_it_however_its_name_is_spelled(tmp_path: Path, name: str) -> None:
+    said = gzip.compress(b'{"uid": "u1", "owner": "ada"}', mtime=0)
+    catalogue, _ = imported(write(tmp_path / "m.tar", [("1.jpg", FREE), (name, said), ("z.jpg", LISTED)]))
+    assert catalogue.read(0, 2, ["uid", "owner"]).to_pylist() == [{"uid": "z", "owner": ""}, {"uid": "u1", "owner": "ada"}]
 
 
 def test_a_whole_number_beyond_64_bits_is_a_name_like_another(tmp_path: Path) -> None:
