@@ -21,9 +21,9 @@ from models import (
 )
 from portal.database import db
 from rights.deadlines import term
-from rights.proposals import undecided
 from rights.reach_limits import Hold
 from rights.request_runs import RequestRun, RequestTraining
+from rights.standing import undecided
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, delete, insert, or_, select, tuple_, update
+from sqlalchemy import and_, case, delete, exists, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session, undefer
 
 from demur.exclusions import Entry, KeyKind
@@ -27,6 +27,7 @@ from rights.propagation_plan import FoundRow, Place, Plan, Subject, can_be_kept,
 from rights.reach import Finding, exempted
 from rights.reach_limits import Hold, Limits, PhotoOf, held_together
 from rights.reached import lock_members, reached_by_members
+from rights.standing import undecided
 from rights.statements import state_of_requests
 from rights.taken_notices import promise_notices
 
@@ -55,6 +56,10 @@ def apply_propagation(session: Session, findings: Mapping[int, Finding], *, limi
     for opt_out in opt_outs:
         finding, plan = findings[opt_out.id], plans[opt_out.id]
         written.add(opt_out.id, plan)
+        if plan.hold and not opt_out.held:
+            hold(session, opt_out, plan.hold, own[opt_out.id], now)
+            held.append(opt_out)
+            written.ended[opt_out.id] = written.entries[opt_out.id]  # also its own, of which the plan has what stays
         if finding.exempt or plan.held:
             revive(session, written.ended[opt_out.id] & set(plan.entries), opt_out.id)
         if finding.exempt and complete and finding.whole:
@@ -65,12 +70,10 @@ def apply_propagation(session: Session, findings: Mapping[int, Finding], *, limi
         whole = complete and finding.whole
         if whole and opt_out.propagated_at is None:
             opt_out.propagated_at = now
-        if plan.hold and not opt_out.held:
-            hold(session, opt_out, plan.hold, own[opt_out.id], now)
-            held.append(opt_out)
-            if not whole:
-                search_again(session, opt_out, now)
+        if not whole and opt_out in held:
+            search_again(session, opt_out, now)
     written.insert(session)
+    name_decided(session, opt_outs, now)
     state_of_requests(session, LogKind.OPT_OUT_HELD, held, now)
     promise_notices(session, written.newly_taken, now)
     session.flush()
@@ -145,6 +148,8 @@ def hold(session: Session, opt_out: OptOut, because: Hold, owners: Collection[st
     """
     entry, match = ExclusionEntry, OptOutMatch
     opt_out.held, opt_out.held_because = True, because.value
+    if opt_out.scope is OptOutScope.PICTURE and opt_out.effective_version is None:
+        opt_out.named_at = None  # no version of the list says that it is in effect before somebody decided: name_decided
     session.flush()
     own = select(match.uid).where(match.opt_out_id == opt_out.id, or_(match.owner.in_(owners), match.accepted_at.is_not(None)))
     stays = or_(entry.kind == KeyKind.OWNER, and_(entry.kind == KeyKind.UID, or_(entry.key == opt_out.subject, entry.key.in_(own))))
@@ -159,6 +164,16 @@ def search_again(session: Session, opt_out: OptOut, now: datetime) -> None:
     """Its own rows' addresses and looks ended with the rest, and a search of everything names them again."""
     opt_out.propagated_at = None
     promise_search(session, opt_out.owner, now)
+
+
+def name_decided(session: Session, opt_outs: Sequence[OptOut], now: datetime) -> None:
+    """A held picture takes effect once nothing of it waits for a person, and the list names something of it: by whatever comes last."""
+    waiting = exists().where(OptOutMatch.opt_out_id == OptOut.id, undecided())
+    named = exists().where(ExclusionEntry.opt_out_id == OptOut.id, ExclusionEntry.ended.is_(False))
+    session.flush()
+    for some in batched([opt_out.id for opt_out in opt_outs if opt_out.held and opt_out.named_at is None]):
+        for opt_out in session.scalars(select(OptOut).where(OptOut.id.in_(some), ~waiting, named)):
+            opt_out.named_at = now
 
 
 _MATCH_COLUMNS: tuple[Any, ...] = (

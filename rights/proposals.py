@@ -5,21 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
 from demur.exclusions import Entry
 from demur.receipts import LogKind
-from demur.similarity.rules import MatchKind
 from models import Account, ExclusionEntry, Manifest, OptOut, OptOutMatch
 from rights import audit, outbox
+from rights.batches import batched
 from rights.catalogues import Catalogues
 from rights.contests import state_outcome
 from rights.locks import lock_entries_shared
 from rights.own import own_owners
-from rights.propagation import revive
+from rights.propagation import name_decided, revive
 from rights.propagation_plan import row_entries
+from rights.standing import undecided
 from rights.statements import state_of_requests
 from rights.taken_notices import promise_notices
 
@@ -90,7 +91,7 @@ def accept_proposals(session: Session, catalogues: Catalogues, decider: Decider,
     did not is told by mail.
     """
     lock_entries_shared(session)
-    matches = [_locked(session, decider, match_id) for match_id in sorted(set(match_ids))]
+    matches = _locked(session, decider, match_ids)
     for match in matches:
         _accept(session, catalogues, decider, match, now)
     others = _decided(session, decider, matches, (LogKind.OPT_OUT_RELEASED, LogKind.CONTEST_REFUSED), now)
@@ -102,7 +103,7 @@ def accept_proposals(session: Session, catalogues: Catalogues, decider: Decider,
 def decline_proposals(session: Session, decider: Decider, match_ids: Sequence[int], now: datetime) -> list[str]:
     """Leaves the proposed rows alone, for good, and returns their uids; stated like ``accept_proposals``. Raises ProposalNotFound."""
     lock_entries_shared(session)
-    matches = [_locked(session, decider, match_id) for match_id in sorted(set(match_ids))]
+    matches = _locked(session, decider, match_ids)
     for match in matches:
         match.declined_at = now
         audit.record(session, decider.actor, "proposal.declined", f"match {match.id}", {}, now)
@@ -133,17 +134,8 @@ def _decided(
     others = [match for match in matches if decider.owners is None and match.owner not in own[match.opt_out_id]]
     state_of_requests(session, kinds[0], {match.opt_out_id: opt_outs[match.opt_out_id] for match in others}.values(), now)
     state_outcome(session, others, kinds[1], now)
-    for opt_out in opt_outs.values():
-        _name(session, opt_out, now)
+    name_decided(session, list(opt_outs.values()), now)
     return others
-
-
-def _name(session: Session, opt_out: OptOut, now: datetime) -> None:
-    """A held picture takes effect once nothing of it waits for a person, if the list names anything of it."""
-    waiting = _undecided(OPERATOR).where(OptOut.id == opt_out.id).limit(1)
-    named = select(ExclusionEntry.id).where(ExclusionEntry.opt_out_id == opt_out.id, ExclusionEntry.ended.is_(False)).limit(1)
-    if opt_out.held and opt_out.named_at is None and session.scalar(waiting) is None and session.scalar(named) is not None:
-        opt_out.named_at = now
 
 
 def _list(session: Session, opt_out_id: int, entry: Entry) -> None:
@@ -156,17 +148,18 @@ def _list(session: Session, opt_out_id: int, entry: Entry) -> None:
         session.add(ExclusionEntry(opt_out_id=opt_out_id, kind=entry.kind, key=entry.key))
 
 
-def _locked(session: Session, decider: Decider, match_id: int) -> OptOutMatch:
-    match = session.scalar(_undecided(decider).where(OptOutMatch.id == match_id).with_for_update())
-    if match is None:
+def _locked(session: Session, decider: Decider, match_ids: Sequence[int]) -> list[OptOutMatch]:
+    """These proposals, by id, after the opt-outs that they are of, which everybody locks first and in this order."""
+    ids, concerned, matches = sorted(set(match_ids)), set[int](), list[OptOutMatch]()
+    for some in batched(ids):
+        concerned.update(session.scalars(_undecided(decider).with_only_columns(OptOutMatch.opt_out_id).where(OptOutMatch.id.in_(some))))
+    for some in batched(sorted(concerned)):
+        session.execute(select(OptOut.id).where(OptOut.id.in_(some)).order_by(OptOut.id).with_for_update())
+    for some in batched(ids):
+        matches += session.scalars(_undecided(decider).where(OptOutMatch.id.in_(some)).with_for_update(of=OptOutMatch))
+    if len(matches) < len(ids):
         raise ProposalNotFound("this proposal was decided already, or is not yours to decide")
-    return match
-
-
-def undecided() -> ColumnElement[bool]:
-    """Condition: the match is a proposal that nobody decided about."""
-    match = OptOutMatch
-    return and_(match.kind == MatchKind.PROPOSED, match.accepted_at.is_(None), match.declined_at.is_(None))
+    return matches
 
 
 def _undecided(decider: Decider) -> Select[Any]:

@@ -152,6 +152,11 @@ def matched(match: Any = OptOutMatch) -> Any:
     return or_(match.kind.in_([MatchKind.EXACT, MatchKind.CONFIRMED]), match.accepted_at.is_not(None))
 
 
+def undecided(match: Any = OptOutMatch) -> Any:
+    """Condition: the match is a proposal that nobody decided about."""
+    return and_(match.kind == MatchKind.PROPOSED, match.accepted_at.is_(None), match.declined_at.is_(None))
+
+
 def _ref(reach: Reach) -> OptOutRef:
     row = reach.row
     return OptOutRef(
