@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 from textwrap import fill
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from models import Account, Identity, OptOut, OptOutMatch
@@ -51,13 +51,11 @@ class TakenNotice:
 
 
 def compose_taken_notice(session: Session, account_id: int, sender: Sender, outbox_id: int, now: datetime) -> TakenNotice | None:
-    """None where there is no address any more, nothing new to tell, or a mail of less than a day ago (``note_told`` promises it again)."""
+    """None where there is no address any more, nothing new to tell, or a mail of less than a day ago (``note_told`` promises another)."""
     account = session.get(Account, account_id)
-    if account is None or not account.email or account.closed_at is not None or _too_soon(session, account, now):
+    if account is None or not _may_be_told(account) or _too_soon(session, account, now):
         return None
-    match = OptOutMatch
-    taken = select(match.id, match.uid).join(OptOut, match.opt_out_id == OptOut.id).where(*taken_from(account.owners))
-    rows = session.execute(taken.where(match.told_at.is_(None)).order_by(match.id)).all()
+    rows = session.execute(_untold(account.owners)).all()
     if not rows:
         return None
     photos = len({uid for _, uid in rows})
@@ -67,14 +65,24 @@ def compose_taken_notice(session: Session, account_id: int, sender: Sender, outb
 
 
 def note_told(session: Session, account_id: int, notice: TakenNotice | None, outbox_id: int, now: datetime) -> None:
-    """Writes down what was told; or promises what is too soon to tell for a day after the last mail."""
-    if notice is not None:
-        for some in batched(notice.matches):
-            session.execute(update(OptOutMatch).where(OptOutMatch.id.in_(some)).values(told_at=now))
-        return
+    """Writes down what was told, and promises what was not: too soon after the last mail, or taken since this one was composed. Whoever
+    took it relies on this very promise, ``outbox_id``, which ends now."""
+    for some in batched(notice.matches if notice else ()):
+        session.execute(update(OptOutMatch).where(OptOutMatch.id.in_(some)).values(told_at=now))
     account = session.get(Account, account_id)
-    if account is not None and account.email and _too_soon(session, account, now):
+    if account is not None and _may_be_told(account) and session.execute(_untold(account.owners).limit(1)).first():
         _promise(session, account, now, but=outbox_id)
+
+
+def _may_be_told(account: Account) -> bool:
+    return bool(account.email) and account.closed_at is None
+
+
+def _untold(owners: Sequence[str]) -> Select[int, str]:
+    """Ids and uids of what was taken from these owners, and not told to them."""
+    match = OptOutMatch
+    taken = select(match.id, match.uid).join(OptOut, match.opt_out_id == OptOut.id).where(*taken_from(owners), match.told_at.is_(None))
+    return taken.order_by(match.id)
 
 
 def _too_soon(session: Session, account: Account, now: datetime) -> bool:
