@@ -163,7 +163,7 @@ def _named(
     opt_outs: Sequence[OptOut], registered: Registered, new: Registered, findings: dict[int, Finding], start: Cursor
 ) -> Iterator[_Named]:
     """The rows that opt-outs name, in the order of opt-outs: of a photo by its uid, of everything by its owner, without those put back;
-    of a picture that we have not decoded one by its bytes, if there is one."""
+    of a picture that we have not decoded, one by its bytes in each manifest, for not every manifest holds the files."""
     photos = [opt_out for opt_out in opt_outs if opt_out.scope is OptOutScope.PHOTO]
     claims = [opt_out for opt_out in opt_outs if not opt_out.decoded]
     named: dict[int, list[_Named]] = defaultdict(list)
@@ -173,7 +173,7 @@ def _named(
             if position >= 0:
                 named[opt_out.id].append(_Named(opt_out, manifest, (catalogue, int(position)), Cursor(opt_out.id)))
         for opt_out, same in zip(claims, catalogue.find_sha256([opt_out.subject for opt_out in claims], most=1), strict=True):
-            named[opt_out.id] = named[opt_out.id] or [_Named(opt_out, manifest, (catalogue, int(row)), Cursor(opt_out.id)) for row in same]
+            named[opt_out.id] += [_Named(opt_out, manifest, (catalogue, int(row)), Cursor(opt_out.id)) for row in same]
     for opt_out in opt_outs:
         if opt_out.scope is OptOutScope.OWNER:
             yield from _of_owner(opt_out, registered, start, must=bool(findings[opt_out.id].exempt))
@@ -205,7 +205,7 @@ class _Walk:
         """Takes rows until the time is over; the first one that was left. A slice takes a whole photo, or one row of an owner, at least."""
         first: _Named | None = None
         while some := list(islice(named, TAKEN)):
-            if first and self._full and not some[0].must:
+            if first and self._full and not (some[0].must or some[0].cursor == first.cursor):
                 return some[0].cursor
             first = first or some[0]
             left = self._look(some, [one.must or one.cursor == first.cursor for one in some])
@@ -230,8 +230,8 @@ class _Walk:
     def _add(self, one: _Named, row: Mapping[str, Any], hashes: Hashes) -> None:
         finding = self._findings[one.opt_out.id]
         if one.opt_out.scope is OptOutScope.PICTURE:
-            finding.decoded = bool(hashes.variants)
-            finding.pictures += [hashes] if finding.decoded else []
+            finding.decoded |= bool(hashes.variants)
+            finding.pictures += [hashes] if hashes.variants else []
             return  # the search by its bytes finds this row with all others
         everything = one.opt_out.scope is OptOutScope.OWNER
         if row["uid"] in finding.exempt or (everything and row["owner"] != one.opt_out.owner):

@@ -1,5 +1,7 @@
 """Opt-outs reach manifests that come later."""
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +16,7 @@ from models import ExclusionEntry, ManifestState, OptOut, OptOutMatch, Outbox
 from rights.hashes import Hashes
 from rights.imports import PROPAGATE_MANIFEST, NoSuchManifest, propagate_again, propagate_into_newer, registered_ids
 from rights.indexing import index_catalogue
-from rights.optouts import Everything, Photos
+from rights.optouts import Everything, Photos, Picture
 from rights.owned import find_owned
 from rights.platform_events import Event, EventKind, receive_event
 from rights.propagation import apply_propagation
@@ -37,11 +39,15 @@ def register(office: Office, folder, photos: dict[str, tuple[str, bytes]]) -> in
         (folder / "pictures" / f"{uid}.jpg").write_bytes(data)
         lines.append(f"pictures/{uid}.jpg,{uid},{owner},a photo")
     (folder / "photos.csv").write_text("\n".join(lines))
-    target = office.catalogues.directory / folder.name
-    report = import_manifest(folder, target, name=folder.name, workers=0)
+    return registered(office, folder, folder.name)
+
+
+def registered(office: Office, source, name: str) -> int:
+    target = office.catalogues.directory / name
+    report = import_manifest(source, target, name=name, workers=0)
     index_catalogue(office.catalogues, target.name)
     with office.sessions.begin() as session:
-        return make_manifest(session, name=folder.name, catalogue=target.name, digest=report.digest).id
+        return make_manifest(session, name=name, catalogue=target.name, digest=report.digest).id
 
 
 def propagate_manifest(office: Office, manifest_id: int) -> None:
@@ -98,6 +104,40 @@ def test_a_photo_known_by_its_uid_alone_is_learned_from_its_first_manifest(offic
         learned = session.scalars(select(OptOut)).one()
         assert learned.sha256 is not None
         assert len(Hashes.of_opt_out(learned).variants) >= 8
+
+
+def register_addresses(office: Office, folder, uid: str, owner: str, picture: Picture) -> int:
+    """A manifest that is a list of addresses with hashes: it holds no picture."""
+    look = picture.query.variants[0]
+    row = {"uid": uid, "owner": owner, "caption": "a photo", "url": f"https://photos.example/{uid}", "width": 320, "height": 240}
+    hashes = {"sha256": picture.query.sha256, "phash": f"{look.phash:016x}", "pdq": look.pdq.hex(), "pdq_quality": look.quality}
+    folder.mkdir()
+    (folder / "photos.jsonl").write_text(json.dumps(row | hashes))
+    return registered(office, folder / "photos.jsonl", folder.name)
+
+
+def test_a_picture_of_which_only_a_later_manifest_holds_the_file_is_decoded_from_that_one(office: Office, tmp_path):
+    data = jpeg(textured_picture(seed=4711))
+    claimed = replace(picture_of(data), decoded=False)
+    register_addresses(office, tmp_path / "addresses", "ada-far", "ada", claimed)
+    register(office, tmp_path / "files", {"ada-near": ("ada", data)})
+    office.file(office.account("ada"), Photos(pictures=(claimed,)))
+    office.carry()
+    with office.sessions() as session:
+        assert session.scalars(select(OptOut)).one().decoded
+    assert uids(office, 1) == {"ada-far", "ada-near"}
+    assert [entry for entry in office.entries(1) if entry.kind is KeyKind.PHASH], "its looks are listed, for we saw them"
+
+
+def test_a_manifest_that_no_longer_has_the_file_takes_nothing_back_of_what_another_showed(office: Office, tmp_path):
+    data = jpeg(textured_picture(seed=4711))
+    claimed = replace(picture_of(data), decoded=False)
+    register(office, tmp_path / "files", {"ada-near": ("ada", data)})
+    register_addresses(office, tmp_path / "addresses", "ada-far", "ada", claimed)
+    office.file(office.account("ada"), Photos(pictures=(claimed,)))
+    office.carry()
+    with office.sessions() as session:
+        assert session.scalars(select(OptOut)).one().decoded
 
 
 def test_a_new_manifest_can_pass_the_fan_out_limit(office: Office, tmp_path):
