@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from demur.errors import DemurError
 from models import Account, Identity, OptOut, OptOutMatch
 from rights import audit, outbox
+from rights.locks import lock_entries_shared
 from rights.naming import promise_search
 from rights.sessions import end_sessions_of_identity
 
@@ -54,6 +55,7 @@ def link_identity(session: Session, account: Account, *, iss: str, sub: str, own
     _check_owner(owner)
     known = _account_of(session, iss, sub)
     if known is None:
+        lock_entries_shared(session)
         try:
             with session.begin_nested():
                 account.identities.append(Identity(iss=iss, sub=sub, owner=owner, linked_at=now))
@@ -81,6 +83,7 @@ def unlink_identity(session: Session, account: Account, identity_id: int, *, in_
         raise CannotUnlink("this is your only sign-in; without it nobody could open your account")
     if (identity.iss, identity.sub) == in_use:
         raise CannotUnlink("you are signed in with this one; sign in with another of yours to unlink it")
+    lock_entries_shared(session)
     account.identities.remove(identity)
     end_sessions_of_identity(session, identity.iss, identity.sub)
     _note(session, account, "identity.unlinked", identity.iss, identity.owner, now)
@@ -94,7 +97,10 @@ def forget_addresses(session: Session) -> None:
 
 
 def _search_again(session: Session, owners: Sequence[str], now: datetime) -> None:
-    """After a sign-in was linked or unlinked: whether what opt-outs of some of these owners reach of the others is their own, changed."""
+    """After a sign-in was linked or unlinked: whether what opt-outs of some of these owners reach of the others is their own, changed.
+
+    Call it under ``lock_entries_shared``: a publication writes to opt-outs, too, in whatever order it comes to them.
+    """
     match = OptOutMatch
     crossing = exists().where(match.opt_out_id == OptOut.id, match.owner.in_(owners), match.owner != OptOut.owner)
     active = select(OptOut).where(OptOut.owner.in_(owners), OptOut.withdrawn_at.is_(None), crossing)

@@ -1,8 +1,12 @@
-"""Who may change exclusion entries while a version is being published: nobody.
+"""Who may change exclusion entries at the two moments of a publication: nobody.
 
-A publication reads every standing entry and then says of each since when it is in effect, so no entry may come or go in between.
-On SQLite a writing transaction is alone anyway. On PostgreSQL both sides lock the table *before any other row*, in modes that
-exclude each other; that order keeps them from waiting for each other in a circle.
+A publication locks twice, and briefly. It reads what waits by several questions, and no entry may come or go between these, for a version
+must not hold half of a request. And it puts a version into effect: then, too, nothing may come or go until that is committed. While the
+version is prepared in between, nothing is locked: entries come and go, and are the next version's.
+
+On SQLite a writing transaction is alone anyway. On PostgreSQL both sides lock the table *before any opt-out or entry*, in modes that
+exclude each other; that order keeps them from waiting for each other in a circle. A job has locked its row of the outbox before. That
+closes no circle, for nobody who locked the table waits for a row of the outbox: one that is locked is passed over.
 """
 
 from sqlalchemy import text

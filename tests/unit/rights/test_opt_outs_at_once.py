@@ -4,14 +4,19 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import Account, OptOut, OptOutOrigin, RightsRequest
+from demur.similarity.rules import MatchKind
+from models import Account, Identity, OptOut, OptOutMatch, OptOutOrigin, RightsRequest
+from rights.accounts import link_identity, unlink_identity
+from rights.list_changes import pending
 from rights.optouts import Everything, Filing, NothingToOptOut, Photos, Selection, file_opt_outs
 from rights.propagation import apply_propagation
+from rights.proposals import OPERATOR, decline_proposals
 from rights.reach_limits import Limits, Most
-from tests.factories import NOW, IdentityFactory, make_account
+from tests.factories import ISSUER, NOW, IdentityFactory, make_account
 from tests.support.lookups import picture_of
 from tests.support.pictures import photo_bytes
 from tests.unit.rights.office import Office
@@ -19,8 +24,17 @@ from tests.unit.rights.office import Office
 A_WHILE_S = 0.5  # in which the other one would be through, if nothing held it back
 
 
-def overlapping(office: Office, first: Callable[[Session], object], second: Callable[[Session], object]) -> Future[object]:
-    """Runs ``first``, and commits it only when ``second``, in a thread of its own, is through or waits for it."""
+def nothing_more(_: Session) -> None:
+    pass
+
+
+def overlapping(
+    office: Office,
+    first: Callable[[Session], object],
+    second: Callable[[Session], object],
+    then: Callable[[Session], object] = nothing_more,
+) -> Future[object]:
+    """Runs ``first``; when ``second``, in a thread of its own, is through or waits for it, runs ``then`` and commits both."""
     through = threading.Event()
 
     def other() -> object:
@@ -35,6 +49,7 @@ def overlapping(office: Office, first: Callable[[Session], object], second: Call
             first(session)
             future = thread.submit(other)
             through.wait(A_WHILE_S)
+            then(session)
         return future
 
 
@@ -85,6 +100,45 @@ def test_a_members_filing_does_not_wait_for_their_propagation(office: Office):
         apply_propagation(session, found, limits=Limits(), now=NOW)
         with office.sessions.begin() as another:
             file_opt_outs(another, office.catalogues, another.get_one(Account, ada.id), Photos(("ada-0",)), now=NOW)
+
+
+def test_whoever_decides_about_several_locks_their_opt_outs_in_the_order_of_everybody_else(office: Office):
+    """The first proposal is of the second opt-out, and somebody who locks both has the first one already."""
+    office.file(office.account("ada"), Photos(("ada-0", "ada-1")))
+    found = {"manifest_id": office.manifest_id, "owner": "ben", "kind": MatchKind.PROPOSED}
+    with office.sessions.begin() as session:
+        one, other = session.scalars(select(OptOut.id).order_by(OptOut.id))
+        proposals = [OptOutMatch(opt_out_id=opt_out_id, position=1, uid="ben-1", **found) for opt_out_id in (other, one)]
+        session.add_all(proposals)
+        session.flush()
+        ids = [proposal.id for proposal in proposals]
+
+    def lock(opt_out_id: int) -> Callable[[Session], object]:
+        return lambda session: session.execute(select(OptOut).where(OptOut.id == opt_out_id).with_for_update())
+
+    decided = overlapping(office, lock(one), lambda session: decline_proposals(session, OPERATOR, ids, NOW), lock(other))
+    assert decided.result() == ["ben-1", "ben-1"]
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["linking", "unlinking"])
+def test_linking_and_unlinking_wait_for_a_version_that_takes_effect(office: Office, links: bool):
+    """A publication locks the entries, and then the opt-outs in an order of its own."""
+    account = office.account("ada", "cleo")
+    first, second = account.identities
+    changed: list[Identity | bool] = []
+
+    def change(session: Session) -> None:
+        ada = session.get_one(Account, account.id)
+        if links:
+            changed.append(link_identity(session, ada, iss=ISSUER, sub="ben", owner="ben", now=NOW))
+        else:
+            changed.append(unlink_identity(session, ada, second.id, in_use=(first.iss, first.sub), now=NOW))
+
+    def is_waiting(_: Session) -> None:
+        assert changed == []
+
+    overlapping(office, pending, change, is_waiting).result()
+    assert len(changed) == 1
 
 
 def two_accounts_of_ada(office: Office) -> list[Account]:
