@@ -15,14 +15,20 @@ Packed = bytes | mmap.mmap
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
+_END64_START = 12  # its bytes that its own length does not count
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
+_EXTRA = struct.Struct("<2H")
+_SIZES64 = struct.Struct("<2Q")
 _LONGEST_COMMENT = 0xFFFF
 _STORED, _DEFLATED = 0, 8
 _UNUSUAL = 0x1 | 0x20 | 0x40  # encrypted, a patch, or encrypted otherwise
+_DESCRIBED_AFTER = 0x8  # what is known of a file only when it was packed follows it, instead of standing before it
 _UTF8 = 0x800
 _NEWEST = 63  # the version of the format that a file asks for
 _LARGE = 0xFFFFFFFF
+_LARGE_SIZES = 1  # the extra field that has them
+_PIECE = 1 << 16  # bytes that are unpacked at a time
 
 
 class BadZip(ValueError):
@@ -45,12 +51,19 @@ class ZippedFile:
     crc: int
 
     def beginning(self, data: Packed, length: int) -> bytes:
-        """The first bytes of its content, unchecked. Raises BadZip."""
+        """The first bytes of its content, unchecked; no more is unpacked than they take. Raises BadZip."""
+        end = self.start + self.packed
+        if not self.deflated:
+            return data[self.start : min(self.start + length, end)]
+        unpacking, found = zlib.decompressobj(-15), b""
         try:
-            piece = data[self.start : self.start + self.packed]
-            return zlib.decompressobj(-15).decompress(piece, length) if self.deflated else piece[:length]
+            for place in range(self.start, end, _PIECE):
+                found += unpacking.decompress(data[place : min(place + _PIECE, end)], length - len(found))
+                if len(found) >= length:
+                    break
         except zlib.error as error:
             raise BadZip("a file of it cannot be unpacked") from error
+        return found
 
     def content(self, data: Packed) -> bytes:
         """All of it. Raises BadZip where it is of another length than the directory says, or of another checksum."""
@@ -116,7 +129,7 @@ def _directory(data: Packed) -> tuple[int, int, int, int]:
         end -= _LOCATOR.size + _END64.size
         count, size, offset = _large(data, end, (count, size, offset))
     first = end - size
-    if first - offset < 0 or offset < 0:
+    if first - offset < 0:
         raise BadZip("it is not a whole zip file: its directory is elsewhere than its end says")
     return count, first, end, first - offset
 
@@ -124,8 +137,11 @@ def _directory(data: Packed) -> tuple[int, int, int, int]:
 def _large(data: Packed, place: int, small: tuple[int, int, int]) -> tuple[int, int, int]:
     if place < 0:
         raise BadZip("it is not a whole zip file: it has no end")
-    mark, _, _, _, disk, first_disk, here, count, size, offset = _END64.unpack_from(data, place)
-    if mark != b"PK\6\6" or disk or first_disk or here != count or count <= 0xFFFF:
+    mark, length, _, _, disk, first_disk, here, count, size, offset = _END64.unpack_from(data, place)
+    if mark != b"PK\6\6" or length != _END64.size - _END64_START or disk or first_disk or here != count or count <= 0xFFFF:
+        raise BadZip("it is not a whole zip file: its two ends say different things")
+    _, disk, from_start, disks = _LOCATOR.unpack_from(data, place + _END64.size)
+    if disk or disks != 1 or from_start != offset + size:  # the second end begins where the directory ends
         raise BadZip("it is not a whole zip file: its two ends say different things")
     if small != (0xFFFF, min(size, _LARGE), min(offset, _LARGE)):
         raise BadZip("it is not a whole zip file: its two ends say different things")
@@ -155,14 +171,36 @@ def _whole(data: Packed, listed: Sequence[_Listed], first: int) -> list[ZippedFi
 
 
 def _file(data: Packed, listed: _Listed, end: int) -> ZippedFile:
-    mark, _, _, _, _, _, _, _, _, length, extra = _LOCAL.unpack_from(data, listed.start)
+    mark, _, flags, method, _, _, crc, packed, size, length, extra = _LOCAL.unpack_from(data, listed.start)
     name = listed.start + _LOCAL.size
     if mark != b"PK\3\4" or data[name : name + length] != listed.name:
         raise BadZip("it is not a whole zip file: a file of it has another name than its directory says")
     content = name + length + extra
     if content + listed.packed > end:
         raise BadZip("it is not a whole zip file: two files of it lie over each other")
+    if (flags, method) != (listed.flags, listed.method) or not _is_alike(listed, crc, packed, size, data[name + length : content]):
+        raise BadZip("it is not a whole zip file: a file of it says other things of itself than its directory does")
     return ZippedFile(_text(listed), listed.method == _DEFLATED, content, listed.packed, listed.size, listed.crc)
+
+
+def _is_alike(listed: _Listed, crc: int, packed: int, size: int, extra: bytes) -> bool:
+    """Whether a reader that believes what stands before a file finds what the directory lists. Some of it may be said after the file."""
+    if listed.flags & _DESCRIBED_AFTER:
+        return crc in (0, listed.crc) and packed in (0, _LARGE, listed.packed) and size in (0, _LARGE, listed.size)
+    if (packed, size) == (_LARGE, _LARGE):
+        return crc == listed.crc and list(_large_sizes(extra)) == [(listed.size, listed.packed)]
+    return (crc, packed, size) == (listed.crc, listed.packed, listed.size)
+
+
+def _large_sizes(extra: bytes) -> Iterator[tuple[int, int]]:
+    """Unpacked and packed: programs that pack from a pipe say them as of a file above 4 GiB. Raises struct.error."""
+    place = 0
+    while place < len(extra):
+        kind, length = _EXTRA.unpack_from(extra, place)
+        place += _EXTRA.size
+        if kind == _LARGE_SIZES:
+            yield _SIZES64.unpack_from(extra[: place + length], place)
+        place += length
 
 
 def _text(listed: _Listed) -> str:

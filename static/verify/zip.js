@@ -12,6 +12,7 @@ const [END_LENGTH, LOCATOR_LENGTH] = [22, 20];
 const LONGEST_COMMENT = 0xffff;
 const TOO_MANY = 0xffff;
 const LARGE = 0xffffffff;
+const LARGE_SIZES = 1; // the extra field that has them
 const IN_DIRECTORY = 0x02014b50;
 const LOCAL = 0x04034b50;
 const [LISTED_LENGTH, LOCAL_LENGTH] = [46, 30];
@@ -20,6 +21,7 @@ const MOST_BYTES = 512e6; // of all files together, unpacked
 const MOST_FILES = 200_000;
 const MARK = [0x50, 0x4b];
 const UNUSUAL = 0x1 | 0x20 | 0x40; // encrypted, a patch, or encrypted otherwise
+const DESCRIBED_AFTER = 0x8; // what is known of a file only when it was packed follows it, instead of standing before it
 const UTF8 = 0x800;
 const NEWEST = 63; // the version of the format that a file asks for
 const WHOLE = "Get the bundle again: it was damaged on its way, or made by another program.";
@@ -125,7 +127,7 @@ function listedAt(view, at, name, before) {
   if (flags & UNUSUAL || ![STORED, DEFLATED].includes(method) || (needs & 0xff) > NEWEST || [packed, size, start].includes(LARGE)) {
     throw told("it is packed in a way that bundles of evidence are not");
   }
-  return { spelled: name, name: textOf(name, flags), method, crc, packed, size, start: start + before };
+  return { spelled: name, name: textOf(name, flags), flags, method, crc, packed, size, start: start + before };
 }
 
 function textOf(name, flags) {
@@ -148,7 +150,32 @@ function located(bytes, view, file) {
   const from = start + LOCAL_LENGTH + nameLength + extra;
   if (!equal(bytes.subarray(start + LOCAL_LENGTH, start + LOCAL_LENGTH + nameLength), spelled)) throw new Malformed("a file of another name than told");
   if (from + packed > end) throw new Malformed("two files that lie over each other");
+  if (!isAlike(view, file, new DataView(view.buffer, view.byteOffset + from - extra, extra))) throw new Malformed("a file that says other things of itself than told");
   return { ...file, from };
+}
+
+/** Whether a reader that believes what stands before a file finds what the directory lists. Some of it may be said after the file. */
+function isAlike(view, { start, flags, method, crc, packed, size }, extra) {
+  if (view.getUint16(start + 6, true) !== flags || view.getUint16(start + 8, true) !== method) return false;
+  const own = [14, 18, 22].map((place) => view.getUint32(start + place, true));
+  const listed = [crc, packed, size];
+  if (flags & DESCRIBED_AFTER) return own.every((value, at) => [0, listed[at]].includes(value) || (at > 0 && value === LARGE));
+  if (own[1] !== LARGE || own[2] !== LARGE) return own.every((value, at) => value === listed[at]);
+  const sizes = largeSizes(extra);
+  return own[0] === crc && sizes.length === 1 && sizes[0].every((value, at) => value === BigInt([size, packed][at]));
+}
+
+/** Unpacked and packed: programs that pack from a pipe say them as of a file above 4 GiB. */
+function largeSizes(extra) {
+  const found = [];
+  for (let at = 0; at < extra.byteLength; ) {
+    const [kind, length] = [at, at + 2].map((place) => extra.getUint16(place, true));
+    at += 4;
+    if (kind === LARGE_SIZES && length < 16) throw new RangeError("a field that ends early");
+    if (kind === LARGE_SIZES) found.push([at, at + 8].map((place) => extra.getBigUint64(place, true)));
+    at += length;
+  }
+  return found;
 }
 
 const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

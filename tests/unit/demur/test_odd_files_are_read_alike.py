@@ -1,5 +1,8 @@
 """What two readers could read differently is read by none: the same files as the browser's tests have."""
 
+import struct
+import zlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +11,10 @@ import pytest
 from demur.signing import VerifyKey
 from demur.trust import Trust
 from demur.verifying import BundleLimits, Document, unpacked, verify_documents
-from tests.support.odd_files import odd_bundles, odd_spellings
+from demur.verifying.documents import Member
+from demur.verifying.findings import BadBundle
+from demur.verifying.zips import ZippedFile
+from tests.support.odd_files import GOOD, odd_bundles, odd_spellings, zipped
 from tests.support.receipt_vectors import LOG_KEY
 
 BUNDLES = list(odd_bundles())
@@ -25,6 +31,54 @@ def test_a_bundle_has_one_reading_or_none(tmp_path: Path, odd: str, bundle: byte
         findings = verify_documents(files, Trust(logs=(LOG_KEY.verifier,)), datetime.now(UTC))
         assert [finding.answer for finding in findings] == answers
         assert all(finding.error == "BadBundle" for finding in findings if finding.answer == "could not be checked")
+
+
+@pytest.fixture(scope="module")
+def many() -> bytes:
+    """So many files that the end of a zip file cannot count them: a second end does, and a locator leads to it."""
+    return zipped(*((f"{number}", b"") for number in range(65_537)))
+
+
+LOCATOR, SECOND_END = -22 - 20, -22 - 20 - 56
+
+
+@pytest.mark.parametrize(
+    ("place", "data"),
+    [
+        (LOCATOR + 4, struct.pack("<L", 7)),
+        (LOCATOR + 8, struct.pack("<Q", 12_345)),
+        (LOCATOR + 16, struct.pack("<L", 2)),
+        (LOCATOR + 16, struct.pack("<L", 0)),
+        (SECOND_END + 4, struct.pack("<Q", 45)),
+        (SECOND_END + 16, struct.pack("<L", 1)),
+        (SECOND_END + 24, struct.pack("<Q", 65_536)),
+        (SECOND_END + 40, struct.pack("<Q", 0)),
+        (SECOND_END + 48, struct.pack("<Q", 0)),
+    ],
+    ids=["another disk", "elsewhere", "two disks", "no disk", "longer", "on another disk", "counts fewer here", "no size", "at the start"],
+)
+def test_whatever_a_second_end_says_it_says_as_the_first_and_where_its_locator_leads(many: bytes, place: int, data: bytes):
+    odd = bytearray(many)
+    odd[place : place + len(data)] = data
+    (one,) = unpacked(Document("evidence.zip", bytes(odd)), BundleLimits(members=70_000, total_bytes=10**7))
+    assert isinstance(one.place, BadBundle)
+    assert "its two ends say different things" in str(one.place)
+
+
+@pytest.mark.parametrize("before", [b"", b"#!/bin/sh\n"])
+def test_an_honest_zip_of_more_files_than_its_end_can_count_is_read(many: bytes, before: bytes):
+    files = unpacked(Document("evidence.zip", before + many), BundleLimits(members=70_000, total_bytes=10**7))
+    assert sum(isinstance(file.place, Member) for file in files) == 65_537
+
+
+def test_a_file_begins_behind_any_number_of_pieces_that_hold_nothing():
+    """Deflate has blocks of no length: a reader that looks at the first packed bytes alone sees no beginning."""
+    nothing = b"\0\0\0\xff\xff" * 40_000
+    packed = nothing + zlib.compress(GOOD, wbits=-15)
+    file = ZippedFile("a.json", True, 3, len(packed), len(GOOD), zlib.crc32(GOOD))
+    data = b"PK\3" + packed + b"more"
+    assert (file.beginning(data, 20), file.beginning(data, 10**6), file.content(data)) == (GOOD[:20], GOOD, GOOD)
+    assert replace(file, deflated=False, packed=5).beginning(data, 20) == b"\0\0\0\xff\xff"
 
 
 def proofs() -> list[tuple[Path, Path, Trust]]:
