@@ -20,6 +20,7 @@ from jobs.workplace import AlreadyDone, Interrupted, Work, Workplace, now
 from models import FailureReason, TrainingRun
 from rights import outbox
 from rights.artefacts import CONSUMED_FILE, RECORD_FILE
+from rights.catalogues import registered_manifests
 from rights.list_versions import newest_version
 from rights.runs import begin_run, fail_run, note_list, record_run
 from rights.signing_keys import RUN_SIGNER
@@ -131,7 +132,8 @@ def _end(trainer: subprocess.Popen[bytes]) -> None:
 def _command(workplace: Workplace, run: TrainingRun) -> list[str]:
     config = workplace.config
     with workplace.reading() as session:
-        folders = [catalogue.path for _, catalogue in workplace.catalogues.registered(session)]
+        # Not opened here: of one that is damaged the trainer says so, and the run fails instead of being begun for ever.
+        folders = [workplace.catalogues.directory / manifest.catalogue for manifest in registered_manifests(session)]
         published = newest_version(session) is not None
     options = {
         "--list": str(config.list_dir) if published else "none",

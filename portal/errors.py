@@ -12,9 +12,11 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from config import MEGABYTE
 from demur.errors import DemurError
 from demur.exclusions import ListRefused
-from demur.manifests import DamagedTables
+from demur.exclusions.exports import UnfitForExport
+from demur.manifests import DamagedTables, NotACatalogue
 from demur.similarity.sandbox import SandboxBusy, SandboxCannotStart
 from portal.address import OtherHost
+from portal.api.exclusion_list import ExportBusy
 from portal.auth.going_on import keep_form
 from portal.auth.refusals import ProviderUnreachable, SignInRefused
 from portal.form_tokens import FormTokenRefused, SentFromElsewhere
@@ -56,6 +58,12 @@ TOO_MUCH = Problem(
 )
 PICTURE_TOO_LARGE = Problem(413, "That picture is too large", "We take up to {megabytes} MB. Please send a smaller copy of the picture.")
 BUSY_READING = Problem(503, "Many people are looking right now", "Please wait a few seconds and try again.", again=True)
+BAD_CATALOGUE = Problem(
+    503,
+    "Your photos cannot be shown right now",
+    "A file by which we find them is damaged, and we will not show you some of them as if they were all. Your opt-outs are safe.",
+    again=True,
+)
 BAD_KEY = Problem(503, "A key of this website is not as it must be", "Nothing that it verifies is shown until the operator repairs it.")
 BY_STATUS = {
     400: Problem(400, "We could not read that", "Something in the address or the form was missing or malformed."),
@@ -111,16 +119,14 @@ BY_ERROR: dict[type[Exception], Problem] = {
     OtherHost: Problem(421, "This is not the address of this website", "Please open it at its own address."),
     DamagedKey: BAD_KEY,
     KeyOfAnotherRole: BAD_KEY,
-    DamagedTables: Problem(
-        503,
-        "Your photos cannot be shown right now",
-        "A file by which we find them is damaged, and we will not show you some of them as if they were all. Your opt-outs are safe.",
-        again=True,
-    ),
+    DamagedTables: BAD_CATALOGUE,
+    NotACatalogue: BAD_CATALOGUE,
     ListRefused: Problem(
         503, "A published file of this website is damaged", "Nothing is shown that rests on it until the operator repairs it."
     ),
     TooManyChecks: BUSY_READING,
+    ExportBusy: Problem(503, "Another file of the list is being made", "Please ask again in a few seconds.", again=True),
+    UnfitForExport: Problem(409, "This form cannot hold the whole list", "Please take another one: CSV and JSONL hold every entry."),
 }
 TOO_MUCH_WORK = Problem(429, "That was a lot of checking", "Please wait a moment before the next one.", again=True)
 TOO_MANY_CHANGES = Problem(

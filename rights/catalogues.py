@@ -1,13 +1,13 @@
 """The catalogues of registered manifests and the one index over them, opened once a process and kept open."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from demur.errors import DemurError
-from demur.manifests import Catalogue
+from demur.manifests import Catalogue, NotACatalogue
 from demur.similarity.index import SegmentError, SimilarityIndex
 from demur.similarity.query import Query
 from demur.similarity.search import Match, find_matches
@@ -23,6 +23,18 @@ class IndexIncomplete(DemurError):
     """The similarity index is missing or damaged, or does not hold a registered manifest: it cannot say that there is no match."""
 
 
+class NoSuchManifest(DemurError):
+    """No manifest of this name is registered."""
+
+
+def registered_manifests(session: Session, names: Collection[str] = ()) -> list[Manifest]:
+    """The registered manifests, or those of these names, oldest first. Raises NoSuchManifest."""
+    found = session.scalars(select(Manifest).where(Manifest.state == ManifestState.REGISTERED).order_by(Manifest.id)).all()
+    if unknown := set(names) - {manifest.name for manifest in found}:
+        raise NoSuchManifest(f"there is no registered manifest named {min(unknown)}")
+    return [manifest for manifest in found if not names or manifest.name in names]
+
+
 class Catalogues:
     """Opens catalogues by their directory's name inside ``directory``, by which ``similarity_dir``, the index, knows their rows, too.
 
@@ -35,9 +47,12 @@ class Catalogues:
         self._index: SimilarityIndex | None = None
 
     def opened(self, manifest: Manifest) -> Catalogue:
-        """The catalogue of a registered manifest."""
+        """The catalogue of a registered manifest. Raises NotACatalogue."""
         path = self.directory / manifest.catalogue
-        status = (path / "catalogue.json").stat()
+        try:
+            status = (path / "catalogue.json").stat()
+        except OSError as error:
+            raise NotACatalogue(f"The catalogue of {manifest.name} cannot be opened: {error.strerror}: {error.filename}.") from error
         identity = (status.st_ino, status.st_mtime_ns)
         known = self._open.get(manifest.catalogue)
         if known is None or known[0] != identity:
@@ -45,9 +60,8 @@ class Catalogues:
         return known[1]
 
     def registered(self, session: Session) -> list[tuple[Manifest, Catalogue]]:
-        """Every registered manifest with its catalogue, oldest first."""
-        manifests = session.scalars(select(Manifest).where(Manifest.state == ManifestState.REGISTERED).order_by(Manifest.id))
-        return [(manifest, self.opened(manifest)) for manifest in manifests]
+        """Every registered manifest with its catalogue, oldest first: all of them, or none. Raises NotACatalogue."""
+        return [(manifest, self.opened(manifest)) for manifest in registered_manifests(session)]
 
     def find_matches(
         self, where: Registered, queries: Sequence[Query], most_exact: int = MOST_COPIES

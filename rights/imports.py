@@ -15,7 +15,7 @@ from demur.errors import DemurError
 from demur.manifests import ImportReport, Progress, import_manifest
 from models import Manifest, ManifestState, new_public_id
 from rights import audit, outbox
-from rights.catalogues import Catalogues
+from rights.catalogues import Catalogues, registered_manifests
 from rights.indexing import forget_catalogue, index_catalogue
 from rights.thumbnails import STAGE, promise_for_manifest
 
@@ -26,10 +26,6 @@ SILENT_AFTER = timedelta(minutes=10)  # an import that notes no progress for so 
 
 class ManifestNameTaken(DemurError):
     """A manifest of this name is registered, or is being imported right now."""
-
-
-class NoSuchManifest(DemurError):
-    """No manifest of this name is registered."""
 
 
 def import_and_register(
@@ -94,7 +90,7 @@ def propagate_again(session: Session, names: Sequence[str], now: datetime) -> li
 
     It writes what a newer version of the program would have written, and nothing twice. Raises NoSuchManifest.
     """
-    chosen = _chosen(session, names)
+    chosen = registered_manifests(session, names)
     for manifest in chosen:
         outbox.add(session, PROPAGATE_MANIFEST, {"manifest_id": manifest.id}, now)
     return [manifest.name for manifest in chosen]
@@ -102,19 +98,10 @@ def propagate_again(session: Session, names: Sequence[str], now: datetime) -> li
 
 def make_thumbnails_again(session: Session, names: Sequence[str], now: datetime) -> list[str]:
     """Promises the thumbnails that these manifests, or all, lack, and returns their names. Raises NoSuchManifest."""
-    chosen = _chosen(session, names)
+    chosen = registered_manifests(session, names)
     for manifest in chosen:
         promise_for_manifest(session, manifest.id, now)
     return [manifest.name for manifest in chosen]
-
-
-def _chosen(session: Session, names: Sequence[str]) -> list[Manifest]:
-    registered = select(Manifest).where(Manifest.state == ManifestState.REGISTERED).order_by(Manifest.id)
-    manifests = {manifest.name: manifest for manifest in session.scalars(registered)}
-    for name in names:
-        if name not in manifests:
-            raise NoSuchManifest(f"there is no registered manifest named {name}")
-    return [manifests[name] for name in dict.fromkeys(names)] or list(manifests.values())
 
 
 def _announce(session: Session, name: str, catalogue: str, now: datetime) -> Manifest:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from demur.errors import DemurError
 from demur.exclusions.history import read_keys
 from demur.exclusions.rotation import Keyring
 from demur.exclusions.sources import DirectorySource, Missing
 from demur.exclusions.trusted import ListRefused
-from demur.manifests import Catalogue
+from demur.manifests import ManifestError
 from demur.runs import ManifestReference
 from demur.signing import SigningKey, VerifyKey
 from demur.vectors.finding import Rows
@@ -26,15 +25,11 @@ from demur.vectors.reader import manifest_directory
 from demur.vectors.updating import Derivation
 from demur.vectors.writer import copy_rotations, newest_head
 from models import Manifest
-from rights.catalogues import Catalogues
+from rights.catalogues import Catalogues, IndexIncomplete, registered_manifests
 
 Progress = Callable[[int, int, str], None]
 
 logger = logging.getLogger(__name__)
-
-
-class ManifestUnknown(DemurError):
-    """No manifest of this name is registered."""
 
 
 @dataclass(frozen=True)
@@ -80,19 +75,29 @@ class VectorsOffice:
         """Brings the vectors of all registered manifests, or of these, to the newest published version, and names those that were not.
 
         ``afresh``: from nothing, also where they are of that version; so are damaged ones, which is logged. Readers see the old vectors
-        or the new ones, whole.
-        Raises ManifestUnknown, IndexIncomplete, demur errors, OSError.
+        or the new ones, whole. A manifest that cannot be read holds up no other one: its error is raised once those are done.
+        Raises NoSuchManifest, IndexIncomplete, demur errors, OSError.
         """
         with self.sessions() as session:
-            registered = _chosen(self.catalogues.registered(session), names)
+            manifests = registered_manifests(session, names)
         try:
             published = PublishedList.open(self.list_dir, self.key.verifier)
         except Missing:  # there is no version yet
             return []
         copy_rotations(self.list_dir, self.directory)
-        return [manifest.name for manifest, catalogue in registered if self._update(manifest, catalogue, published, progress, afresh)]
+        changed, failed = list[str](), list[Exception]()
+        for manifest in manifests:
+            try:
+                changed += [manifest.name] * self._update(manifest, published, progress, afresh)
+            except (ManifestError, IndexIncomplete, OSError) as error:
+                logger.warning("the vectors of %s are not updated: %s", manifest.name, type(error).__name__)
+                failed.append(error)
+        if failed:
+            raise failed[0]
+        return changed
 
-    def _update(self, manifest: Manifest, catalogue: Catalogue, published: PublishedList, progress: Progress, afresh: bool) -> bool:
+    def _update(self, manifest: Manifest, published: PublishedList, progress: Progress, afresh: bool) -> bool:
+        catalogue = self.catalogues.opened(manifest)
         index = self.catalogues.complete_index([(manifest, catalogue)])
         derivation = Derivation(
             ManifestReference(manifest.name, catalogue.digest, catalogue.rows),
@@ -123,10 +128,10 @@ def _at_once(path: Path) -> Iterator[bool]:
             yield True
 
 
-def vectors_state(session: Session, catalogues: Catalogues, directory: Path, key: VerifyKey) -> list[ManifestVectors]:
+def vectors_state(session: Session, directory: Path, key: VerifyKey) -> list[ManifestVectors]:
     """Every registered manifest's vectors, oldest manifest first. Raises ListRefused, OSError."""
     keys = read_keys(DirectorySource(directory), key)
-    return [_state(manifest, directory, keys) for manifest, _ in catalogues.registered(session)]
+    return [_state(manifest, directory, keys) for manifest in registered_manifests(session)]
 
 
 def _state(manifest: Manifest, directory: Path, keys: Keyring) -> ManifestVectors:
@@ -134,10 +139,3 @@ def _state(manifest: Manifest, directory: Path, keys: Keyring) -> ManifestVector
     head = newest_head(directory / path, keys)
     version, deleted = (head.list.version, head.deleted) if head else (0, 0)
     return ManifestVectors(manifest.name, path, manifest.rows, version, deleted)
-
-
-def _chosen(registered: list[tuple[Manifest, Catalogue]], names: Collection[str]) -> list[tuple[Manifest, Catalogue]]:
-    unknown = set(names) - {manifest.name for manifest, _ in registered}
-    if unknown:
-        raise ManifestUnknown(f"there is no registered manifest named {min(unknown)}")
-    return [(manifest, catalogue) for manifest, catalogue in registered if not names or manifest.name in names]

@@ -31,7 +31,7 @@ def index() -> Response:
     """The registered manifests, with the directory of each one's vectors."""
     require(Scope.LIST_READ)
     key = site().keys.list_key()
-    states = vectors_state(db(), site().catalogues, site().config.vectors_dir, key) if key else []
+    states = vectors_state(db(), site().config.vectors_dir, key) if key else []
     return jsonify(manifests=[asdict(state) for state in states])
 
 

@@ -5,6 +5,7 @@ nobody. A published version never changes, so its files may be cached for good. 
 what was published: they are written when they are first asked for, and lie apart.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import TextIO
 
 from flask import Blueprint, Response, request, send_file
-from werkzeug.exceptions import Conflict, NotFound, ServiceUnavailable
+from werkzeug.exceptions import NotFound
 
 from demur.digests import sha256_file
+from demur.errors import DemurError
 from demur.exclusions import Entry
-from demur.exclusions.exports import UnfitForExport, write_csv, write_jsonl, write_uids
+from demur.exclusions.exports import write_csv, write_jsonl, write_uids
 from demur.exclusions.history import History, delta_between_file, read_keys
 from demur.exclusions.rotation import ROTATIONS_FILE
 from demur.exclusions.sources import DirectorySource
@@ -33,6 +35,9 @@ FOR_GOOD = "private, max-age=31536000, immutable"
 PARQUET = "application/vnd.apache.parquet"
 KEPT_EXPORTS = 12  # the same of exports, of which each is as large as the list
 KEPT_DELTAS = 256  # over several versions; who asks for an older one again has it made again
+DELTA_PATIENCE_S = 5.0
+"""How long a reader of the list waits for its turn before it is sent away. It asks again three times (demur.exclusions.sources)."""
+LOOK_EVERY_S = 0.05
 TYPES = {
     "head.dsse.json": "application/json",
     "entries.parquet": PARQUET,
@@ -46,6 +51,10 @@ EXPORTS: dict[str, Callable[[Iterable[Entry], TextIO], None]] = {
     "entries.jsonl": write_jsonl,
     "uids.txt": write_uids,
 }
+
+
+class ExportBusy(DemurError):
+    """Another export, or another delta, is being made."""
 
 
 VERSION = f"int(max={2**31 - 1})"  # what the database holds
@@ -139,40 +148,51 @@ def _history() -> History:
 
 def _export(version: int, name: str) -> Path:
     path = site().config.data_dir / "exports" / f"{version}.{name}"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _one_at_a_time(path.parent):
-            history = _history()
-            entries = history.read(history.head(version)).entries
-            _make_room(path.parent, KEPT_EXPORTS)
-            try:
-                with atomic_file(path) as scratch, open(scratch, "w", encoding="utf-8", newline="") as out:
-                    EXPORTS[name](entries, out)
-            except UnfitForExport as error:
-                raise Conflict(str(error)) from error
-    return path
 
+    def write() -> None:
+        history = _history()
+        entries = history.read(history.head(version)).entries
+        with atomic_file(path) as scratch, open(scratch, "w", encoding="utf-8", newline="") as out:
+            EXPORTS[name](entries, out)
 
-@contextmanager
-def _one_at_a_time(directory: Path) -> Iterator[None]:
-    """An export of a large list takes a core for a while: another one waits for its turn elsewhere. Raises ServiceUnavailable."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(alone_in(directory, wait=False))
-        except BlockingIOError as error:
-            raise ServiceUnavailable("another export is being made; ask again in a minute") from error
-        yield
+    return _derived(path, KEPT_EXPORTS, write, patience_s=0)
 
 
 def _delta(version: int, before: int) -> Path:
     path = site().config.data_dir / "deltas" / f"{version}.{delta_between_file(before)}"
+
+    def write() -> None:
+        history = _history()
+        atomic_write(path, history.delta(history.head(before), history.head(version)).parquet())
+
+    return _derived(path, KEPT_DELTAS, write, patience_s=DELTA_PATIENCE_S)
+
+
+def _derived(path: Path, kept: int, write: Callable[[], None], *, patience_s: float) -> Path:
+    """What is derived, written unless it is there. Raises ExportBusy, and what ``write`` raises."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        history = _history()
-        joined = history.delta(history.head(before), history.head(version)).parquet()
-        _make_room(path.parent, KEPT_DELTAS)
-        atomic_write(path, joined)
+        with _one_at_a_time(path.parent, patience_s):
+            if not path.exists():  # another one that asked for it had the turn before
+                _make_room(path.parent, kept)
+                write()
     return path
+
+
+@contextmanager
+def _one_at_a_time(directory: Path, patience_s: float) -> Iterator[None]:
+    """What is derived of a large list takes a core for a while, so that the next one waits for its turn. Raises ExportBusy."""
+    until = time.monotonic() + patience_s
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(alone_in(directory, wait=False))
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= until:
+                    raise ExportBusy(f"another file is being made in {directory.name}") from error
+                time.sleep(LOOK_EVERY_S)
+        yield
 
 
 def _make_room(directory: Path, kept: int) -> None:

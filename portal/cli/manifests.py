@@ -8,10 +8,11 @@ from flask.cli import with_appcontext
 from sqlalchemy import select
 
 from demur.errors import DemurError
-from demur.manifests import Catalogue, rebuild_tables
-from models import Manifest, ManifestState
+from demur.manifests import rebuild_tables
+from models import Manifest
 from portal.cli.output import bar, json_option, plainly, show, show_rows
 from portal.site import now, site
+from rights.catalogues import registered_manifests
 from rights.imports import import_and_register, make_thumbnails_again, propagate_again
 from rights.indexing import index_catalogue
 
@@ -62,9 +63,7 @@ def import_(path: Path, name: str, workers: int | None, skip_empty: bool, as_jso
 def rebuild(name: str, as_json: bool) -> None:
     """Make the tables of the manifest NAME again from its rows, and its part of the index, after damage or a change of format."""
     with site().reading.begin() as session:
-        manifest = session.scalar(select(Manifest).where(Manifest.name == name, Manifest.state == ManifestState.REGISTERED))
-    if manifest is None:
-        raise click.ClickException(f"there is no registered manifest named {name}")
+        [manifest] = registered_manifests(session, [name])
     rebuild_tables(site().config.catalogues_dir / manifest.catalogue)
     with bar(f"Indexing {name}") as move:
         index_catalogue(site().catalogues, manifest.catalogue, move)
@@ -84,11 +83,8 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
     Run it now and then: damage may hide photos from those who own them, and copies from the search.
     """
     with site().reading.begin() as session:
-        registered = site().catalogues.registered(session)
-    unknown = set(names) - {manifest.name for manifest, _ in registered}
-    if unknown:
-        raise click.ClickException(f"there is no registered manifest named {min(unknown)}")
-    found = [(manifest.name, _state(catalogue)) for manifest, catalogue in registered if not names or manifest.name in names]
+        manifests = registered_manifests(session, names)
+    found = [(manifest.name, _state(manifest)) for manifest in manifests]
     show_rows([{"manifest": name, "state": state} for name, state in found], as_json)
     if any(state not in (_WHOLE, _UNKNOWN) for _, state in found):
         raise click.exceptions.Exit(1)
@@ -97,9 +93,9 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
 _WHOLE, _UNKNOWN = "as it was imported", "its rows are as they were imported; `flask manifest rebuild` gives its tables digests"
 
 
-def _state(catalogue: Catalogue) -> str:
+def _state(manifest: Manifest) -> str:
     try:
-        return _WHOLE if catalogue.verify() else _UNKNOWN
+        return _WHOLE if site().catalogues.opened(manifest).verify() else _UNKNOWN
     except (DemurError, OSError) as error:
         return str(error)
 

@@ -44,5 +44,5 @@ def _show(as_json: bool) -> None:
     config = site().config
     key = SigningKeys(config.keys_dir, config.list_dir).list_key().verifier
     with site().reading.begin() as session:
-        states = vectors_state(session, site().catalogues, config.vectors_dir, key)
+        states = vectors_state(session, config.vectors_dir, key)
     show_rows([asdict(state) for state in states], as_json)

@@ -1,10 +1,9 @@
 """The exclusion list and run records over HTTP, with tokens, as training jobs use them."""
 
-import fcntl
 import io
 import itertools
 import json
-import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,9 +12,12 @@ from werkzeug.test import TestResponse
 
 from demur.exclusions import ExclusionList
 from demur.exclusions.head import PAYLOAD_TYPE, Head
+from demur.files import alone_in
 from demur.signing import VerifyKey, open_envelope
 from rights import tokens
+from rights.platform_events import Event, EventKind, receive_event
 from rights.tokens import Scope
+from tests.support.descriptions import as_described
 from tests.support.portals import ADA, TestedPortal, now, serving
 
 LIST = "/api/v1/exclusion-list"
@@ -165,12 +167,48 @@ def test_only_so_many_exports_are_kept_and_one_is_made_at_a_time(
     for name in ("uids.txt", "entries.csv", "entries.jsonl"):
         assert Client(published).get(f"{LIST}/versions/1/{name}", headers=bearer).status_code == 200
         assert len(list(exports.iterdir())) <= 2
-    made = os.open(exports, os.O_RDONLY)
-    fcntl.flock(made, fcntl.LOCK_EX)
-    busy = Client(published).get(f"{LIST}/versions/1/uids.txt", headers=bearer)
-    os.close(made)
-    assert (busy.status_code, "Retry-After" in busy.headers) == (503, True)
+    with alone_in(exports):
+        busy = as_described(Client(published).get(f"{LIST}/versions/1/uids.txt", headers=bearer))
+    assert (busy.status_code, busy.headers["Retry-After"], busy.json["error"]) == (503, "10", "Another file of the list is being made")
     assert Client(published).get(f"{LIST}/versions/1/uids.txt", headers=bearer).status_code == 200
+
+
+def test_readers_of_the_list_take_turns_and_find_what_was_made_meanwhile(published: TestedPortal, bearer: dict[str, str]):
+    opted_out(published, "ada-2", "ada-3")
+    deltas = published.config.data_dir / "deltas"
+    deltas.mkdir()
+    with ThreadPoolExecutor(1) as reader:
+        with alone_in(deltas):
+            asked = reader.submit(Client(published).get, f"{LIST}/versions/3/delta-from-1.parquet", headers=bearer)
+            with pytest.raises(TimeoutError):
+                asked.result(0.5)
+            assert list(deltas.iterdir()) == [], "it waits"
+            (deltas / "3.delta-from-1.parquet").write_bytes(b"made by another")
+        answer = asked.result(20)
+    assert (answer.status_code, answer.data) == (200, b"made by another")
+
+
+def test_a_reader_that_waited_in_vain_is_told_when_to_ask_again(
+    published: TestedPortal, bearer: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("portal.api.exclusion_list.DELTA_PATIENCE_S", 0.1)
+    opted_out(published, "ada-2", "ada-3")
+    deltas = published.config.data_dir / "deltas"
+    deltas.mkdir()
+    with alone_in(deltas):
+        busy = as_described(Client(published).get(f"{LIST}/versions/3/delta-from-1.parquet", headers=bearer))
+    assert (busy.status_code, busy.headers["Retry-After"], busy.json["error"]) == (503, "10", "Another file of the list is being made")
+    assert Client(published).get(f"{LIST}/versions/3/delta-from-1.parquet", headers=bearer).status_code == 200
+
+
+def test_an_export_that_cannot_hold_an_entry_says_which_one(portal: TestedPortal, bearer: dict[str, str]):
+    with portal.workplace.writing.begin() as session:
+        receive_event(session, Event("e1", EventKind.PHOTO_DELETED, ADA, "two\nlines", now()), now())
+    portal.settle()
+    refused = as_described(Client(portal).get(f"{LIST}/versions/1/uids.txt", headers=bearer))
+    assert (refused.status_code, refused.json["error"]) == (409, "This form cannot hold the whole list")
+    assert "'two\\nlines' holds a line break; use the CSV or JSONL export" in refused.json["detail"]
+    assert Client(portal).get(f"{LIST}/versions/1/entries.jsonl", headers=bearer).status_code == 200
 
 
 def test_only_promised_versions_and_known_files(published: TestedPortal, bearer: dict[str, str]):

@@ -90,6 +90,16 @@ def test_a_run_without_any_manifest_fails(workplace: Workplace):
     assert row.done_at is not None
 
 
+def test_a_run_of_which_a_catalogue_is_gone_fails(workplace: Workplace):
+    with workplace.writing.begin() as session:
+        session.get_one(Manifest, 1).catalogue = "gone"
+    run = queued(workplace)
+    Performer(workplace, Event()).carry_out(Handing(1, 1, 20))
+    failed, row = after(workplace, run)
+    assert (failed.state, failed.failure_reason) == (RunState.FAILED, FailureReason.REFUSED)
+    assert row.done_at is not None
+
+
 def test_what_the_trainer_says_is_for_the_operator_alone(workplace: Workplace):
     (workplace.config.runs_dir).mkdir()
     (workplace.config.runs_dir / "list-state.json").write_text("{}")

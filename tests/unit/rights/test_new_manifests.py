@@ -13,8 +13,9 @@ from demur.exclusions import Entry, KeyKind
 from demur.manifests import import_manifest
 from demur.similarity.rules import MatchKind
 from models import ExclusionEntry, ManifestState, OptOut, OptOutMatch, Outbox
+from rights.catalogues import NoSuchManifest
 from rights.hashes import Hashes
-from rights.imports import PROPAGATE_MANIFEST, NoSuchManifest, propagate_again, propagate_into_newer, registered_ids
+from rights.imports import PROPAGATE_MANIFEST, propagate_again, propagate_into_newer, registered_ids
 from rights.indexing import index_catalogue
 from rights.optouts import Everything, Photos, Picture
 from rights.owned import find_owned

@@ -11,12 +11,12 @@ from demur.vectors.reader import manifest_directory
 from demur.vectors.tables import BadVectors
 from models import Outbox
 from rights.accounts import sign_in
-from rights.catalogues import IndexIncomplete
+from rights.catalogues import IndexIncomplete, NoSuchManifest
 from rights.imports import import_and_register
 from rights.indexing import forget_catalogue
 from rights.optouts import Photos
 from rights.outbox import UPDATE_VECTORS
-from rights.vectors import ManifestUnknown, VectorsOffice, vectors_state
+from rights.vectors import VectorsOffice, vectors_state
 from tests.factories import ISSUER, NOW
 from tests.support.waiting import wait_until
 from tests.unit.rights.office import Office
@@ -51,7 +51,7 @@ def deleted(vectors: VectorsOffice, manifest: str = "generated") -> set[str]:
 def test_before_the_first_version_there_is_nothing_to_derive(vectors: VectorsOffice):
     assert vectors.update(silent) == []
     with vectors.sessions() as session:
-        (state,) = vectors_state(session, vectors.catalogues, vectors.directory, vectors.key.verifier)
+        (state,) = vectors_state(session, vectors.directory, vectors.key.verifier)
     assert (state.manifest, state.version, state.deleted) == ("generated", 0, 0)
 
 
@@ -70,7 +70,7 @@ def test_all_manifests_come_to_the_newest_version(office: Office, vectors: Vecto
     assert vectors.update(silent, names=["again"]) == ["again"]
     assert deleted(vectors) == {"ada/ada-1.jpg"}
     assert deleted(vectors, "again") == {"ada/ada-1.jpg", "ben/ben-1.jpg"}
-    with pytest.raises(ManifestUnknown):
+    with pytest.raises(NoSuchManifest):
         vectors.update(silent, names=["again", "unheard of"])
 
 
@@ -80,7 +80,7 @@ def test_damaged_vectors_are_named_in_the_log_and_made_anew(office: Office, vect
     place = vectors.directory / manifest_directory("generated")
     (place / "head.dsse.json").write_text("{}")
     with vectors.sessions() as session, pytest.raises(BadVectors):
-        vectors_state(session, vectors.catalogues, vectors.directory, vectors.key.verifier)
+        vectors_state(session, vectors.directory, vectors.key.verifier)
     assert vectors.update(silent) == ["generated"]
     assert f"the vectors in {place.name} are damaged (BadVectors: the vectors' head is unreadable" in caplog.text
     assert deleted(vectors) == {"ada/ada-1.jpg"}
