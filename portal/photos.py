@@ -34,7 +34,7 @@ from rights.photo import PhotoFilter
 from rights.photos import get_photo, get_photos, list_photos, matching_uids
 from rights.proposals import Decider, ProposalNotFound, accept_proposals, decline_proposals, proposals_for
 from rights.runs import NotRecorded, consumption_proof, recorded_runs
-from rights.taken import taken_by_others
+from rights.taken import count_taken, taken_by_others
 from rights.ticks import tick, ticked
 from rights.withdrawals import NothingToWithdraw, put_back, withdraw_photo
 
@@ -55,7 +55,7 @@ def index() -> str:
     page = list_photos(db(), site().catalogues, site().runs, account().owners, wanted, page=number, per_page=PER_PAGE)
     kept = ticked(db(), account(), now())
     elsewhere = kept.difference(photo.uid for photo in page.photos)
-    taken = taken_by_others(db(), account().owners)
+    taken = taken_by_others(db(), account().owners, NAMED)
     return render_template(
         "photos/index.html",
         page=page,
@@ -68,8 +68,8 @@ def index() -> str:
         may_put_back=any(photo.can_put_back for photo in page.photos)
         or (bool(elsewhere) and any_to_put_back(db(), site().catalogues, account().owners, sorted(elsewhere))),
         work=under_way(),
-        taken=taken,
-        shown_taken=list(owned_among(db(), site().catalogues, account().owners, taken[:NAMED]).values()),
+        taken=count_taken(db(), account().owners),
+        shown_taken=list(owned_among(db(), site().catalogues, account().owners, taken).values()),
     )
 
 
@@ -202,10 +202,10 @@ def put_back_one(uid: str) -> ResponseReturnValue:
 @login_required
 def taken_out() -> str:
     """The person's photos that somebody else's opt-out takes out, and the way back."""
-    taken = taken_by_others(db(), account().owners)
-    known = owned_among(db(), site().catalogues, account().owners, taken[:PER_PAGE])
+    taken = taken_by_others(db(), account().owners, PER_PAGE)
+    known = owned_among(db(), site().catalogues, account().owners, taken)
     shown = get_photos(db(), site().catalogues, site().runs, account().owners, list(known))
-    return render_template("photos/taken_out.html", shown=shown, count=len(taken))
+    return render_template("photos/taken_out.html", shown=shown, count=count_taken(db(), account().owners))
 
 
 @blueprint.post("/taken-out")

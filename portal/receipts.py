@@ -26,7 +26,7 @@ TITLES = {
     LogKind.OPT_OUT_FILED: "Opt-out filed",
     LogKind.OPT_OUT_LISTED: "In the exclusion list",
     LogKind.OPT_OUT_WITHDRAWN: "Opt-out withdrawn",
-    LogKind.OPT_OUT_DENIED: "Opt-out ended by the operator",
+    LogKind.OPT_OUT_DENIED: "Opt-out ended",
     LogKind.OPT_OUT_HELD: "A person looks at it first",
     LogKind.OPT_OUT_RELEASED: "Copies of others go, too",
     LogKind.OPT_OUT_LIMITED: "Copies of others stay in",
@@ -37,7 +37,7 @@ TITLES = {
     LogKind.RUN_RECORDED: "Training run recorded",
 }
 SHOWN = 12  # photos shown to their owner
-PARTS = {LogKind.OPT_OUT_WITHDRAWN: "put back", LogKind.OPT_OUT_DENIED: "no longer out: the operator ended it"}
+PARTS = {LogKind.OPT_OUT_WITHDRAWN: "put back", LogKind.OPT_OUT_DENIED: "no longer out: the opt-out was ended"}
 """What is said of some photos of a request whose rest goes on."""
 blueprint = Blueprint("receipts", __name__)
 

@@ -84,7 +84,8 @@ class Told:
     Of those standing: ``listed`` ones are in effect (the first of all since version ``since``); ``coming`` ones get into the list with its
     next version; ``held`` ones, looked-up pictures, are not before a person has looked; ``kept`` ones are of pictures that no manifest
     holds. ``waiting`` says why a person must look, also at copies of what is listed itself. ``searched``: for copies, in full.
-    ``elsewhere``: those that ended from another account, whose sign-in one of this account's was then, or is now.
+    ``elsewhere``: those that ended from another account, whose sign-in one of this account's was then, or is now. ``denied_by``: who ended
+    the last of a request that is denied.
     """
 
     request: RightsRequest
@@ -100,6 +101,7 @@ class Told:
     since: int | None
     waiting: tuple[Waiting, ...]
     put_back: tuple[PutBack, ...]
+    denied_by: EndedBy | None
 
     @property
     def scope(self) -> OptOutScope | None:
@@ -124,9 +126,10 @@ class Told:
         return sum(one.count for one in self.put_back if one.by is EndedBy.MEMBER)
 
     @property
-    def ended(self) -> int:
-        """How many of them the operator ended."""
-        return sum(one.count for one in self.put_back if one.by is not EndedBy.MEMBER)
+    def ended(self) -> list[tuple[EndedBy, int]]:
+        """By whom else some of them were ended, and how many."""
+        counts = [(by, sum(one.count for one in self.put_back if one.by is by)) for by in (EndedBy.OPERATOR, EndedBy.PLATFORM)]
+        return [(by, count) for by, count in counts if count]
 
     @property
     def coming(self) -> int:
@@ -204,7 +207,8 @@ def told(request: RightsRequest) -> Told:
     since = func.min(OptOut.effective_version)
     filed, first, *sums = db().execute(select(func.count(OptOut.id), since, *columns).where(OptOut.request_id == request.id)).one()
     found = dict(zip(counted, sums, strict=True))
-    return Told(request, filed, since=first, waiting=_waiting(request), put_back=_put_back(request), **found)
+    back, by = _put_back(request), _denied_by(request)
+    return Told(request, filed, since=first, waiting=_waiting(request), put_back=back, denied_by=by, **found)
 
 
 def waits() -> ColumnElement[bool]:
@@ -228,6 +232,13 @@ def _put_back(request: RightsRequest) -> tuple[PutBack, ...]:
     exempt = select(Exemption.exempted_at, func.count()).join(OptOut).where(OptOut.request_id == request.id)
     rows = [*db().execute(back.group_by(*columns)), *db().execute(exempt.group_by(Exemption.exempted_at))]
     return tuple(sorted((PutBack(*row) for row in rows), key=lambda one: one.at))
+
+
+def _denied_by(request: RightsRequest) -> EndedBy | None:
+    if request.state is not RequestState.DENIED:
+        return None
+    ended = select(OptOut.ended_by).where(OptOut.request_id == request.id, OptOut.ended_by != EndedBy.MEMBER)
+    return db().scalar(ended.order_by(OptOut.withdrawn_at.desc(), OptOut.id.desc()).limit(1))
 
 
 def photo_uids(request: RightsRequest) -> Select[str]:

@@ -11,7 +11,7 @@ from flask_login import login_required
 from sqlalchemy import func, select
 from werkzeug.exceptions import NotFound
 
-from models import ExclusionListVersion, OptOutScope, RightsRequest
+from models import EndedBy, ExclusionListVersion, OptOutScope, RightsRequest
 from portal.auth.member import account
 from portal.database import db
 from portal.formats import counted
@@ -39,7 +39,9 @@ DENIALS = {
     DenialReason.TOO_MANY_REQUESTS: "there were too many requests",
     DenialReason.OTHER: "for another reason, which the operator tells you when you ask",
 }
-"""Why the operator ended an opt-out, as the request's page says it."""
+"""Why an opt-out was ended by somebody else than the member, as the request's page says it."""
+ENDERS = {EndedBy.OPERATOR: "the operator", EndedBy.PLATFORM: "the platform"}
+"""And by whom."""
 HELD = {
     Hold.COUNTLESS: "It has so many close copies that we cannot tell them apart",
     Hold.FINGERPRINT: "It resembles several photos that other members posted, and we have its fingerprint only: we never saw the picture",
@@ -70,7 +72,7 @@ def index() -> str:
     page = min(max(1, request.args.get("page", 1, type=int)), pages)
     some = select(RightsRequest).where(own).order_by(RightsRequest.id.desc()).limit(PER_PAGE).offset((page - 1) * PER_PAGE)
     requests = [Listed(told(one), answer_by(one.regime, one.kind, one.received_at)) for one in db().scalars(some).all()]
-    return render_template("requests/index.html", requests=requests, page=page, pages=pages)
+    return render_template("requests/index.html", requests=requests, enders=ENDERS, page=page, pages=pages)
 
 
 @blueprint.get("/requests/<public_id>")
@@ -92,6 +94,7 @@ def one(public_id: str) -> str:
         due=answer_by(found.regime, found.kind, found.received_at),
         receipts=entries_of(db(), found),
         denials=DENIALS,
+        enders=ENDERS,
         held=HELD,
     )
 

@@ -35,10 +35,6 @@ class DenialReason(StrEnum):
     OTHER = "other"
 
 
-class NothingToDeny(DemurError):
-    """No opt-out of this choice is active."""
-
-
 class UnknownRequest(DemurError):
     """No request has this reference."""
 
@@ -59,6 +55,13 @@ class Choice:
 
     def __str__(self) -> str:
         return self.reference.upper() or (f"the member {self.member}" if self.member else "any member")
+
+
+class NothingToDeny(DemurError):
+    """No opt-out of this choice is active."""
+
+    def __init__(self, choice: Choice) -> None:
+        super().__init__(f"{choice}: no opt-out of this choice is active")
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,14 @@ def chosen(session: Session, choice: Choice) -> list[Filed]:
     return [Filed(*tuple(row)) for row in rows]
 
 
+def active(session: Session, choice: Choice) -> list[Filed]:
+    """What ``deny`` would end, oldest first. Raises NothingToDeny, UnknownRequest, UnknownMember."""
+    found = chosen(session, replace(choice, ended=False))
+    if not found:
+        raise NothingToDeny(choice)
+    return found
+
+
 def deny(session: Session, choice: Choice, reason: DenialReason, now: datetime) -> int:
     """Ends the chosen opt-outs, states each of their requests in the log, and returns how many ended.
 
@@ -118,7 +129,7 @@ def deny(session: Session, choice: Choice, reason: DenialReason, now: datetime) 
     asked = _of_choice(select(OptOut), replace(choice, ended=False)).order_by(OptOut.id).with_for_update(of=OptOut)
     opt_outs = session.scalars(asked.execution_options(populate_existing=True)).all()
     if not opt_outs:
-        raise NothingToDeny(f"{choice}: no opt-out of this choice is active")
+        raise NothingToDeny(choice)
     end_for(session, opt_outs, EndedBy.OPERATOR, reason, now)
     return len(opt_outs)
 
@@ -132,7 +143,7 @@ def end_for(session: Session, opt_outs: Sequence[OptOut], by: EndedBy, reason: D
         left = session.scalar(select(OptOut.id).where(OptOut.request_id == request_id, OptOut.withdrawn_at.is_(None)).limit(1))
         request.denied_because = reason.value
         if left is None:
-            states.move(request, RequestState.DENIED, "Denied by the operator", now)
+            states.move(request, RequestState.DENIED, f"Denied by the {by.value}", now)
         ended = [(one.scope, one.owner, one.subject) for one in opt_outs if one.request_id == request_id]
         log.state(session, about_opt_outs(LogKind.OPT_OUT_DENIED, request.reference, ended, now), now, request_id=request_id)
         audit.record(session, ACTORS[by], "opt_outs.denied", request.public_id, {"because": reason.value, "all": left is None}, now)

@@ -86,9 +86,9 @@ _NEWS = {
         "You took back your opt-out {reference}, of {subjects}. From the next version of the exclusion list on, it keeps nothing out.",
     ),
     LogKind.OPT_OUT_DENIED: (
-        "ended by the operator",
-        "The operator ended your opt-out {reference}, of {subjects}. From the next version of the exclusion list on, it keeps nothing out. "
-        "The page of your request says why. If that is wrong, answer the operator, or complain to your data protection authority.",
+        "ended",
+        "Your opt-out {reference}, of {subjects}, was ended. From the next version of the exclusion list on, it keeps nothing out. The "
+        "page of your request says by whom, and why. If that is wrong, answer the operator, or complain to your data protection authority.",
     ),
     LogKind.OPT_OUT_HELD: (
         "a person looks at it",

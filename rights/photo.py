@@ -81,7 +81,8 @@ class Photo:
     """One photo of the signed-in person.
 
     ``named``: the versions of the exclusion list that named it, those of opt-outs that ended among them. ``runs`` consumed it and still
-    contain it. ``absent_from`` are the runs that obeyed such a version, and whose consumed samples do not hold it.
+    contain it. ``absent_from`` are the runs that obeyed such a version, and whose consumed samples do not hold it. ``in_training``: the
+    worst first, of several the one that was queued first.
     ``copy_excluded_since`` is the list version from which on it is excluded because somebody else opted out a picture it is a copy of;
     their opt-out can only be withdrawn by them.
     """

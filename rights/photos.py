@@ -24,7 +24,7 @@ from rights.owned import OwnedPhoto, Place, find_owned, owned_photos, read_rows
 from rights.photo import Choice, ManifestRef, Photo, PhotoFilter, PhotoPage, PhotoStatus, RunInTraining, RunRef
 from rights.runs import recorded_runs
 from rights.standing import Standing, standing_opt_outs
-from rights.used import RunWord, Spans, in_training, used_or_absent
+from rights.used import RunWord, Spans, TrainingWord, in_training, used_or_absent
 
 
 def list_photos(
@@ -122,7 +122,7 @@ class Album:
             named=self.named[index],
             runs=tuple(run_ref(run) for run, consumed in zip(self.runs, self.consumed[:, index], strict=True) if consumed),
             absent_from=tuple(run_ref(run) for run in self._absent(index)),
-            in_training=tuple(self._in_training(index)),
+            in_training=tuple(sorted(self._in_training(index), key=lambda one: list(TrainingWord).index(one.word))),
             opt_outs=self.standing.of(owned.owner, owned.uid),
             copy_excluded_since=self.standing.copies.get(owned.uid),
         )

@@ -45,10 +45,10 @@ class RunWord(StrEnum):
 
 
 class TrainingWord(StrEnum):
-    """What is true of a photo and a run in training."""
+    """What is true of a photo and a run in training, the worst first."""
 
-    STARTING = "starting"  # it has not read the list yet: what it leaves out is not known
     TRAINING = "training"  # it is training on the photo
+    STARTING = "starting"  # it has not read the list yet: what it leaves out is not known
     LEAVING_OUT = "leaving_out"  # it obeys a list that names the photo
 
 

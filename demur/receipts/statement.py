@@ -33,7 +33,7 @@ class LogKind(StrEnum):
     OPT_OUT_FILED = "opt_out_filed"
     OPT_OUT_LISTED = "opt_out_listed"  # in the exclusion list from a version on
     OPT_OUT_WITHDRAWN = "opt_out_withdrawn"
-    OPT_OUT_DENIED = "opt_out_denied"  # ended by the operator
+    OPT_OUT_DENIED = "opt_out_denied"  # ended by the operator, or by the platform
     OPT_OUT_HELD = "opt_out_held"  # takes nothing of others out until a person has looked
     OPT_OUT_RELEASED = "opt_out_released"  # a person let it take copies out that others had posted
     OPT_OUT_LIMITED = "opt_out_limited"  # a person decided that it leaves such copies in

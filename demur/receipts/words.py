@@ -36,7 +36,7 @@ def _stated(statement: Statement) -> str:
         case LogKind.OPT_OUT_WITHDRAWN:
             return f"the opt-out {statement.reference} was withdrawn for {_subjects(statement)}"
         case LogKind.OPT_OUT_DENIED:
-            return f"the operator ended the opt-out {statement.reference} for {_subjects(statement)}"
+            return f"the opt-out {statement.reference} was ended for {_subjects(statement)}, not by its member"
         case LogKind.OPT_OUT_HELD:
             return f"the opt-out {statement.reference} for {_subjects(statement)} takes nothing of others out until a person has looked"
         case LogKind.OPT_OUT_RELEASED:

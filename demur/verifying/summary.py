@@ -11,7 +11,7 @@ STATED = {
     LogKind.OPT_OUT_FILED.value: "Opt-out filed",
     LogKind.OPT_OUT_LISTED.value: "In the exclusion list",
     LogKind.OPT_OUT_WITHDRAWN.value: "Opt-out withdrawn",
-    LogKind.OPT_OUT_DENIED.value: "Opt-out ended by the operator",
+    LogKind.OPT_OUT_DENIED.value: "Opt-out ended",
     LogKind.OPT_OUT_HELD.value: "Opt-out held for a person",
     LogKind.OPT_OUT_RELEASED.value: "Opt-out let take others’ copies out",
     LogKind.OPT_OUT_LIMITED.value: "Opt-out leaves others’ copies in",

@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from portal.cli.output import json_option, plainly, show_rows
 from portal.site import now, site
-from rights.denials import Choice, DenialReason, Filed, NothingToDeny, chosen, deny
+from rights.denials import Choice, DenialReason, active, chosen, deny
 
 
 @click.group("opt-outs")
@@ -53,21 +53,14 @@ def deny_opt_outs(references: tuple[str, ...], members: tuple[str, ...], held: b
     if not references and not members:
         raise click.UsageError("name a request by its reference, or a member by --member")
     choices = [Choice(reference=one, held=held) for one in references] + [Choice(member=one, held=held) for one in members]
-    show_rows([asdict(filed) for choice in choices for filed in _ending(choice)], as_json)
+    with site().reading.begin() as session:
+        ending = [filed for choice in choices for filed in active(session, choice)]
+    show_rows([asdict(filed) for filed in ending], as_json)
     if dry_run:
         return
     with site().writing.begin() as session:
         ended = sum(deny(session, choice, DenialReason(reason), now()) for choice in choices)
     click.echo(f"{ended} ended, from the next version of the list on", err=as_json)
-
-
-def _ending(choice: Choice) -> list[Filed]:
-    """Raises NothingToDeny, UnknownRequest, UnknownMember."""
-    with site().reading.begin() as session:
-        found = chosen(session, choice)
-    if not found:
-        raise NothingToDeny(f"{choice}: no opt-out of this choice is active")
-    return found
 
 
 def _show(choice: Choice, as_json: bool) -> None:

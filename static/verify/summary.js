@@ -7,7 +7,7 @@ const STATED = {
   opt_out_filed: "Opt-out filed",
   opt_out_listed: "In the exclusion list",
   opt_out_withdrawn: "Opt-out withdrawn",
-  opt_out_denied: "Opt-out ended by the operator",
+  opt_out_denied: "Opt-out ended",
   opt_out_held: "Opt-out held for a person",
   opt_out_released: "Opt-out let take others’ copies out",
   opt_out_limited: "Opt-out leaves others’ copies in",

@@ -80,6 +80,28 @@ def test_a_photo_that_a_run_is_training_on_says_so(ada: Visitor, portal: TestedP
     assert "No training run used it yet" not in page
 
 
+def test_of_two_runs_the_grid_names_the_one_that_trains_on_the_photo(ada: Visitor, portal: TestedPortal):
+    ada.post("/opt-outs", {"uid": "ada-1"})
+    portal.settle()
+    begin(portal)
+    ada.get("/photos/ada-1")
+    ada.post("/photos/ada-1/put-back")
+    portal.settle()
+    third = start(portal, "Run 3")
+    frame = frame_of(ada, "ada-1")
+    assert ("Run 3 is starting" in frame, "in training without it" in frame) == (True, False)
+    read_list(portal, third)
+    start(portal, "Run 4")
+    frame = frame_of(ada, "ada-1")
+    assert ("Run 3 is training on it now" in frame, "Run 2" in frame) == (True, False)
+
+
+def frame_of(visitor: Visitor, uid: str) -> str:
+    """A photo's part of the grid."""
+    [frame] = [one for one in visitor.get("/photos").text.split('<li class="frame')[1:] if f'value="{uid}"' in one]
+    return frame.split("</div>")[0]
+
+
 def test_who_files_during_a_run_is_told_which_one_began_before(ada: Visitor, portal: TestedPortal):
     begin(portal)
     check = ada.post("/opt-outs/check", {"uid": "ada-1"}).text

@@ -133,6 +133,24 @@ def test_without_a_confirmed_address_no_mail_is_promised(portal: TestedPortal):
     assert "put it back" in portal.member(BEN).get("/photos").text
 
 
+def test_the_grid_names_the_first_of_many_and_counts_the_rest(portal: TestedPortal):
+    portal.member(ADA)
+    takes(portal, 1)
+    with portal.workplace.writing.begin() as session:
+        row = session.scalars(select(OptOutMatch).where(OptOutMatch.uid == "ben-1")).one()
+        session.add_all(match_like(row, position=1000 + number, uid=f"zz-{number}") for number in range(60))
+    notice = portal.member(BEN).get("/photos").text.split('<div class="said">')[1].split("</div>")[0]
+    assert "61 photos of yours were taken out" in notice
+    assert notice.count("<a href=") == 2, "ben-1, and the way back; the others are in no manifest"
+    assert "and 60 more" in notice
+    assert "61 photos of yours are out of training" in portal.member(BEN).get("/taken-out").text
+
+
+def match_like(row: OptOutMatch, **values: object) -> OptOutMatch:
+    names = ("opt_out_id", "manifest_id", "owner", "kind", "phash_distance", "pdq_distance", "edit", "dihedral")
+    return OptOutMatch(**{name: getattr(row, name) for name in names} | values)
+
+
 def test_several_photos_are_put_back_at_once_and_each_has_its_receipt(mailing: TestedPortal, inbox: Inbox):
     takes(mailing, 1, 2)
     ben = mailing.member(BEN)

@@ -97,7 +97,26 @@ def test_what_is_over_is_shown_with_how_it_ended(filed: TestedPortal):
     every = json.loads(filed.run("opt-outs", "list", "--ended", "--json").stdout)
     assert [(row["reference"], row["ended_by"]) for row in every] == [(denied, "operator"), (withdrawn, "member")]
     again = filed.run("opt-outs", "deny", denied, "--reason", "other", "--dry-run")
-    assert (again.exit_code, denied in again.output) == (1, True)
+    assert (again.exit_code, f"{denied}: no opt-out of this choice is active" in again.output) == (1, True)
+
+
+def test_what_the_platform_ended_is_not_said_of_the_operator(filed: TestedPortal):
+    """As when somebody whose account was closed comes back."""
+    with filed.workplace.writing.begin() as session:
+        ada = session.scalars(select(Account)).one()
+        mixed = file_opt_outs(session, filed.workplace.catalogues, ada, Photos(("ada-2",), (picture_of(photo_bytes("ben", 2)),)), now=now())
+        receive_event(session, Event("closed", EventKind.ACCOUNT_CLOSED, ADA, "", now()), now())
+        whole = session.scalars(select(RightsRequest).order_by(RightsRequest.id)).first()
+        assert whole.events[-1].note == "Denied by the platform"
+    filed.settle()
+    ada = filed.member(ADA)
+    every = ada.get("/requests").text
+    assert "1 of 2 ended by the platform" in every
+    assert "Ended by the platform" in every
+    assert "1 of 2 ended by the platform: we could not verify" in ada.get(f"/requests/{mixed.request.public_id}").text
+    page = ada.get(f"/requests/{whole.public_id}").text
+    assert "Ended by the platform: we could not verify that the pictures are yours." in page
+    assert "by the operator" not in every + page
 
 
 def test_closing_an_account_ends_its_opt_outs_of_looked_up_pictures(filed: TestedPortal):
