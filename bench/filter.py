@@ -40,7 +40,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench._manifests import copy, hex_texts, laion_ids, make_laion_manifest, make_manifest
-from demur.exclusions import ExclusionList, build_version, point_head, write_version
+from demur.exclusions import ExclusionList, build_version, place_version, point_head, written_version
 from demur.exclusions.delta import Delta
 from demur.exclusions.entries import KeyKind
 from demur.exclusions.parquet import KINDS
@@ -98,7 +98,8 @@ def _publish(scratch: Path, entries: EntryTable) -> None:
     version = build_version(Delta.adding(entries), None, nothing, list_id="bench", published_at=now, expires_at=now + timedelta(days=7))
     (scratch / LIST).mkdir()
     (scratch / KEY).write_text(str(key.verifier))
-    write_version(scratch / LIST, version, key)
+    with written_version(scratch / LIST, version, key) as written:
+        place_version(scratch / LIST, written)
     point_head(scratch / LIST, version.head.version)
 
 

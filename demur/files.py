@@ -74,20 +74,35 @@ def atomic_directory(target: Path | str) -> Iterator[Path]:
     """
     target = Path(target)
     _refuse_taken(target)
+    with scratch_directory(target) as scratch:
+        yield scratch
+        sync_all(scratch)
+        _refuse_taken(target)
+        os.rename(scratch, target)
+        sync(target.parent)
+
+
+@contextmanager
+def scratch_directory(target: Path) -> Iterator[Path]:
+    """Yields a new directory beside `target`, for what may take that place once `sync_all` forced it to the disk. Removed unless renamed.
+
+    Raises OSError.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = _beside(target)
     scratch.mkdir()
     try:
         with _full_disk_named(target):
             yield scratch
-        for path in [scratch, *scratch.rglob("*")]:
-            if not path.is_symlink():
-                sync(path)
-        _refuse_taken(target)
-        os.rename(scratch, target)
-        sync(target.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def sync_all(directory: Path) -> None:
+    """Forces a directory and all that lies in it to the disk. Raises OSError."""
+    for path in [directory, *directory.rglob("*")]:
+        if not path.is_symlink():
+            sync(path)
 
 
 @contextmanager

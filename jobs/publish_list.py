@@ -1,18 +1,15 @@
 from demur.tlog.files import LogFiles
 from jobs.workplace import Work, Workplace, now
-from rights.lists import ListPress, make_public, number_statements, preparing, publish
+from rights.lists import ListPress, make_public, preparing, publish
 
 
 def publish_list(workplace: Workplace, work: Work) -> None:
     """Publishes the next version of the exclusion list, in the order that rights.lists gives reasons for."""
     config, keys = workplace.config, workplace.keys
-    with workplace.writing.begin() as session:
-        number_statements(session, keys.log_key(), now())
-    repair_public(workplace)
-    press = ListPress(config.list_dir, keys.list_key(), keys.log_key(), config.list_name, workplace.list_lifetime)
-    with preparing(workplace.writing, press, now()) as prepared, workplace.effect(work) as session:
-        publish(session, prepared)
-    repair_public(workplace)
+    log = LogFiles(config.log_dir)
+    press = ListPress(config.list_dir, keys.list_key(), log, keys.log_key(), config.list_name, workplace.list_lifetime)
+    with preparing(workplace.reading, workplace.writing, press, now()) as prepared, workplace.effect(work) as session:
+        publish(session, prepared, but=work.outbox_id)
 
 
 def repair_public(workplace: Workplace) -> None:

@@ -1,14 +1,18 @@
 """Publishing the exclusion list.
 
-The order in which a version comes to be, and what a crash between two steps leaves:
+The order in which a version comes to be, and what a crash between two steps leaves. ``preparing`` spans all of it, and one process of a
+machine is in there at a time.
 
-0. ``number_statements`` and ``make_public``: what was stated before a version has its leaf before it, and its receipt at once.
-1. ``preparing`` reads what waits, and outside of any lock on the database makes the version and writes the files of ``versions/<n>``,
-   durably. A crash here leaves files that nobody was promised: the head names n - 1, and HTTP serves only versions that stand in the
-   database. The next publication replaces them.
-2. ``publish``, in a short transaction: the version's row, since when each entry and opt-out is in effect, and the leaves of all that was
-   stated. Once the caller has committed, the version is promised. What came since step 1 is promised another publication.
-3. ``make_public`` writes the log (rights.log), and then points ``head.dsse.json`` at the version, which the log therefore holds. A crash
+1. In a short transaction everything that was stated gets its leaf, and what waits for the next version is read. ``make_public`` follows, so
+   that receipts need not wait for the version, and whatever a crash left after step 3 is mended before a version follows on it.
+2. Outside of any lock on the database the version is made, and its files are written beside their place, durably. A crash here leaves files
+   that nobody was promised; they are removed once their number is published.
+3. ``publish``, in a short transaction that goes on only where no other publication came first: the files take their place,
+   ``versions/<n>``; the version's row, since when each entry and opt-out is in effect, and the leaves of what was stated meanwhile. A crash
+   before the commit leaves ``versions/<n>``, which nobody was promised: the head names n - 1, HTTP serves only versions that are in the
+   database, and the next publication replaces it, under the same lock. Once the caller has committed, the version is promised. What
+   came since step 1 is promised another publication.
+4. ``make_public`` writes the log (rights.log), and then points ``head.dsse.json`` at the version, which the log therefore holds. A crash
    before this leaves an old head; every publication, every start of a worker and, each minute, the relay repair it.
 """
 
@@ -23,11 +27,11 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, selectinload, sessionmaker
 
 from demur.errors import DemurError
-from demur.exclusions import EntryTable, Head, ListRefused, Version, build_version, point_head, write_version
+from demur.exclusions import EntryTable, Head, ListRefused, Version, build_version, place_version, point_head, written_version
 from demur.exclusions.history import History, read_keys
 from demur.exclusions.rotation import Keyring
 from demur.exclusions.sources import DirectorySource
-from demur.exclusions.writer import trail_of
+from demur.exclusions.writer import WrittenVersion, remove_unplaced, trail_of
 from demur.files import alone_in
 from demur.receipts import LogKind
 from demur.receipts.statement import list_published
@@ -57,10 +61,11 @@ class ListMovedOn(DemurError):
 
 @dataclass(frozen=True)
 class ListPress:
-    """Where the list lies, and what its versions are made with. ``lifetime``: from publication to expiry."""
+    """Where the list and the log lie, and what versions are made with. ``lifetime``: from publication to expiry."""
 
     directory: Path
     key: SigningKey
+    log: LogFiles
     log_key: SigningKey
     list_id: str
     lifetime: timedelta
@@ -68,45 +73,66 @@ class ListPress:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The next version, its files written; ``version`` is None where its entries would be the same, and its head needs no renewal."""
+    """The next version, its files written; None where its entries would be the same, and its head needs no renewal."""
 
     press: ListPress
     seen: Pending
-    version: Version | None
+    written: WrittenVersion | None
     at: datetime
 
 
-def number_statements(session: Session, log_key: SigningKey, now: datetime) -> None:
-    """Gives everything that was stated its leaf; then ``make_public``: receipts need not wait until a version is prepared."""
-    lock_entries_alone(session)
-    log.number_leaves(session, log_key, now)
-
-
 @contextmanager
-def preparing(sessions: sessionmaker[Session], press: ListPress, now: datetime, *, force: bool = False) -> Iterator[Prepared]:
-    """Prepares the next version. No other process prepares one until this is left: commit before. ``sessions`` must be of those that write.
+def preparing(
+    reading: sessionmaker[Session], writing: sessionmaker[Session], press: ListPress, now: datetime, *, force: bool = False
+) -> Iterator[Prepared]:
+    """Prepares the next version; ``publish`` it and commit before leaving this. No other process of the machine is in here meanwhile.
 
-    Raises PublishedFilesChanged, KeyRotated, demur.exclusions errors, OSError.
+    Gives what was stated its leaf, and makes public what is committed, before and after. Raises PublishedFilesChanged, KeyRotated,
+    demur.exclusions errors, what make_public raises, OSError.
     """
     press.directory.mkdir(parents=True, exist_ok=True)
     with alone_in(press.directory):
-        with sessions.begin() as session:
+        with writing.begin() as session:
+            lock_entries_alone(session)
+            log.number_leaves(session, press.log_key, now)
             seen = pending(session)
-        yield prepare(seen, press, now, force=force)
+        _make_public(reading, press)
+        if seen.newest is not None:
+            remove_unplaced(press.directory, seen.newest.version)
+        with prepare(seen, press, now, force=force) as prepared:
+            yield prepared
+        _make_public(reading, press)
 
 
-def prepare(seen: Pending, press: ListPress, now: datetime, *, force: bool = False) -> Prepared:
-    """Makes the version, and writes its files: a head is renewed once less than half of its lifetime is left, or its key was rotated.
+@contextmanager
+def prepare(seen: Pending, press: ListPress, now: datetime, *, force: bool = False) -> Iterator[Prepared]:
+    """Makes the version, and writes its files, which are gone on leaving this unless it was published.
 
     Raises PublishedFilesChanged, KeyRotated, demur.exclusions errors, OSError.
     """
+    version = _next_version(seen, press, now, force=force)
+    if version is None:
+        yield Prepared(press, seen, None, now)
+    else:
+        with written_version(press.directory, version, press.key) as written:
+            yield Prepared(press, seen, written, now)
+
+
+def _next_version(seen: Pending, press: ListPress, now: datetime, *, force: bool) -> Version | None:
+    """None where nothing would change: a head is renewed once less than half of its lifetime is left, or its key was rotated.
+
+    The published list is read only where something comes or goes, or a head is due: most publications are for statements alone.
+    """
     keys = _keys(press)
+    rotated = seen.newest is not None and keys.key_of(seen.newest.version) != press.key.verifier
+    due = force or rotated or about_to_expire(seen.newest, press.lifetime, now)
+    if not (due or seen.coming or seen.going):
+        return None
     previous, listed = _read_published(press.directory, seen.newest, keys)
     delta = seen.delta(listed)
-    rotated = previous is not None and keys.key_of(previous.version) != press.key.verifier
-    if not (delta or force or rotated or about_to_expire(seen.newest, press.lifetime, now)):
-        return Prepared(press, seen, None, now)
-    version = build_version(
+    if not (due or delta):
+        return None
+    return build_version(
         delta,
         previous,
         listed,
@@ -116,24 +142,23 @@ def prepare(seen: Pending, press: ListPress, now: datetime, *, force: bool = Fal
         trail=trail_of(press.directory, previous) if previous else 0,
         log_leaf_index=seen.leaf_index,
     )
-    write_version(press.directory, version, press.key)
-    return Prepared(press, seen, version, now)
 
 
-def publish(session: Session, prepared: Prepared) -> ExclusionListVersion | None:
+def publish(session: Session, prepared: Prepared, *, but: int | None = None) -> ExclusionListVersion | None:
     """Puts what was prepared into effect, and gives everything that was stated its leaf. Returns the version's row, if there is a new one.
 
-    The session must be one that writes; commit, then call ``make_public``. Raises ListMovedOn, KeyRotated, BadRotation, OSError.
+    What came since is promised another publication. ``but``: id of the outbox row that promised this one, which does not count. The session
+    must be one that writes. Raises ListMovedOn, KeyRotated, BadRotation, VersionPublished, OSError.
     """
     lock_entries_alone(session)
     _refuse_moved_on(session, prepared)
-    row = _new_version(session, prepared) if prepared.version else prepared.seen.newest
+    row = _new_version(session, prepared, prepared.written) if prepared.written else prepared.seen.newest
     if row is not None:
         _take_effect(session, prepared, ListReference(prepared.press.list_id, row.version, row.root, row.published_at))
     log.number_leaves(session, prepared.press.log_key, prepared.at)
     if came_since(session, prepared.seen):
-        outbox.add(session, outbox.PUBLISH_LIST, {}, prepared.at)  # even if one is promised: it may be this one
-    return row if prepared.version else None
+        outbox.add_publication(session, prepared.at, but=but)
+    return row if prepared.written else None
 
 
 def _refuse_moved_on(session: Session, prepared: Prepared) -> None:
@@ -144,9 +169,9 @@ def _refuse_moved_on(session: Session, prepared: Prepared) -> None:
     _keys(prepared.press)
 
 
-def _new_version(session: Session, prepared: Prepared) -> ExclusionListVersion:
-    assert prepared.version is not None
-    head, press, now = prepared.version.head, prepared.press, prepared.at
+def _new_version(session: Session, prepared: Prepared, written: WrittenVersion) -> ExclusionListVersion:
+    head, press, now = written.head, prepared.press, prepared.at
+    place_version(press.directory, written)
     log.state_numbered(session, list_published(head), press.log_key, now)  # the leaf that the head names, before all that waits
     row = _row(head)
     session.add(row)
@@ -166,6 +191,11 @@ def make_public(session: Session, directory: Path, files: LogFiles, log_key: Sig
     newest = newest_version(session)
     if newest is not None:
         point_head(directory, newest.version)
+
+
+def _make_public(reading: sessionmaker[Session], press: ListPress) -> None:
+    with reading() as session:
+        make_public(session, press.directory, press.log, press.log_key)
 
 
 def renew(session: Session, lifetime: timedelta, now: datetime) -> None:
@@ -222,7 +252,7 @@ def _take_effect(session: Session, prepared: Prepared, listed: ListReference) ->
     """
     _state_listed(session, prepared.seen.opt_outs_in, listed, prepared.at)
     mark_in(session, prepared.seen, listed.version)
-    if prepared.version is not None:
+    if prepared.written is not None:
         mark_out(session, prepared.seen, listed.version)
     _fulfil(session, listed.version, prepared.at)
 

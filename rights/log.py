@@ -1,8 +1,9 @@
 """The transparency log: what is stated, and when it becomes public.
 
 1. ``state`` writes a statement in the transaction of what it states, and promises a publication.
-2. The publication (rights.lists.publish) gives waiting statements their leaf and signature, and commits. Leaves are numbered under the
-   lock that publications hold, so that there is no gap and no number twice.
+2. A publication gives waiting statements their leaf and signature, and commits: before it prepares a version (rights.lists.preparing) those
+   that wait then, and with the version (rights.lists.publish) those that came meanwhile, after the version's own, which ``state_numbered``
+   writes with its leaf. Leaves are numbered under the lock that publications hold, so that there is no gap and no number twice.
 3. ``write_log`` writes the log's files: tiles first, then the checkpoint. A crash before it leaves leaves that no checkpoint covers yet;
    every publication, every start of a worker and, each minute, the relay repair it.
 4. Only then are receipts given out (rights.receipts), and does the list's head point at a version that the log holds.

@@ -42,13 +42,14 @@ def add_once(session: Session, topic: str, payload: dict[str, Any], now: datetim
         add(session, topic, payload, now)
 
 
-def add_publication(session: Session, now: datetime) -> None:
-    """Promises a publication of the exclusion list, unless one that will see this transaction's changes is promised already, and soon.
+def add_publication(session: Session, now: datetime, *, but: int | None = None) -> None:
+    """Promises a publication of the exclusion list, unless one is promised already, and soon.
 
-    A row that is locked belongs to a publication that may have read the entries before this change, so it does not count. One that is due
-    later, after failures or because a clock was ahead when it was promised, comes due with this one.
+    One that is under way may have read what waits before this change: as it takes effect it promises another for whatever came since
+    (rights.lists.publish). One whose row is locked may be past that, so it does not count. One that is due later, after failures or
+    because a clock was ahead when it was promised, comes due with this one. ``but``: the caller's own row.
     """
-    promised = _pending(session, PUBLISH_LIST)
+    promised = _pending(session, PUBLISH_LIST, but=but)
     if promised is None:
         add(session, PUBLISH_LIST, {}, now).available_at = now + PUBLISH_DELAY
     elif promised.available_at > now + SOON:

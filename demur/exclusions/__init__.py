@@ -6,7 +6,7 @@ from demur.exclusions.matching import Judgement
 from demur.exclusions.reader import ExclusionList
 from demur.exclusions.table import EntryTable
 from demur.exclusions.trusted import ListRefused
-from demur.exclusions.writer import Version, build_version, point_head, write_version
+from demur.exclusions.writer import Version, build_version, place_version, point_head, written_version
 
 __all__ = [
     "BadEntry",
@@ -21,6 +21,7 @@ __all__ = [
     "ListRefused",
     "Version",
     "build_version",
+    "place_version",
     "point_head",
-    "write_version",
+    "written_version",
 ]

@@ -1,6 +1,9 @@
 """Builds versions of an exclusion list (pure), and publishes them as files in an order that a crash cannot harm."""
 
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +13,7 @@ from demur.exclusions.delta import Delta
 from demur.exclusions.entries import FileDigest
 from demur.exclusions.head import MOST_DELTAS, NO_ROOT, PAYLOAD_TYPE, Head, WholeFile
 from demur.exclusions.table import EntryTable
-from demur.files import atomic_directory, atomic_write
+from demur.files import atomic_write, scratch_directory, sync, sync_all
 from demur.signing import SigningKey, peek_envelope
 
 HEAD_FILE, ENTRIES_FILE, DELTA_FILE = "head.dsse.json", "entries.parquet", "delta.parquet"
@@ -43,6 +46,14 @@ class Version:
     entries_file: bytes | None
     delta_file: bytes
     trail: int
+
+
+@dataclass(frozen=True)
+class WrittenVersion:
+    """A version whose `files` are in a directory beside their place, durably."""
+
+    head: Head
+    files: Path
 
 
 def build_version(
@@ -114,25 +125,43 @@ def version_directory(directory: Path, version: int) -> Path:
     return directory / "versions" / str(version)
 
 
-def write_version(directory: Path, version: Version, key: SigningKey) -> None:
-    """Writes `versions/<n>` whole or not at all; readers do not see it before `point_head`. Writing the same version again is a no-op.
+@contextmanager
+def written_version(directory: Path, version: Version, key: SigningKey) -> Iterator[WrittenVersion]:
+    """Writes a version's files beside their place. On leaving they are removed, unless `place_version` put them there.
 
-    A different `versions/<n>` that no head ever pointed to is the remains of a crash before the caller's commit: it is replaced, since no
-    reader can have seen it. One that was pointed to raises VersionPublished. Callers are serialised by their own lock. Raises OSError.
+    Raises OSError.
     """
-    target = version_directory(directory, version.head.version)
-    envelope = key.sign(version.head.payload(), PAYLOAD_TYPE)
-    if target.exists():
-        if (target / HEAD_FILE).read_bytes() == envelope:
-            return
-        if _pointed_version(directory) >= version.head.version:
-            raise VersionPublished(f"version {version.head.version} of the list is published and cannot change")
-        shutil.rmtree(target)
-    with atomic_directory(target) as scratch:
+    with scratch_directory(version_directory(directory, version.head.version)) as scratch:
         if version.entries_file is not None:
             (scratch / ENTRIES_FILE).write_bytes(version.entries_file)
         (scratch / DELTA_FILE).write_bytes(version.delta_file)
-        (scratch / HEAD_FILE).write_bytes(envelope)
+        (scratch / HEAD_FILE).write_bytes(key.sign(version.head.payload(), PAYLOAD_TYPE))
+        sync_all(scratch)
+        yield WrittenVersion(version.head, scratch)
+
+
+def place_version(directory: Path, written: WrittenVersion) -> None:
+    """Makes the files `versions/<n>`, in one step; durable once it returns. Readers do not see them before `point_head`.
+
+    The caller holds a lock under which their own record shows that version n is not published. So what lies in its place is the remains of
+    a crash before the record was committed: it is replaced, since no reader can have seen it. One that the head points at raises
+    VersionPublished. Raises OSError.
+    """
+    version = written.head.version
+    target = version_directory(directory, version)
+    if _pointed_version(directory) >= version:
+        raise VersionPublished(f"version {version} of the list is published and cannot change")
+    if target.exists():
+        shutil.rmtree(target)
+    os.rename(written.files, target)
+    sync(target.parent)
+
+
+def remove_unplaced(directory: Path, version: int) -> None:
+    """Removes what a crash left of files for version n, once another process published it: they can take no place any more."""
+    target = version_directory(directory, version)
+    for files in target.parent.glob(f".{target.name}.*.part"):
+        shutil.rmtree(files, ignore_errors=True)
 
 
 def point_head(directory: Path, version: int) -> None:

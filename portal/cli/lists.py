@@ -13,7 +13,7 @@ from portal.site import now, site
 from rights.consumers import Consumer
 from rights.consumers import consumers as list_consumers
 from rights.list_versions import newest_version
-from rights.lists import ListPress, make_public, number_statements, preparing
+from rights.lists import ListPress, preparing
 from rights.lists import publish as publish_list
 from rights.signing_keys import SigningKeys
 
@@ -32,14 +32,10 @@ def publish(force: bool, as_json: bool) -> None:
     """Publish a new version now, if its entries changed or the newest one is about to expire."""
     config = site().config
     keys = SigningKeys(config.keys_dir, config.list_dir)
-    key, log_key = keys.list_key(), keys.log_key()
-    press = ListPress(config.list_dir, key, log_key, config.list_name, timedelta(days=config.list_lifetime_days))
-    with site().writing.begin() as session:
-        number_statements(session, log_key, now())
-    with preparing(site().writing, press, now(), force=force) as prepared, site().writing.begin() as session:
+    log, lifetime = LogFiles(config.log_dir), timedelta(days=config.list_lifetime_days)
+    press = ListPress(config.list_dir, keys.list_key(), log, keys.log_key(), config.list_name, lifetime)
+    with preparing(site().reading, site().writing, press, now(), force=force) as prepared, site().writing.begin() as session:
         version = publish_list(session, prepared)
-    with site().reading.begin() as session:
-        make_public(session, config.list_dir, LogFiles(config.log_dir), log_key)
     if version is None:
         click.echo("{}" if as_json else "nothing changed, so there is no new version")
     else:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from demur.digests import canonical_json
-from demur.exclusions import Entry, EntryTable, Head, KeyKind, Version, build_version, point_head, write_version
+from demur.exclusions import Entry, EntryTable, Head, KeyKind, Version, build_version, place_version, point_head, written_version
 from demur.exclusions.delta import Delta
 from demur.exclusions.head import PAYLOAD_TYPE
 from demur.signing import SigningKey
@@ -171,6 +171,12 @@ def serve(directory: Path, token: str = "secret") -> Iterator[ListServer]:
 def build_version_for_today(entries: Iterable[Entry]) -> Version:
     """For readers that use the real clock."""
     return build(entries, published_at=datetime.now(UTC))
+
+
+def write_version(directory: Path, version: Version, key: SigningKey) -> None:
+    """As a publisher whose record of what is published is the head alone."""
+    with written_version(directory, version, key) as written:
+        place_version(directory, written)
 
 
 def publish_version(directory: Path, key: SigningKey, version: Version) -> None:

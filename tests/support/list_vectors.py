@@ -10,11 +10,11 @@ import json
 import shutil
 from pathlib import Path
 
-from demur.exclusions import Entry, KeyKind, Version, point_head, write_version
+from demur.exclusions import Entry, KeyKind, Version
 from demur.exclusions.entry_proof import EntryProver
 from demur.exclusions.rotation import announce
 from demur.tlog import merkle
-from tests.support.exclusion_lists import LIST_ID, build, uids
+from tests.support.exclusion_lists import LIST_ID, build, publish_version, uids
 from tests.support.receipt_vectors import VECTORS, fixed_key
 
 LISTS = VECTORS / "exclusion-list"
@@ -50,8 +50,7 @@ def write(directory: Path) -> None:
     for version in versions():
         if version.head.version == FROM_VERSION:
             announce(directory, OLD_KEY, NEW_KEY, LIST_ID, FROM_VERSION)
-        write_version(directory, version, NEW_KEY if version.head.version >= FROM_VERSION else OLD_KEY)
-        point_head(directory, version.head.version)
+        publish_version(directory, NEW_KEY if version.head.version >= FROM_VERSION else OLD_KEY, version)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demur.exclusions import Entry, EntryTable, ExclusionList, KeyKind, ListRefused, Version, write_version
+from demur.exclusions import Entry, EntryTable, ExclusionList, KeyKind, ListRefused, Version
 from demur.exclusions.delta import Delta
 from demur.exclusions.entries import FileDigest
 from demur.exclusions.head import WholeFile
@@ -24,7 +24,7 @@ from demur.exclusions.state import BadState
 from demur.exclusions.trusted import BadListFormat, Expired, Fork, Gap, Rollback, Unreachable, WrongCount, WrongDigest, WrongRoot
 from demur.exclusions.writer import SMALL_TRAIL
 from demur.signing import SigningKey
-from tests.support.exclusion_lists import LIFETIME, NOW, ListServer, build, publish, publish_version, serve, sign_head, uids
+from tests.support.exclusion_lists import LIFETIME, NOW, ListServer, build, publish, publish_version, serve, sign_head, uids, write_version
 
 KEY = SigningKey.generate("op.example")
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demur.exclusions import Entry, EntryTable, KeyKind, build_version, point_head, write_version
+from demur.exclusions import Entry, EntryTable, KeyKind, build_version, point_head, written_version
 from demur.exclusions.delta import Delta
 from demur.exclusions.entries import FileDigest
 from demur.exclusions.head import MOST_DELTAS, NO_ROOT, BadHead, Head
 from demur.exclusions.trusted import apply_delta, check_entries, open_delta, open_whole
 from demur.exclusions.writer import SMALL_TRAIL, TRAIL_SHARE, VersionMismatch, VersionMissing, VersionPublished, trail_of
 from demur.signing import SigningKey
-from tests.support.exclusion_lists import LIFETIME, LIST_ID, NOW, build, publish, uids
+from tests.support.exclusion_lists import LIFETIME, LIST_ID, NOW, build, publish, uids, write_version
 
 KEY = SigningKey.generate("op.example")
 names = st.sets(st.sampled_from("abcdefgh"))
@@ -112,10 +112,15 @@ def test_the_head_points_at_nothing_that_was_not_written(tmp_path: Path) -> None
         point_head(tmp_path, 1)
 
 
+def test_a_version_that_is_not_placed_leaves_nothing(tmp_path: Path) -> None:
+    with written_version(tmp_path, build(uids("a")), KEY) as written:
+        assert (written.files / "head.dsse.json").exists()
+    assert list((tmp_path / "versions").iterdir()) == []
+
+
 def test_remains_of_a_crash_are_replaced_but_a_published_version_is_not(tmp_path: Path) -> None:
     write_version(tmp_path, build(uids("lost in a crash")), KEY)
     kept = publish(tmp_path, KEY, uids("a"))
-    write_version(tmp_path, kept, KEY)
     with open(tmp_path / "versions/1/entries.parquet", "rb") as file:
         assert open_whole(file, kept.head) == kept.entries
     with pytest.raises(VersionPublished):

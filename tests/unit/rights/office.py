@@ -1,7 +1,8 @@
 """An office that does by hand what the workers do, with real catalogues, a real list and real databases."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +28,10 @@ from tests.factories import NOW, make_account
 LIFETIME = timedelta(days=30)
 
 
+class Crash(Exception):
+    """Something that ends a publication where it is."""
+
+
 @dataclass
 class Office:
     sessions: sessionmaker[Session]
@@ -42,7 +47,7 @@ class Office:
 
     @property
     def press(self) -> lists.ListPress:
-        return lists.ListPress(self.list_dir, self.key, self.log_key, "test", LIFETIME)
+        return lists.ListPress(self.list_dir, self.key, self.log_files, self.log_key, "test", LIFETIME)
 
     def account(self, *owners: str) -> Account:
         with self.sessions.begin() as session:
@@ -70,13 +75,23 @@ class Office:
         return gather(self.sessions, self.catalogues, self.sandbox, ids, manifest_id).findings
 
     def publish(self, now: datetime = NOW) -> ExclusionListVersion | None:
-        with self.sessions.begin() as session:
-            lists.number_statements(session, self.log_key, now)
-        with lists.preparing(self.sessions, self.press, now) as prepared, self.sessions.begin() as session:
-            version = lists.publish(session, prepared)
+        with self.preparing(now) as prepared, self.sessions.begin() as session:
+            return lists.publish(session, prepared)
+
+    def preparing(self, now: datetime = NOW, key: SigningKey | None = None) -> AbstractContextManager[lists.Prepared]:
+        return lists.preparing(self.sessions, self.sessions, replace(self.press, key=key or self.key), now)
+
+    def crash_after_the_commit(self) -> ExclusionListVersion | None:
+        """A version is committed, and not made public."""
+        with suppress(Crash), self.preparing() as prepared:
+            with self.sessions.begin() as session:
+                version = lists.publish(session, prepared)
+            raise Crash
+        return version
+
+    def make_public(self) -> None:
         with self.sessions() as session:
             lists.make_public(session, self.list_dir, self.log_files, self.log_key)
-        return version
 
     def carry(self, now: datetime = NOW) -> ExclusionListVersion | None:
         self.propagate(now)

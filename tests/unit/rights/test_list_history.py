@@ -15,6 +15,7 @@ from demur.exclusions.history import History
 from demur.exclusions.rotation import Keyring
 from demur.exclusions.sources import DirectorySource
 from demur.signing import SigningKey
+from demur.tlog.files import LogFiles
 from models import Base, ExclusionEntry, make_engine, make_sessions, writing
 from rights.list_changes import pending
 from rights.lists import ListPress, prepare, publish
@@ -64,8 +65,9 @@ class Played:
 
     def publish(self, _: int) -> None:
         standing = set().union(*self.grounds)
-        press = ListPress(self.directory, KEY, LOG_KEY, "test", LIFETIME)
-        row = publish(self.session, prepare(pending(self.session), press, NOW))
+        press = ListPress(self.directory, KEY, LogFiles(self.directory / "log"), LOG_KEY, "test", LIFETIME)
+        with prepare(pending(self.session), press, NOW) as prepared:
+            row = publish(self.session, prepared)
         assert (row is not None) is (standing != self.published[-1]), "a version for each change, and for nothing else"
         if row is not None:
             self.published.append(standing)

@@ -1,7 +1,6 @@
 """A new key for the list: announced by the old one, and in an order that a crash cannot harm."""
 
 import stat
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from demur.signing import SigningKey, VerifyKey
 from models import AuditEvent, Outbox
 from rights import list_keys
 from rights.list_keys import rotate, signing_key
-from rights.lists import KeyRotated, make_public, preparing, publish
+from rights.lists import KeyRotated, publish
 from rights.optouts import Photos
 from rights.signing_keys import make_keys
 from tests.factories import NOW
@@ -30,11 +29,8 @@ def keys_dir(tmp_path: Path) -> Path:
 
 
 def publish_with(office: Office, key: SigningKey, now=NOW):
-    with preparing(office.sessions, replace(office.press, key=key), now) as prepared, office.sessions.begin() as session:
-        row = publish(session, prepared)
-    with office.sessions() as session:
-        make_public(session, office.list_dir, office.log_files, office.log_key)
-    return row
+    with office.preparing(now, key) as prepared, office.sessions.begin() as session:
+        return publish(session, prepared)
 
 
 def rotate_key(office: Office, keys_dir: Path):

@@ -1,21 +1,26 @@
 """Publishing: what a version holds, and what a crash between its steps leaves behind."""
 
 import os
+import shutil
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
 from demur.exclusions.reader import ExclusionList
 from demur.files import atomic_write
-from models import ExclusionEntry, ExclusionListVersion, OptOut, Outbox, PastEntry, RequestKind, RequestState, RightsRequest
+from demur.receipts import LogKind, Statement
+from models import ExclusionEntry, ExclusionListVersion, LogEntry, OptOut, Outbox, PastEntry, RequestKind, RequestState, RightsRequest
+from rights import log, outbox
 from rights.list_changes import pending
 from rights.list_versions import newest_version
-from rights.lists import ListMovedOn, PublishedFilesChanged, make_public, prepare, preparing, publish, renew
+from rights.lists import ListMovedOn, PublishedFilesChanged, prepare, publish, renew
 from rights.optouts import Photos
 from rights.withdrawals import withdraw_photo
 from tests.factories import NOW
+from tests.support.waiting import wait_until
 from tests.unit.rights.office import LIFETIME, Office
 
 
@@ -62,7 +67,7 @@ def test_versions_follow_each_other_and_verify(office: Office):
 def test_a_crash_before_the_commit_promises_nothing(office: Office):
     office.file(office.account("ada"), Photos(("ada-1",)))
     office.propagate()
-    with preparing(office.sessions, office.press, NOW) as prepared, office.sessions() as session:  # closed without a commit: the crash
+    with office.preparing() as prepared, office.sessions() as session:  # closed without a commit: the crash
         assert publish(session, prepared) is not None
     assert (office.list_dir / "versions" / "1").exists()
     assert not (office.list_dir / "head.dsse.json").exists()
@@ -81,11 +86,25 @@ def test_a_crash_after_the_commit_is_repaired(office: Office):
     office.carry()
     office.file(ada, Photos(("ada-2",)))
     office.propagate()
-    with preparing(office.sessions, office.press, NOW) as prepared, office.sessions.begin() as session:
-        publish(session, prepared)  # committed, and then the crash: the head is never moved
+    office.crash_after_the_commit()
     assert read(office).head.version == 1
-    with office.sessions() as session:
-        make_public(session, office.list_dir, office.log_files, office.log_key)
+    office.make_public()
+    assert read(office).head.version == 2
+
+
+def test_a_version_that_a_crash_left_unseen_is_public_before_the_next_is_prepared(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Photos(("ada-1",)))
+    office.propagate()
+    committed = office.crash_after_the_commit()
+    unplaced = office.list_dir / "versions" / ".1.0123456789abcdef.part"
+    unplaced.mkdir()  # as of a process that was killed while it prepared the same version
+    assert not (office.list_dir / "head.dsse.json").exists()
+    with office.preparing(NOW + timedelta(minutes=1)):
+        assert read(office).head.root == committed.root
+        assert not unplaced.exists()
+    office.file(ada, Photos(("ada-2",)))
+    assert office.carry(NOW + timedelta(minutes=2)).version == 2
     assert read(office).head.version == 2
 
 
@@ -132,7 +151,7 @@ def test_what_comes_back_while_its_end_is_prepared_is_listed_again_with_the_next
     office.carry()
     with office.sessions.begin() as session:
         withdraw_photo(session, ada, "ada-1", NOW)
-    with preparing(office.sessions, office.press, NOW) as prepared:
+    with office.preparing() as prepared:
         with office.sessions.begin() as session:  # as `revive` names again what ended before
             ended = update(ExclusionEntry).where(ExclusionEntry.ended.is_(True))
             session.execute(ended.values(ended=False))
@@ -148,16 +167,21 @@ def test_what_comes_back_while_its_end_is_prepared_is_listed_again_with_the_next
         assert session.execute(before).one() == (1, 2)
 
 
-def test_nothing_of_the_list_is_read_or_written_under_the_lock(office: Office):
+def test_under_the_lock_the_files_take_their_place_and_nothing_else_of_the_list_is_read_or_written(office: Office):
     office.file(office.account("ada"), Photos(("ada-1",)))
     office.propagate()
     away = office.list_dir.with_name("away")
-    with preparing(office.sessions, office.press, NOW) as prepared:
+    with office.preparing() as prepared:
         office.list_dir.rename(away)
+        prepared.written.files.mkdir(parents=True)  # without any file
         with office.sessions.begin() as session:
             assert publish(session, prepared).version == 1
-        assert not office.list_dir.exists()
+        left = [path.relative_to(office.list_dir).as_posix() for path in office.list_dir.rglob("*")]
+        assert sorted(left) == ["versions", "versions/1"]
+        shutil.rmtree(office.list_dir)
         away.rename(office.list_dir)
+        prepared.written.files.rename(office.list_dir / "versions" / "1")
+    assert read(office).head.version == 1
 
 
 def test_of_two_prepared_versions_one_is_published(office: Office):
@@ -166,11 +190,91 @@ def test_of_two_prepared_versions_one_is_published(office: Office):
     office.propagate()
     with office.sessions.begin() as session:
         seen = pending(session)
-    first, second = (prepare(seen, office.press, NOW) for _ in range(2))
+    with prepare(seen, office.press, NOW) as first, prepare(seen, office.press, NOW + timedelta(minutes=1)) as second:
+        with office.sessions.begin() as session:
+            published = publish(session, first)
+        with office.sessions() as session, pytest.raises(ListMovedOn):
+            publish(session, second)
+    assert stands(office, published)
+
+
+def test_a_committed_version_outlives_another_machine_that_read_what_waited_before(office: Office):
+    """The other machine prepares after the commit, and before the head points at the version."""
+    office.file(office.account("ada"), Photos(("ada-1",)))
+    office.propagate()
     with office.sessions.begin() as session:
-        assert publish(session, first).version == 1
-    with office.sessions() as session, pytest.raises(ListMovedOn):
+        seen = pending(session)
+    with prepare(seen, office.press, NOW) as first, office.sessions.begin() as session:
+        published = publish(session, first)
+    with prepare(seen, office.press, NOW + timedelta(minutes=1)) as second, office.sessions() as session, pytest.raises(ListMovedOn):
         publish(session, second)
+    assert stands(office, published)
+    office.file(office.account("ben"), Photos(("ben-1",)))
+    assert office.carry(NOW + timedelta(minutes=2)).version == 2
+
+
+def stands(office: Office, version: ExclusionListVersion) -> bool:
+    """Whether the version's files are those that were published, and no other files are left."""
+    office.make_public()
+    head = read(office).head
+    left = [path.name for path in (office.list_dir / "versions").iterdir()]
+    return (head.version, head.root, head.published_at, left) == (
+        version.version,
+        version.root,
+        version.published_at,
+        [str(version.version)],
+    )
+
+
+def test_a_second_publication_waits_for_the_first_and_gives_no_leaf_meanwhile(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Photos(("ada-1",)))
+    office.propagate()
+    with office.preparing() as prepared:
+        office.file(ada, Photos(("ada-2",)))
+        office.propagate()
+        second = threading.Thread(target=office.publish)
+        second.start()
+        wait_until("the second waits for the list's directory", lambda: waited_for(office.list_dir))
+        with office.sessions.begin() as session:
+            assert publish(session, prepared).version == 1
+    second.join()
+    assert {"ada-1", "ada-2"} <= uids_of(office, 2)
+
+
+def waited_for(directory: Path) -> bool:
+    return any("-> FLOCK" in line and f":{directory.stat().st_ino} " in line for line in Path("/proc/locks").read_text().splitlines())
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_what_comes_while_a_version_is_prepared_is_promised_one_publication(office: Office, others: int):
+    with office.sessions.begin() as session:
+        own = outbox.add(session, outbox.PUBLISH_LIST, {}, NOW)
+    with office.preparing() as prepared:
+        office.file(office.account("ada"), Photos(("ada-1",)))
+        office.propagate()
+        with office.sessions.begin() as session:
+            for _ in range(others):
+                outbox.add(session, outbox.PUBLISH_LIST, {}, NOW)
+        with office.sessions.begin() as session:
+            row = outbox.locked(session, own.id)
+            publish(session, prepared, but=own.id)
+            outbox.done(row, NOW)
+    with office.sessions() as session:
+        assert len(session.scalars(select(Outbox).where(Outbox.topic == "publish_list", Outbox.done_at.is_(None))).all()) == 1
+
+
+def test_where_nothing_comes_or_goes_the_published_list_is_not_read(office: Office):
+    ada = office.account("ada")
+    office.file(ada, Photos(("ada-1",)))
+    office.carry()
+    entries = office.list_dir / "versions" / "1" / "entries.parquet"
+    entries.rename(entries.with_name("away"))
+    with office.sessions.begin() as session:
+        log.state(session, Statement(LogKind.PHOTO_CONTESTED, NOW, photos=("ada-1",)), NOW)
+    assert office.publish() is None
+    with office.sessions() as session:
+        assert session.scalars(select(LogEntry).where(LogEntry.leaf_index.is_(None))).all() == []
 
 
 def test_entries_know_since_and_until_when_they_are_listed(office: Office):
