@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, BigId
@@ -13,7 +13,17 @@ class Exemption(Base):
     """
 
     __tablename__ = "exemption"
-    __table_args__ = (UniqueConstraint("opt_out_id", "uid"),)
+    __table_args__ = (
+        UniqueConstraint("opt_out_id", "uid"),
+        # What the next version leaves out again: few among all.
+        Index(
+            "ix_exemption_coming",
+            "effective_version",
+            "opt_out_id",
+            sqlite_where=text("effective_version IS NULL"),
+            postgresql_where=text("effective_version IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     opt_out_id: Mapped[int] = mapped_column(ForeignKey("opt_out.id", ondelete="CASCADE"))

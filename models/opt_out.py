@@ -7,6 +7,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from models.base import Base, BigId, new_public_id
 from models.rights_request import RightsRequest
 
+COMING = "withdrawn_at IS NULL AND effective_version IS NULL AND named_at IS NOT NULL"
+LEAVING = "withdrawn_at IS NOT NULL AND effective_version IS NOT NULL AND ended_version IS NULL"
+
 
 class OptOutScope(StrEnum):
     PHOTO = "photo"  # one photo, by its uid
@@ -46,6 +49,9 @@ class OptOut(Base):
             sqlite_where=text("withdrawn_at IS NULL"),
             postgresql_where=text("withdrawn_at IS NULL"),
         ),
+        # What comes into the list and what leaves it with its next version: few among all that ever were.
+        Index("ix_opt_out_coming", "effective_version", sqlite_where=text(COMING), postgresql_where=text(COMING)),
+        Index("ix_opt_out_leaving", "ended_version", sqlite_where=text(LEAVING), postgresql_where=text(LEAVING)),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)

@@ -51,7 +51,7 @@ class RightsRequest(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     kind: Mapped[RequestKind]
     regime: Mapped[Regime]
-    state: Mapped[RequestState]
+    state: Mapped[RequestState] = mapped_column(index=True)  # a publication asks for those in progress
     comment: Mapped[str] = mapped_column(default="")  # the member's own words, optional
     received_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]

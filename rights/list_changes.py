@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, insert, literal, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, literal, select, update
 from sqlalchemy.orm import Session, aliased
 
 from demur.exclusions import Entry, EntryTable, KeyKind
 from demur.exclusions.delta import Delta
-from models import ExclusionEntry, ExclusionListVersion, Exemption, OptOut, PastEntry
+from models import ExclusionEntry, ExclusionListVersion, Exemption, OptOut
 from rights import log
 from rights.batches import batched
 from rights.list_versions import newest_version
+from rights.listed import keep_spans
 from rights.locks import lock_entries_alone
 
 Key = tuple[str, str, str]  # kind, key, pdq
@@ -101,11 +102,9 @@ def mark_out(session: Session, seen: Pending, version: int) -> None:
 
 def _end_revived(session: Session, ids: Sequence[int], version: int) -> None:
     """Writes down until when they were in the list: runs obeyed those versions."""
-    revived, past = and_(_entry.ended.is_(False), _entry.until_version.is_(None), _entry.since_version.is_not(None)), PastEntry
-    columns = [past.opt_out_id, past.kind, past.key, past.since_version, past.until_version]
-    spans = select(_entry.opt_out_id, _entry.kind, _entry.key, _entry.since_version, literal(version)).where(revived)
+    revived = and_(_entry.ended.is_(False), _entry.until_version.is_(None), _entry.since_version.is_not(None))
     for some in batched(ids):
-        session.execute(insert(past).from_select(columns, spans.where(_entry.id.in_(some))))
+        keep_spans(session, literal(version), revived, _entry.id.in_(some))
     _update(session, _entry, ids, {"since_version": None}, revived)
 
 
@@ -115,8 +114,8 @@ def _update(session: Session, table: Any, ids: Sequence[int], values: dict[str, 
 
 
 def _exempted() -> ColumnElement[bool]:
-    carried = select(_opt_out.id).where(_opt_out.propagated_at.is_not(None))
-    return and_(Exemption.effective_version.is_(None), Exemption.opt_out_id.in_(carried))
+    carried = exists().where(_opt_out.id == Exemption.opt_out_id, _opt_out.propagated_at.is_not(None))
+    return and_(Exemption.effective_version.is_(None), carried)
 
 
 def _going() -> Select[str, str, str]:

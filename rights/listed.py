@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, insert, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from demur.exclusions import KeyKind
 from models import ExclusionEntry, OptOut, PastEntry
@@ -17,6 +17,7 @@ from rights.propagation_plan import can_be_kept
 from rights.used import Span, Spans
 
 TABLES = (ExclusionEntry, PastEntry)
+KINDS = (KeyKind.OWNER, KeyKind.UID)  # those that name somebody's photos
 Table = type[ExclusionEntry] | type[PastEntry]
 
 
@@ -31,10 +32,19 @@ class Listed:
         return (*self.by_key.get((KeyKind.UID, uid), ()), *self.by_key.get((KeyKind.OWNER, owner), ()))
 
 
+def keep_spans(session: Session, until: ColumnElement[int] | InstrumentedAttribute[int | None], *where: ColumnElement[bool]) -> None:
+    """Writes down in which versions entries were that are named again next, and then forget it; ``until``: the first version without."""
+    entry, past = ExclusionEntry, PastEntry
+    columns = [past.opt_out_id, past.kind, past.key, past.since_version, past.until_version]
+    spans = select(entry.opt_out_id, entry.kind, entry.key, entry.since_version, until)
+    asked_for = (entry.kind.in_(KINDS), entry.since_version.is_not(None))
+    session.execute(insert(past).from_select(columns, spans.where(*asked_for, *where)))
+
+
 def listed(session: Session, owners: Iterable[str], uids: Iterable[str]) -> Listed:
     """Of these photos and owners, on whosesoever account."""
     found = Listed()
-    for kind, keys in ((KeyKind.OWNER, owners), (KeyKind.UID, uids)):
+    for kind, keys in zip(KINDS, (owners, uids), strict=True):
         for some in batched(sorted(key for key in set(keys) if can_be_kept(key))):
             for table in TABLES:
                 _add(session, found, table, and_(table.kind == kind, table.key.in_(some)))
@@ -46,7 +56,7 @@ def listed_by_request(session: Session, request_id: int) -> Listed:
     found = Listed()
     for table in TABLES:
         of_request = table.opt_out_id.in_(select(OptOut.id).where(OptOut.request_id == request_id))
-        _add(session, found, table, and_(table.kind.in_([KeyKind.UID, KeyKind.OWNER]), of_request))
+        _add(session, found, table, and_(table.kind.in_(KINDS), of_request))
     return found
 
 

@@ -24,7 +24,7 @@ MOST_COMPARED = 1000
 RETRY_BASE_S = 2
 RETRY_LIMIT_S = 300
 FARTHEST = timedelta(minutes=10)  # nothing is put off for longer, so a row that is was promised while a clock was ahead
-FARTHEST_NOTICE = timedelta(days=1) + FARTHEST  # but a mail of which there is one a day
+FARTHEST_OF = {MAIL_TAKEN_NOTICE: timedelta(days=1) + FARTHEST}  # but a mail of which there is one a day
 
 
 def add(session: Session, topic: str, payload: dict[str, Any], now: datetime) -> Outbox:
@@ -108,7 +108,7 @@ def spare(session: Session, until: datetime, now: datetime) -> None:
 def recall(session: Session, lease: timedelta, now: datetime) -> int:
     """Brings rows nearer that a clock put far ahead, and returns how many: those never handed out now, others after a lease, so that a
     worker that has one can give a sign of life."""
-    farthest = case((Outbox.topic == MAIL_TAKEN_NOTICE, now + FARTHEST_NOTICE), else_=now + FARTHEST)
+    farthest = case({topic: now + delay for topic, delay in FARTHEST_OF.items()}, value=Outbox.topic, else_=now + FARTHEST)
     far = update(Outbox).where(Outbox.done_at.is_(None), Outbox.available_at > farthest)
     nearer = far.values(available_at=case((Outbox.attempts == 0, now), else_=now + lease))
     return len(session.execute(nearer.returning(Outbox.id)).all())

@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session, undefer
 from demur.exclusions import Entry, KeyKind
 from demur.receipts import LogKind
 from demur.similarity.rules import MatchKind
-from models import ExclusionEntry, OptOut, OptOutMatch, OptOutScope, PastEntry
+from models import ExclusionEntry, OptOut, OptOutMatch, OptOutScope
 from rights import audit, outbox
 from rights.batches import batched
 from rights.hashes import Hashes
+from rights.listed import keep_spans
 from rights.locks import lock_entries_shared
 from rights.naming import promise_search
 from rights.own import own_owners
@@ -85,14 +86,12 @@ def revive(session: Session, entries: Collection[Entry], opt_out_id: int) -> Non
 
     In which versions it was before stays written down: runs obeyed them.
     """
-    entry, past = ExclusionEntry, PastEntry
+    entry = ExclusionEntry
     out = entry.until_version.is_not(None)
     values = {"ended": False, "since_version": case((out, None), else_=entry.since_version), "until_version": None}
     for some in batched(list(entries), ENTRIES):
         same = tuple_(entry.kind, entry.key, entry.pdq).in_([(one.kind.value, one.key, one.pdq) for one in some])
-        span = select(entry.opt_out_id, entry.kind, entry.key, entry.since_version, entry.until_version)
-        ended = span.where(entry.opt_out_id == opt_out_id, same, out, entry.since_version.is_not(None))
-        session.execute(insert(past).from_select([past.opt_out_id, past.kind, past.key, past.since_version, past.until_version], ended))
+        keep_spans(session, entry.until_version, entry.opt_out_id == opt_out_id, same, out)
         session.execute(update(entry).where(entry.opt_out_id == opt_out_id, same).values(values))
 
 

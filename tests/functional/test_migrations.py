@@ -308,3 +308,21 @@ def test_of_what_ended_before_the_log_says_who_ended_it(alembic, database_url):
     command.downgrade(alembic, "0011")
     command.upgrade(alembic, "head")
     engine.dispose()
+
+
+PAST = """INSERT INTO past_entry (id, opt_out_id, kind, key, since_version, until_version) VALUES (:id, 1, :kind, 'ada', 1, 2)"""
+
+
+def test_past_spans_are_kept_of_uids_and_owners_alone(alembic, database_url):
+    command.downgrade(alembic, "0012")
+    engine = make_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text(OWNER), {"held": False})
+        for number, kind in enumerate(("uid", "sha256", "owner", "phash", "url"), 1):
+            connection.execute(text(PAST), {"id": number, "kind": kind})
+    command.upgrade(alembic, "0013")
+    with engine.connect() as connection:
+        assert connection.scalars(text("SELECT kind FROM past_entry ORDER BY id")).all() == ["uid", "owner"]
+    command.downgrade(alembic, "0012")
+    command.upgrade(alembic, "head")
+    engine.dispose()
