@@ -1,7 +1,6 @@
 """An owner says: that photo is mine, and somebody else's opt-out takes it out of training."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -9,7 +8,7 @@ from sqlalchemy.orm import Session, undefer
 
 from demur.errors import DemurError
 from demur.receipts import LogKind, Statement
-from models import Account, Identity, LogEntry, OptOut, OptOutMatch
+from models import Account, LogEntry, OptOut, OptOutMatch
 from rights import audit, log
 from rights.locks import lock_entries_shared
 from rights.own import own_owners
@@ -54,26 +53,6 @@ def contest_photos(session: Session, account: Account, uids: Sequence[str], now:
     log.state(session, statement, now, account_id=account.id)
     state_of_requests(session, LogKind.OPT_OUT_HELD, reaching, now)
     return len(contested)
-
-
-def state_outcome(session: Session, matches: Iterable[OptOutMatch], kind: LogKind, now: datetime) -> None:
-    """States how contests were decided, for each owner: CONTEST_ACCEPTED or CONTEST_REFUSED. Rows that nobody contested are left out."""
-    photos: dict[str, set[str]] = defaultdict(set)
-    for match in matches:
-        if match.contested_at is not None:
-            photos[match.owner].add(match.uid)
-    for owner in sorted(photos):
-        statement = Statement(kind, now, photos=tuple(sorted(photos[owner])))
-        concerned = select(Account.id).where(Account.identities.any(Identity.owner == owner)).order_by(Account.id)
-        accounts: list[int | None] = [*session.scalars(concerned)]
-        for account_id in accounts or [None]:
-            log.state(session, statement, now, account_id=account_id)
-
-
-def contested_undecided(session: Session, opt_outs: Sequence[OptOut]) -> Sequence[OptOutMatch]:
-    """Rows of these opt-outs whose owners contest them, and that nobody decided about."""
-    open_ones = select(OptOutMatch).where(OptOutMatch.opt_out_id.in_([one.id for one in opt_outs]), OptOutMatch.contested_at.is_not(None))
-    return session.scalars(open_ones.where(OptOutMatch.accepted_at.is_(None), OptOutMatch.declined_at.is_(None))).all()
 
 
 def statements_about(session: Session, account: Account, uid: str) -> list[LogEntry]:

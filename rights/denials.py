@@ -13,7 +13,6 @@ from demur.errors import DemurError
 from demur.receipts import LogKind
 from models import Account, EndedBy, OptOut, OptOutMatch, OptOutOrigin, OptOutScope, RequestState, RightsRequest
 from rights import audit, log, states
-from rights.contests import contested_undecided, state_outcome
 from rights.locks import lock_entries_shared
 from rights.own import of_others
 from rights.standing import matched
@@ -135,8 +134,7 @@ def deny(session: Session, choice: Choice, reason: DenialReason, now: datetime) 
 
 
 def end_for(session: Session, opt_outs: Sequence[OptOut], by: EndedBy, reason: DenialReason, now: datetime) -> None:
-    """Ends opt-outs, whose rows are locked. A request of which nothing is left is denied, and whoever contested was right."""
-    state_outcome(session, contested_undecided(session, opt_outs), LogKind.CONTEST_ACCEPTED, now)
+    """Ends opt-outs, whose rows are locked. A request of which nothing is left is denied."""
     end_opt_outs(session, opt_outs, Ending(by, because=reason.value), now)
     for request_id in sorted({opt_out.request_id for opt_out in opt_outs if opt_out.request_id is not None}):
         request = session.get_one(RightsRequest, request_id, with_for_update=True, populate_existing=True)

@@ -112,8 +112,8 @@ _NEWS = {
     ),
     LogKind.CONTEST_ACCEPTED: (
         "put back for good",
-        "A person looked at {subjects} of yours that somebody else’s opt-out had taken out, and agrees with you: that opt-out does not "
-        "take them out again.",
+        "Somebody else’s opt-out had taken {subjects} of yours out. It does not take them out again: a person agrees with you, or that "
+        "opt-out has ended.",
     ),
     LogKind.CONTEST_REFUSED: (
         "out again",

@@ -15,7 +15,8 @@ from rights import audit, log, outbox, states
 from rights.batches import batched
 from rights.locks import lock_entries_shared
 from rights.optouts import PROPAGATE_OPT_OUTS
-from rights.statements import about_opt_outs
+from rights.standing import undecided
+from rights.statements import about_opt_outs, state_outcome
 
 
 class NothingToWithdraw(DemurError):
@@ -86,7 +87,11 @@ class Ending:
 
 
 def end_opt_outs(session: Session, opt_outs: Sequence[OptOut], ending: Ending, now: datetime) -> None:
-    """Ends opt-outs, whose rows are locked, and with them their entries, from the next version of the list on."""
+    """Ends opt-outs, whose rows are locked, and with them their entries, from the next version of the list on.
+
+    Owners who contested, and about whom nobody decided, were right.
+    """
+    state_outcome(session, _contested_undecided(session, opt_outs), LogKind.CONTEST_ACCEPTED, now)
     for opt_out in opt_outs:
         opt_out.withdrawn_at = now
         opt_out.ended_by, opt_out.ended_by_member, opt_out.ended_because = ending.by, ending.member, ending.because
@@ -94,6 +99,13 @@ def end_opt_outs(session: Session, opt_outs: Sequence[OptOut], ending: Ending, n
         session.execute(update(ExclusionEntry).where(ExclusionEntry.opt_out_id.in_(some)).values(ended=True))
     session.flush()
     outbox.add_publication(session, now)
+
+
+def _contested_undecided(session: Session, opt_outs: Sequence[OptOut]) -> list[OptOutMatch]:
+    open_ones, found = select(OptOutMatch).where(OptOutMatch.contested_at.is_not(None), undecided()), list[OptOutMatch]()
+    for some in batched([opt_out.id for opt_out in opt_outs]):
+        found += session.scalars(open_ones.where(OptOutMatch.opt_out_id.in_(some)))
+    return found
 
 
 def _standing(session: Session, *conditions: Any) -> Sequence[OptOut]:
