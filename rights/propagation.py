@@ -29,7 +29,7 @@ from rights.reach import Finding, exempted
 from rights.reach_limits import Hold, Limits, PhotoOf, held_together
 from rights.reached import lock_members, reached_by_members
 from rights.standing import undecided
-from rights.statements import state_of_requests
+from rights.statements import state_of_requests, state_outcome
 from rights.taken_notices import promise_notices
 
 ENTRIES = 3000  # revived by one statement: three values each
@@ -64,7 +64,7 @@ def apply_propagation(session: Session, findings: Mapping[int, Finding], *, limi
         if finding.exempt or plan.held:
             revive(session, written.ended[opt_out.id] & set(plan.entries), opt_out.id)
         if finding.exempt and complete and finding.whole:
-            _end_rest(session, opt_out.id, plan)
+            _end_rest(session, opt_out.id, plan, now)
         _learn(opt_out, finding)
         if plan.entries and not (plan.held and opt_out.scope is OptOutScope.PICTURE):
             opt_out.named_at = opt_out.named_at or now  # a picture that is held, or in no manifest, does not take effect
@@ -95,17 +95,22 @@ def revive(session: Session, entries: Collection[Entry], opt_out_id: int) -> Non
         session.execute(update(entry).where(entry.opt_out_id == opt_out_id, same).values(values))
 
 
-def _end_rest(session: Session, opt_out_id: int, plan: Plan) -> None:
-    """Ends the entries and forgets the rows that no longer follow from an opt-out of everything, since photos were put back."""
+def _end_rest(session: Session, opt_out_id: int, plan: Plan, now: datetime) -> None:
+    """Ends the entries and forgets the rows that no longer follow from an opt-out of everything, since photos were put back.
+
+    Owners who contested such a row were right.
+    """
     entry, match, kept, places = ExclusionEntry, OptOutMatch, set(plan.entries), {row.place for row in plan.rows}
     columns = select(entry.id, entry.kind, entry.key, entry.pdq).where(entry.opt_out_id == opt_out_id, entry.ended.is_(False))
     ended = [entry_id for entry_id, kind, key, pdq in session.execute(columns) if Entry(KeyKind(kind), key, pdq) not in kept]
-    undecided = (match.accepted_at.is_(None), match.declined_at.is_(None))
-    rows = select(match.id, match.manifest_id, match.position).where(match.opt_out_id == opt_out_id, *undecided)
+    rows = select(match.id, match.manifest_id, match.position).where(match.opt_out_id == opt_out_id)
+    rows = rows.where(match.accepted_at.is_(None), match.declined_at.is_(None))
     gone = [match_id for match_id, *place in session.execute(rows) if tuple(place) not in places]
     for some in batched(ended):
         session.execute(update(entry).where(entry.id.in_(some)).values(ended=True))
     for some in batched(gone):
+        contested = select(match).where(match.id.in_(some), match.contested_at.is_not(None))
+        state_outcome(session, session.scalars(contested).all(), LogKind.CONTEST_ACCEPTED, now)
         session.execute(delete(match).where(match.id.in_(some)))
 
 

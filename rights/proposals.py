@@ -15,13 +15,12 @@ from models import Account, ExclusionEntry, Manifest, OptOut, OptOutMatch
 from rights import audit, outbox
 from rights.batches import batched
 from rights.catalogues import Catalogues
-from rights.contests import state_outcome
 from rights.locks import lock_entries_shared
 from rights.own import own_owners
 from rights.propagation import name_decided, revive
 from rights.propagation_plan import row_entries
 from rights.standing import undecided
-from rights.statements import state_of_requests
+from rights.statements import state_of_requests, state_outcome
 from rights.taken_notices import promise_notices
 
 

@@ -9,7 +9,7 @@ from demur.receipts import LogKind, Statement
 from models import Account, LogEntry
 from rights.contests import contest_photos
 from rights.optouts import Everything, Photos
-from rights.platform_events import Event, EventKind, take_in
+from rights.platform_events import Event, EventKind, receive_event
 from rights.withdrawals import put_back, withdraw_photo
 from tests.factories import NOW
 from tests.unit.rights.office import Office
@@ -45,7 +45,7 @@ def decided(office: Office, account: Account) -> list[tuple[LogKind, tuple[str, 
 def platform_says(office: Office, kind: EventKind, minutes: int) -> None:
     with office.sessions.begin() as session:
         at = NOW + timedelta(minutes=minutes)
-        take_in(session, Event(kind.value, kind, "ada", "ada-0", at), at)
+        receive_event(session, Event(kind.value, kind, "ada", "ada-0", at), at)
 
 
 def test_a_member_who_withdraws_agrees_with_whoever_contested(office: Office, ada: Account, ben: Account):
