@@ -31,7 +31,7 @@ from rights.evidence import run_lines
 from rights.history import photo_history
 from rights.owned import find_owned, owned_among
 from rights.photo import PhotoFilter
-from rights.photos import get_photo, get_photos, list_photos, matching_uids
+from rights.photos import get_photo, get_photos, list_photos, matching_uids, photos_among
 from rights.proposals import Decider, ProposalNotFound, accept_proposals, decline_proposals, proposals_for
 from rights.runs import NotRecorded, consumption_proof, recorded_runs
 from rights.taken import count_taken, taken_by_others
@@ -203,8 +203,7 @@ def put_back_one(uid: str) -> ResponseReturnValue:
 def taken_out() -> str:
     """The person's photos that somebody else's opt-out takes out, and the way back."""
     taken = taken_by_others(db(), account().owners, PER_PAGE)
-    known = owned_among(db(), site().catalogues, account().owners, taken)
-    shown = get_photos(db(), site().catalogues, site().runs, account().owners, list(known))
+    shown = photos_among(db(), site().catalogues, site().runs, account().owners, taken)
     return render_template("photos/taken_out.html", shown=shown, count=count_taken(db(), account().owners))
 
 

@@ -18,9 +18,8 @@ from portal.formats import absolute, counted
 from portal.log import log_reader
 from portal.site import site
 from rights import receipts
-from rights.owned import owned_among
 from rights.photo import Photo
-from rights.photos import get_photos
+from rights.photos import photos_among
 
 TITLES = {
     LogKind.OPT_OUT_FILED: "Opt-out filed",
@@ -118,9 +117,7 @@ def _own_photos(entry: LogEntry, statement: Statement) -> list[Photo]:
     request = db().get_one(RightsRequest, entry.request_id) if entry.request_id is not None else None
     if current_user.account.id not in (entry.account_id, request and request.account_id):
         return []
-    owners, uids = current_user.account.owners, statement.photos[:SHOWN]
-    known = owned_among(db(), site().catalogues, owners, uids)
-    return get_photos(db(), site().catalogues, site().runs, owners, [uid for uid in uids if uid in known])
+    return photos_among(db(), site().catalogues, site().runs, current_user.account.owners, statement.photos[:SHOWN])
 
 
 def _receipt(entry: LogEntry) -> Receipt | None:

@@ -21,9 +21,8 @@ from portal.site import now, site
 from rights.copies import Copies, copies_of
 from rights.deadlines import answer_by
 from rights.denials import DenialReason
-from rights.owned import owned_among
 from rights.photo import Photo
-from rights.photos import get_photos
+from rights.photos import photos_among
 from rights.reach_limits import Hold
 from rights.receipts import entries_of
 from rights.request_runs import request_runs
@@ -136,8 +135,7 @@ def _pictured(copies: Copies) -> dict[str, Photo]:
 
 
 def _shown(uids: Sequence[str]) -> list[Photo]:
-    known = owned_among(db(), site().catalogues, account().owners, uids)
-    return get_photos(db(), site().catalogues, site().runs, account().owners, [uid for uid in uids if uid in known])
+    return photos_among(db(), site().catalogues, site().runs, account().owners, uids)
 
 
 def _own(public_id: str) -> RightsRequest:

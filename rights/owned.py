@@ -62,10 +62,10 @@ def find_owned(session: Session, catalogues: Catalogues, owners: Sequence[str], 
 
 def owned_among(session: Session, catalogues: Catalogues, owners: Sequence[str], uids: Sequence[str]) -> dict[str, OwnedPhoto]:
     """Those of these uids that are photos of the owners, by uid. Without a uid, no catalogue is read."""
-    found: dict[str, OwnedPhoto] = {}
-    for manifest, catalogue in catalogues.registered(session) if uids else ():
+    found, once = dict[str, OwnedPhoto](), list(dict.fromkeys(uids))
+    for manifest, catalogue in catalogues.registered(session) if once else ():
         own = [catalogue.owner_rows(owner) for owner in owners]  # a row of somebody else is never read: its time would tell of it
-        positions = [int(position) for position in catalogue.find_uids(uids, own) if position >= 0]
+        positions = [int(position) for position in catalogue.find_uids(once, own) if position >= 0]
         table = catalogue.take(positions, _COLUMNS)
         claimed = pc.is_in(table["owner"], pa.array(owners, pa.string()))  # a damaged table of owners is not believed
         kept = [position for position, is_own in zip(positions, claimed.to_pylist(), strict=True) if is_own]

@@ -20,7 +20,7 @@ from models import RunState, TrainingRun
 from rights.artefacts import RunArtefacts
 from rights.catalogues import Catalogues
 from rights.listed import listed
-from rights.owned import OwnedPhoto, Place, find_owned, owned_photos, read_rows
+from rights.owned import OwnedPhoto, Place, find_owned, owned_among, owned_photos, read_rows
 from rights.photo import Choice, ManifestRef, Photo, PhotoFilter, PhotoPage, PhotoStatus, RunInTraining, RunRef
 from rights.runs import recorded_runs
 from rights.standing import Standing, standing_opt_outs
@@ -62,8 +62,13 @@ def matching_uids(session: Session, catalogues: Catalogues, runs: RunArtefacts, 
 
 def get_photos(session: Session, catalogues: Catalogues, runs: RunArtefacts, owners: Sequence[str], uids: Sequence[str]) -> list[Photo]:
     """These photos of the person, in this order. Raises PhotoNotFound."""
-    album = _album(session, runs, owners, find_owned(session, catalogues, owners, uids), uids)
-    return album.photos(range(len(album.owned)))
+    return _in_full(session, runs, owners, find_owned(session, catalogues, owners, uids))
+
+
+def photos_among(session: Session, catalogues: Catalogues, runs: RunArtefacts, owners: Sequence[str], uids: Sequence[str]) -> list[Photo]:
+    """Those of these uids that are photos of the person, in this order: a manifest that held one may be gone."""
+    known = owned_among(session, catalogues, owners, uids)
+    return _in_full(session, runs, owners, [known[uid] for uid in dict.fromkeys(uids) if uid in known])
 
 
 def get_photo(session: Session, catalogues: Catalogues, runs: RunArtefacts, owners: Sequence[str], uid: str) -> Photo:
@@ -169,6 +174,10 @@ class Album:
         if status is PhotoStatus.FILED:
             return opted_out and self._since(index) is None
         return opted_out is (status is PhotoStatus.OPTED_OUT)
+
+
+def _in_full(session: Session, runs: RunArtefacts, owners: Sequence[str], owned: list[OwnedPhoto]) -> list[Photo]:
+    return _album(session, runs, owners, owned, [photo.uid for photo in owned]).photos(range(len(owned)))
 
 
 def _album(

@@ -9,7 +9,7 @@ from models import TrainingRun
 from rights.history import EventKind, photo_history
 from rights.optouts import Everything, Photos
 from rights.photo import Photo, PhotoFilter, PhotoNotFound, PhotoStatus
-from rights.photos import get_photo, get_photos, list_photos, matching_uids
+from rights.photos import get_photo, get_photos, list_photos, matching_uids, photos_among
 from rights.runs import record_run
 from rights.withdrawals import withdraw_photo
 from tests.factories import NOW
@@ -55,6 +55,14 @@ def test_a_page_beyond_the_last_is_the_last(office: Office):
         nobody = list_photos(session, office.catalogues, office.runs, ("nobody",), PhotoFilter(), page=2)
     assert (page.page, len(page.photos)) == (2, 2)
     assert (nobody.page, nobody.pages, nobody.total) == (1, 1, 0)
+
+
+def test_of_uids_that_may_be_gone_or_somebody_elses_ones_own_are_shown_in_their_order(office: Office):
+    asked = ["ada-3", "ben-1", "gone", "ada-1", "ada-3"]
+    with office.sessions() as session:
+        shown = photos_among(session, office.catalogues, office.runs, ("ada",), asked)
+        assert shown == get_photos(session, office.catalogues, office.runs, ("ada",), ["ada-3", "ada-1"])
+        assert photos_among(session, office.catalogues, office.runs, ("ada",), ["ben-1"]) == []
 
 
 def test_the_four_facts(office: Office, tmp_path: Path):
