@@ -83,19 +83,23 @@ class FormTokens:
 
 
 def refuse_other_sites() -> None:
-    """Raises SentFromElsewhere where the browser says that another website sent this request."""
-    sender, origin = request.headers.get("Sec-Fetch-Site", "same-origin"), request.headers.get("Origin")
-    here = (request.host, urlsplit(site().config.base_url).netloc)
-    if sender not in ("same-origin", "none") or (origin is not None and _host_of(origin) not in here):
+    """Raises SentFromElsewhere where the browser says that another website sent this request.
+
+    Of a page that tells nobody its address, a browser says `Origin: null` although the page is ours; nobody but the browser can say
+    `Sec-Fetch-Site: same-origin` beside it.
+    """
+    sender, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    hidden = origin == "null" and sender == "same-origin"
+    if sender not in (None, "same-origin", "none") or not (origin is None or hidden or _is_ours(origin)):
         raise SentFromElsewhere("it was sent by another website")
 
 
-def _host_of(origin: str) -> str | None:
-    """With its port; None of what is no address."""
+def _is_ours(origin: str) -> bool:
+    """By its host and port."""
     try:
-        return urlsplit(origin).netloc
+        return urlsplit(origin).netloc in (request.host, urlsplit(site().config.base_url).netloc)
     except ValueError:
-        return None
+        return False
 
 
 def form_token() -> str:

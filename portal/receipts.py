@@ -145,7 +145,6 @@ def _in_the_log(entry: LogEntry) -> Receipt:
 
 
 def _unseen_by_others(response: Response) -> Response:
-    """The address is the key to it: no search engine keeps it, and no other page is told it."""
+    """The address is the key to it: no search engine keeps it, and no other website is told it (portal.security: `same-origin`)."""
     response.headers["X-Robots-Tag"] = "noindex"
-    response.headers["Referrer-Policy"] = "no-referrer"
     return response

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from sqlalchemy import select
 
 from models import LogEntry
@@ -180,6 +180,24 @@ def test_a_receipt_waits_for_the_log(portal: TestedPortal, open_page: Open):
     portal.settle()
     expect(page.get_by_role("link", name="Download the receipt")).to_be_visible(timeout=10_000)
     expect(checking.get_by_role("heading", name="It holds.")).to_be_visible(timeout=10_000)
+
+
+@pytest.mark.parametrize("policy", [None, "no-referrer"], ids=["as-served", "behind-a-proxy-that-hides-addresses"])
+def test_a_member_signs_out_on_a_receipt(portal: TestedPortal, open_page: Open, policy: str | None):
+    page = open_page()
+    opt_out(page)
+    address = f"/receipts/{public_id(portal, 'opt_out_filed')}"
+    if policy:
+        page.route(f"**{address}", lambda route: serve_with(route, {"referrer-policy": policy}))
+    page.goto(address)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
+    expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
+
+
+def serve_with(route: Route, headers: dict[str, str]) -> None:
+    answer = route.fetch()
+    route.fulfill(response=answer, headers=answer.headers | headers)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without-scripts"])

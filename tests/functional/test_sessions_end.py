@@ -176,7 +176,11 @@ def test_a_selection_beyond_the_bound_is_not_kept(portal: TestedPortal):
 def test_another_website_cannot_send_a_members_form(portal: TestedPortal):
     visitor = portal.member(ADA)
     visitor.get("/photos")
-    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}):
+    senders = ["cross-site", "same-site"]
+    origins = ["https://evil.example", "https://sub.portal.example", "null", "http://[::1"]
+    by_sender = [{"Sec-Fetch-Site": sender, **more} for sender in senders for more in ({}, {"Origin": "null"})]
+    by_origin = [{"Origin": origin, **more} for origin in origins for more in ({}, {"Sec-Fetch-Site": "none"})]
+    for headers in (*by_sender, *by_origin):
         answer = visitor.post("/opt-outs", {"everything": "1"}, headers=headers)
         assert answer.status_code == 403
         assert "Another website sent this; open the page here" in answer.text

@@ -34,6 +34,10 @@ def post(portal: TestedPortal, headers: dict[str, str], **fields: str) -> TestRe
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "null", "Sec-Fetch-Site": "same-site"},
+        {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "null", "Sec-Fetch-Site": "none"},
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
         {"Origin": "http://[::1"},
     ],
 )
@@ -44,7 +48,11 @@ def test_another_website_cannot_have_its_file_shown_as_something_that_holds(port
     assert "It holds." not in answer.text
 
 
-@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}])
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-origin", "Origin": "null"}],
+    ids=str,
+)
 def test_who_checks_on_the_page_itself_reads_whose_keys_it_was(portal: TestedPortal, headers: dict[str, str]):
     answer = post(portal, headers, log_keys=KEY)
     assert "It holds." in answer.text
