@@ -6,7 +6,6 @@ there is one spelling of it, no byte can change unseen, and nobody can add a sig
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Collection
@@ -62,11 +61,10 @@ class VerifyKey:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Reads the text form. Raises BadKey."""
-        name, _, rest = text.strip().partition("+")
-        _, _, encoded = rest.partition("+")
         try:
-            raw = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError) as error:
+            name, _, encoded = text.strip().split("+", 2)
+            raw = _base64(encoded)
+        except ValueError as error:
             raise BadKey("a verifier key looks like name+1a2b3c4d+base64") from error
         if len(raw) != 33 or raw[:1] != cls.TYPE or not _NAME.fullmatch(name):
             raise BadKey("it is a key for another kind of signature, or no Ed25519 key with a name")

@@ -68,8 +68,7 @@ def form() -> ResponseReturnValue:
 @takes(3 * MAX_FINGERPRINT_BYTES, picture=True)  # a fingerprint is percent-encoded in a form
 def search() -> ResponseReturnValue:
     """Without scripts a page about all pictures sent; with ``part`` in the form, one picture's part of that page."""
-    request.get_data(parse_form_data=True)  # the clock starts when all of it is here: how long it took to come is the sender's matter
-    began = time.perf_counter()
+    began = time.perf_counter()  # the form was read to its end when its token was checked: how long it took to come is the sender's matter
     member = account() if current_user.is_authenticated else None
     try:
         answers = _answers(member)

@@ -4,9 +4,10 @@ Whoever sends files here chooses the keys, too: a signature is no bound. So ever
 files unpack to, keys, and how many are checked at a time; and files of entries, which a reader of Parquet would have to open, are not read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from threading import BoundedSemaphore
 from time import thread_time
 from types import MappingProxyType
@@ -20,14 +21,14 @@ from config import MEGABYTE
 from demur.errors import DemurError
 from demur.signing import BadKey
 from demur.trust import Role, Trust
-from demur.verifying import BundleLimits, Document, Finding, all_unpacked, captions_in, summarise, verify_documents
+from demur.verifying import BundleLimits, Document, Finding, Unpacked, all_unpacked, captions_in, summarise, verify_documents
 from portal.bodies import takes
 from portal.database import db
 from portal.form_tokens import refuse_other_sites
 from portal.limits import heavy_work
 from portal.receipts import find_receipt
 from portal.site import now, site
-from rights.owned import owned_photos
+from rights.owned import owned_among, owned_photos
 
 MOST_BYTES = 4 * MEGABYTE  # an opt-out of some 40,000 photos; a browser and the demur command check larger ones
 MOST_FILES = 50
@@ -69,21 +70,19 @@ class KeysGiven:
 
     def trust(self) -> Trust:
         """Raises BadKey, which says in which box the key is."""
-        for role in self.texts:
-            try:
-                Trust.parse(self._lines(role))
-            except BadKey as error:
-                raise BadKey(f"One of the keys in the box “{ROLES[role]}” cannot be read: {error}") from error
-        return Trust.parse("\n".join(map(self._lines, self.texts)))
+        return reduce(Trust.merged, map(self._keys, self.texts))
 
-    def _lines(self, role: Role) -> str:
-        lines = (line.strip() for line in self.texts[role].split("\n") if line.strip())
-        return "\n".join(line if line.startswith(f"{role} ") else f"{role} {line}" for line in lines)
+    def _keys(self, role: Role) -> Trust:
+        lines = (line.strip() for line in self.texts[role].split("\n"))
+        try:
+            return Trust.parse("\n".join(line if not line or line.startswith(f"{role} ") else f"{role} {line}" for line in lines))
+        except BadKey as error:
+            raise BadKey(f"One of the keys in the box “{ROLES[role]}” cannot be read: {error}") from error
 
 
 @blueprint.get("/verify")
 def page() -> str:
-    return _page(KeysGiven.of(site().keys.trust()), receipt=request.args.get("receipt", ""))
+    return _page(KeysGiven.of(site().keys.trust()), receipt=request.args.get("receipt", ""), brought=_newest_captions())
 
 
 @blueprint.post("/verify")
@@ -115,12 +114,24 @@ def _checked(documents: Sequence[Document], keys: KeysGiven) -> ResponseReturnVa
     if not trust:
         return _page(keys, problem=NO_KEY), 422
     with _a_turn():
-        over = thread_time() + MOST_WORK_S
-        found = list(all_unpacked(documents, BUNDLE))
-        findings = verify_documents(found, trust, now(), entries=False, is_over=lambda: thread_time() > over)
-    told = {uid: caption for document in documents for uid, caption in captions_in(document).items()}
+        until = thread_time() + MOST_WORK_S
+        unpacked = all_unpacked(documents, BUNDLE)
+        findings = verify_documents(unpacked.documents, trust, now(), entries=False, is_over=lambda: thread_time() > until)
+        photos = {finding.fact.photo for finding in findings if finding.fact and finding.fact.photo}
+        told = _told(unpacked, photos, until)
     by = keys_in_words(trust, site().keys.trust())
-    return _page(keys, findings=findings, by=f"{by} {UNSIGNED_CAPTIONS}" if told else by, told=told)
+    captions = told | _captions_of(photos)
+    return _page(keys, findings=findings, by=f"{by} {UNSIGNED_CAPTIONS}" if told else by, captions=captions)
+
+
+def _told(unpacked: Unpacked, photos: Collection[str], until: float) -> dict[str, str]:
+    """By uid, what bundles say that these photos show, as far as this thread's time goes."""
+    told: dict[str, str] = {}
+    for file in unpacked.captions if photos else ():
+        if thread_time() > until:
+            break
+        told |= captions_in(file, photos)
+    return told
 
 
 def keys_in_words(trust: Trust, own: Trust) -> str:
@@ -142,7 +153,7 @@ def _a_turn() -> Iterator[None]:
         _TURNS.release()
 
 
-def _captions() -> dict[str, str]:
+def _newest_captions() -> dict[str, str]:
     """By uid, of the newest photos of the member who reads the page: they know a photo by its caption. Nobody else is given any."""
     if not current_user.is_authenticated:
         return {}
@@ -150,24 +161,32 @@ def _captions() -> dict[str, str]:
     return {photo.uid: photo.caption for photo in own[:MOST_CAPTIONS] if photo.caption}
 
 
+def _captions_of(photos: Collection[str]) -> dict[str, str]:
+    """The same of those of these photos that are the member's own."""
+    if not current_user.is_authenticated or not photos:
+        return {}
+    own = owned_among(db(), site().catalogues, current_user.account.owners, sorted(photos))
+    return {uid: photo.caption for uid, photo in own.items() if photo.caption}
+
+
 def _page(
     keys: KeysGiven,
     *,
     receipt: str = "",
+    brought: Mapping[str, str] = MappingProxyType({}),
     findings: Sequence[Finding] | None = None,
+    captions: Mapping[str, str] = MappingProxyType({}),
     problem: str = "",
     by: str = "",
-    told: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """``told``: captions that a bundle gives its photos."""
-    own = _captions()
+    """``brought``: captions for the page's script, which asks for none while it checks. ``captions``: of the photos that are found here."""
     return render_template(
         "verify/page.html",
         keys=keys.texts,
         own=KeysGiven.of(site().keys.trust()).texts,
         roles=ROLES,
-        own_captions=own,
-        captions={**told, **own},
+        brought=dict(brought),
+        captions=captions,
         receipt=receipt,
         summary=summarise(findings) if findings is not None else None,
         by=by,

@@ -4,14 +4,13 @@ import { verifyDocuments } from "./verify/checks.js";
 import { Refused } from "./verify/refused.js";
 import { canVerify } from "./verify/signing.js";
 import { escaped } from "./verify/escaped.js";
-import { labelOf, summarise } from "./verify/summary.js";
+import { labelOf, photoOf, summarise } from "./verify/summary.js";
 import { timed } from "./verify/times.js";
-import { ROLES, Trust } from "./verify/trust.js";
+import { Trust } from "./verify/trust.js";
 import { captionsIn, isZip, unpack } from "./verify/zip.js";
 
 const MOST_BYTES = 256e6; // of one file; what is larger is not for a browser
-const MOST_UNFOLDED = 5; // findings: of more, groups are folded but those that tell of trouble
-const FEW = 3; // findings that are shown unfolded, and proofs of one kind that are shown one by one
+const FEW = 3; // findings that are all shown unfolded, and proofs of one kind that are shown one by one
 const MANY = 12; // names that are not shown before somebody asks
 const UNSIGNED_CAPTIONS = "Captions are the bundle’s own; nobody signed them.";
 const CLASSES = { holds: "good", "does not hold": "refused", "could not be checked": "open" };
@@ -42,7 +41,7 @@ async function check({ quietly = false } = {}) {
     if (trust.isEmpty) return complain("Give at least one key that you trust: without one, nothing can be checked.", quietly);
     const files = await Promise.all(documents.map(filesOf));
     const findings = await verifyDocuments(files.flat(), trust);
-    const told = (await Promise.all(documents.map(captionsIn))).flat();
+    const told = await captionsOf([...new Set(findings.map(({ fact }) => photoOf(fact)).filter(Boolean))]);
     if (mine !== turn) return;
     captions = new Map([...told, ...ownCaptions]);
     show(findings, told.length ? `${trust.inWords(own)} ${UNSIGNED_CAPTIONS}` : trust.inWords(own), quietly);
@@ -61,28 +60,38 @@ const filesOf = (document) => (isZip(document) ? unpack(document) : [document]);
 
 /** The keys of the form, or those that this website gave: each in the field of its role. @throws {Refused} that says in which box a bad one is */
 async function trustOf(textOf) {
-  for (const field of keyFields) {
-    await Trust.parse(linesOf(field, textOf)).catch((error) => {
-      if (error.name !== "BadKey") throw error;
-      throw new Refused("BadKey", `One of the keys in the box “${field.labels[0].firstChild.textContent.trim()}” cannot be read: ${error.message}`);
-    });
-  }
-  return Trust.parse(keyFields.map((field) => linesOf(field, textOf)).join("\n"));
+  const parts = [];
+  for (const field of keyFields) parts.push(await keysOf(field, textOf(field)));
+  return Trust.joined(parts);
 }
 
-const linesOf = (field, textOf) => textOf(field).split("\n").map((line) => line.trim()).filter(Boolean).map((line) => named(field.dataset.keys, line)).join("\n");
+async function keysOf(field, text) {
+  try {
+    return await Trust.parse(text.split("\n").map((line) => named(field.dataset.keys, line.trim())).join("\n"));
+  } catch (error) {
+    if (error.name !== "BadKey") throw error;
+    throw new Refused("BadKey", `One of the keys in the box “${field.labels[0].firstChild.textContent.trim()}” cannot be read: ${error.message}`);
+  }
+}
 
 /** By uid, where the reader is signed in: the captions of their own photos; and what a bundle says of others. */
 const ownCaptions = new Map(Object.entries(JSON.parse(document.querySelector("[data-captions]")?.textContent ?? "{}")));
 
 let captions = ownCaptions;
 
+/** What the chosen bundles say that these photos show, one bundle after the other. */
+async function captionsOf(photos) {
+  const told = [];
+  for (const document of documents) told.push(...(await captionsIn(document, photos)));
+  return told;
+}
+
 function called({ fact }) {
-  const caption = ["excluded", "absent", "used"].includes(fact?.kind) && fact.detail !== "owner" && captions.get(fact.subject);
+  const caption = captions.get(photoOf(fact));
   return caption ? [" ", Object.assign(element("span", `“${escaped(caption.length > 80 ? `${caption.slice(0, 80)}…` : caption)}”`), { className: "soft" })] : [];
 }
 
-const named = (role, line) => (ROLES.some((one) => one === role && line.startsWith(`${one} `)) ? line : `${role} ${line}`);
+const named = (role, line) => (!line || line.startsWith(`${role} `) ? line : `${role} ${line}`);
 
 async function take(files) {
   const [fit, large] = [[...files].filter(({ size }) => size <= MOST_BYTES), [...files].filter(({ size }) => size > MOST_BYTES)];
@@ -138,14 +147,13 @@ function show(findings, byWhom, quietly) {
   if (!quietly || !isTyping()) heading.focus();
 }
 
-/** `few`: of all findings, so that those that hold are shown unfolded. */
+/** `few`: of all findings, so that those that hold are shown unfolded; templates/parts/finding.html does the same. */
 function groupOf({ title, findings, good, proofs }, few) {
-  const whole = element("section");
-  whole.className = good ? "group good" : "group";
   const name = element("h3", `${escaped(title)} `);
   name.append(Object.assign(element("span", `· ${findings.length}`), { className: "soft" }));
-  whole.append(name, ...(proofs && findings.length > FEW ? inShort(findings) : [inFull(findings, few)]));
-  return whole;
+  const folded = wrapped("details", wrapped("summary", name), ...(proofs && findings.length > FEW ? inShort(findings) : [inFull(findings, few)]));
+  folded.open = few || !(good || proofs);
+  return Object.assign(wrapped("section", folded), { className: good ? "group good" : "group" });
 }
 
 /** Many proofs of one kind: the same words once, and what each is about. */
@@ -167,9 +175,10 @@ function inFull(findings, few) {
 function filled(finding, open) {
   const item = document.querySelector(`[data-finding="${finding.answer}"]`).content.firstElementChild.cloneNode(true);
   const { file, kind, proves, notProves, signed, error, reason, remedy } = finding;
-  const told = { label: labelOf(finding), file, kind, proves, "not-proves": notProves, signed, error, reason, remedy };
-  for (const [place, words] of Object.entries(told)) {
-    item.querySelectorAll(`[data-${place}]`).forEach((one) => one.replaceChildren(...timed(escaped(words))));
+  const told = { label: labelOf(finding), file, kind, "not-proves": notProves, signed, error, remedy };
+  for (const [place, words] of Object.entries(told)) item.querySelectorAll(`[data-${place}]`).forEach((one) => (one.textContent = escaped(words)));
+  for (const [place, words] of Object.entries({ proves, reason })) {
+    item.querySelectorAll(`[data-${place}]`).forEach((one) => one.replaceChildren(...timed(escaped(words)))); // sentences of ours alone
   }
   item.querySelector("[data-called]").replaceChildren(...called(finding));
   item.querySelector("details").open = open;

@@ -1,7 +1,7 @@
 """Verifies files offline, and says in plain words what each one proves and what it does not."""
 
 from demur.verifying.checks import verify_documents
-from demur.verifying.documents import BundleLimits, Document, all_unpacked, captions_in, documents_of, unpacked
+from demur.verifying.documents import BundleLimits, Document, Unpacked, all_unpacked, captions_in, documents_of, unpacked
 from demur.verifying.findings import Answer, Finding
 from demur.verifying.summary import Group, Summary, summarise
 
@@ -12,6 +12,7 @@ __all__ = [
     "Finding",
     "Group",
     "Summary",
+    "Unpacked",
     "all_unpacked",
     "captions_in",
     "documents_of",

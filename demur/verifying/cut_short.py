@@ -5,7 +5,8 @@ static/verify/cut-short.js says the same, and a test compares them.
 
 import re
 
-DEEPEST = 100  # more than any format has
+from demur.digests import DEEPEST
+
 _TEXT = re.compile(rb'"[^"\\\x00-\x1f]*(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*)*("|\\?\Z)?')
 _SCALAR, _BLANK = re.compile(rb"[-+.0-9A-Za-z]+"), re.compile(rb"[ \t\r\n]+")
 _DAMAGED = re.compile(rb'[^"0{}\[\],:]|["0}\]]["0{\[]|[,:\[{][,:]|\{[0{\[]')

@@ -1,13 +1,13 @@
 """What is to be verified: files, the files that a list directory or an evidence bundle stands for, or bytes in memory."""
 
 import mmap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
 
-from demur.digests import parse_json
+from demur.digests import NotJson, parse_json
 from demur.exclusions.rotation import ROTATIONS_FILE
 from demur.exclusions.writer import HEAD_FILE
 from demur.verifying.findings import BadBundle, TooLarge
@@ -107,6 +107,15 @@ class Document:
             return opened.read(length)
 
 
+@dataclass(frozen=True)
+class Unpacked:
+    """``documents`` to be checked. Of bundles besides: all their ``files``, and those of ``captions``, at most one a bundle and unread."""
+
+    documents: Sequence[Document]
+    files: Sequence[ZippedFile] = ()
+    captions: Sequence[Member] = ()
+
+
 def documents_of(path: Path) -> Iterator[Document]:
     """What a given path stands for: the file itself, the files of a bundle, or a list's key rotations, newest head and its entries.
 
@@ -115,46 +124,39 @@ def documents_of(path: Path) -> Iterator[Document]:
     if path.is_dir():
         rotations = [path / ROTATIONS_FILE] if (path / ROTATIONS_FILE).exists() else []
         return (Document(str(file), file) for file in (*rotations, path / HEAD_FILE, path))
-    return unpacked(Document(str(path), path), ON_A_COMPUTER)
+    return iter(unpacked(Document(str(path), path), ON_A_COMPUTER).documents)
 
 
-def all_unpacked(documents: Iterable[Document], limits: BundleLimits) -> Iterator[Document]:
+def all_unpacked(documents: Iterable[Document], limits: BundleLimits) -> Unpacked:
     """The same of several documents, whose bundles have to keep within ``limits`` together."""
-    left = limits
+    whole = Unpacked([])
     for document in documents:
-        files = list(unpacked(document, left))
-        yield from files
-        left = left.without([file.place.file for file in files if isinstance(file.place, Member)])
+        one = unpacked(document, limits.without(whole.files))
+        whole = Unpacked([*whole.documents, *one.documents], [*whole.files, *one.files], [*whole.captions, *one.captions])
+    return whole
 
 
-def unpacked(document: Document, limits: BundleLimits) -> Iterator[Document]:
+def unpacked(document: Document, limits: BundleLimits) -> Unpacked:
     """The files of a bundle that something is proved by, or the document itself where it is no bundle.
 
     A bundle of none such is one document, which could not be checked: nothing in it says anything.
     """
     if not _is_zip(document):
-        yield document
-        return
+        return Unpacked([document])
     try:
-        yield from _members(document, limits)
+        return _members(document, limits)
     except BadBundle as error:
-        yield Document(document.name, error)
+        return Unpacked([Document(document.name, error)])
 
 
-def captions_in(document: Document) -> dict[str, str]:
-    """By uid, what a bundle says that its photos show. Nobody signed it: it helps to recognise them, and proves nothing."""
-    if not _is_zip(document):
-        return {}
+def captions_in(file: Member, photos: Collection[str]) -> dict[str, str]:
+    """By uid, what a bundle says that these photos show. Nobody signed it: it helps to recognise them, and proves nothing."""
     try:
-        bundle = _in_memory(document)
-        found = next(
-            file for file in files_of(bundle, ON_A_COMPUTER.members) if file.name == _CAPTIONS and file.size <= _MOST_CAPTION_BYTES
-        )
-        told = parse_json(found.content(bundle))
-    except (ValueError, OSError, StopIteration):
+        told = parse_json(file.content())
+    except (BadBundle, NotJson):
         return {}
-    entries = told.items() if isinstance(told, dict) else ()
-    return {uid: caption for uid, caption in entries if isinstance(caption, str) and caption}
+    entries = told if isinstance(told, dict) else {}
+    return {uid: caption for uid in photos if isinstance(caption := entries.get(uid), str) and caption}
 
 
 def _is_zip(document: Document) -> bool:
@@ -177,7 +179,7 @@ def _in_memory(document: Document) -> Packed:
         return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _members(document: Document, limits: BundleLimits) -> list[Document]:
+def _members(document: Document, limits: BundleLimits) -> Unpacked:
     """Raises BadBundle."""
     try:
         bundle = _in_memory(document)
@@ -185,12 +187,13 @@ def _members(document: Document, limits: BundleLimits) -> list[Document]:
         raise BadBundle(f"it is not a whole zip file: {error}", _WHOLE) from error
     with _as_bad_bundle():
         listed = files_of(bundle, limits.members)
-    files = [file for file in listed if not file.name.endswith("/") and file.name not in _TOLD_ONLY]
     _refuse_unusual(listed, limits)
+    files = [file for file in listed if not file.name.endswith("/") and file.name not in _TOLD_ONLY]
     if not files:
         raise BadBundle("nothing in it can be checked: it holds no receipt, proof or signed file", "Give the whole bundle, or its files.")
     short = Path(document.name).name
-    return [Document(f"{short}/{file.name}", Member(bundle, file)) for file in files]
+    captions = [Member(bundle, file) for file in listed if file.name == _CAPTIONS and file.size <= _MOST_CAPTION_BYTES]
+    return Unpacked([Document(f"{short}/{file.name}", Member(bundle, file)) for file in files], listed, captions)
 
 
 def _refuse_unusual(files: list[ZippedFile], limits: BundleLimits) -> None:

@@ -80,6 +80,12 @@ class Fact:
     version: int = 0
     detail: str = ""
 
+    @property
+    def photo(self) -> str:
+        """The uid of the photo that it is about; empty where it is about something else. static/verify/summary.js says the same."""
+        is_photo = self.kind in (FactKind.EXCLUDED, FactKind.ABSENT, FactKind.USED) and self.detail != "owner"
+        return self.subject if is_photo else ""
+
 
 @dataclass(frozen=True)
 class Finding:

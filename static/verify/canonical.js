@@ -4,7 +4,7 @@
 import { decode, encode, equal } from "./bytes.js";
 import { Malformed } from "./refused.js";
 
-const DEEPEST = 100; // more than any format has, and less than any engine can follow
+export const DEEPEST = 100; // more than any format has, and less than any engine can follow
 const MOST_VALUES = 500_000; // of one document: a statement about 80,000 photos has as many, and commas in their names count, too
 const [COMMA, LIST, OBJECT, LINE_FEED] = [0x2c, 0x5b, 0x7b, 0x0a];
 export const LONE_SURROGATE = /\p{Surrogate}/u;

@@ -1,7 +1,8 @@
 // Whether JSON ends before its value does: a download that broke off, which says nothing against whoever signed it.
 // demur/verifying/cut_short.py says the same, and a test compares them.
 
-const DEEPEST = 100; // more than any format has
+import { DEEPEST } from "./canonical.js";
+
 const TEXT = /"[^"\\\x00-\x1f]*(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*)*("|\\$)?/g;
 const [SCALAR, BLANK] = [/[-+.0-9A-Za-z]+/g, /[ \t\r\n]+/g];
 const DAMAGED = /[^"0{}\[\],:]|["0}\]]["0{[]|[,:[{][,:]|\{[0{[]/;

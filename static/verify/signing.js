@@ -23,15 +23,15 @@ export async function canVerify() {
 
 /** A public key: {type: LOG (of lists and runs, too) or WITNESS, name, keyHash: 4 bytes, keyId: "name+hash"}. */
 export class VerifyKey {
-  /** Reads `name+hash+base64`. @throws {Refused} BadKey */
-  static async parse(line) {
+  /** Reads `name+hash+base64` of a key of this type. @throws {Refused} BadKey */
+  static async parse(line, type = LOG) {
     const [, name, hash, encoded] = /^([^+]*)\+([^+]*)\+(.*)$/su.exec(line.trim()) ?? [];
     const raw = readOrRefuse("BadKey", "a verifier key looks like name+1a2b3c4d+base64", () => fromBase64(encoded));
-    if (raw.length !== 33 || ![LOG, WITNESS].includes(raw[0]) || !NAME.test(name)) {
-      throw new Refused("BadKey", "a verifier key holds a name and 32 bytes of an Ed25519 key for this kind of signature");
+    if (raw.length !== 33 || raw[0] !== type || !NAME.test(name)) {
+      throw new Refused("BadKey", "it is a key for another kind of signature, or no Ed25519 key with a name");
     }
     const keyHash = (await sha256(encode(`${name}\n`), raw)).slice(0, 4);
-    if (hex(keyHash) !== hash) throw new Refused("BadKey", `the verifier key of ${name} is mistyped: its hash does not fit`);
+    if (hex(keyHash) !== hash) throw new Refused("BadKey", `the verifier key of ${name} is mistyped, for its hash does not fit: copy it again, whole`);
     return new VerifyKey(raw[0], name, keyHash, raw.slice(1));
   }
 

@@ -41,6 +41,9 @@ export function labelOf({ file, fact }) {
   return fact ? brief(PLAIN_LABELS[fact.kind]?.(fact) ?? fact.subject, SHORT) : file;
 }
 
+/** The uid of the photo that a fact is about; nothing where it is about something else. */
+export const photoOf = (fact) => (PROOFS.includes(fact?.kind) && fact.detail !== "owner" ? fact.subject : "");
+
 function headline(findings) {
   const every = findings.length;
   if (!every) return "Nothing in it can be checked.";

@@ -20,17 +20,19 @@ export class Trust {
     for (const [at, whole] of text.split("\n").entries()) {
       const line = whole.trim();
       if (!line || line.startsWith("#")) continue;
-      const [word] = line.split(" ", 1);
-      if (!ROLES.includes(word)) throw new Refused("BadKey", `line ${at + 1} does not begin with what its key is for: ${ROLES.join(", ")}; write it before the key, as in “log KEY”`);
-      await trust.#add(word, await VerifyKey.parse(line.slice(word.length + 1)));
+      const [role] = line.split(" ", 1);
+      if (!ROLES.includes(role)) throw new Refused("BadKey", `line ${at + 1} does not begin with what its key is for: ${ROLES.join(", ")}; write it before the key, as in “log KEY”`);
+      trust.#add(role, await keyOf(role, line.slice(role.length + 1), at + 1));
     }
     return trust;
   }
 
+  /** The keys of several, no two of which have keys of one role. */
+  static joined(parts) {
+    return new Trust(Object.fromEntries(ROLES.map((role) => [role, parts.flatMap((part) => part[role])])));
+  }
+
   #add(role, key) {
-    if (key.type !== (role === "witness" ? WITNESS : LOG)) {
-      throw new Refused("BadKey", "a verifier key holds a name and 32 bytes of an Ed25519 key for this kind of signature");
-    }
     if (this[role].some(({ text }) => text === key.text)) return;
     if (this[role].length === MOST_KEYS) throw new Refused("BadKey", `there are more than ${MOST_KEYS} keys for ${SIGNS[role]}`);
     this[role].push(key);
@@ -50,5 +52,15 @@ export class Trust {
     const others = ROLES.flatMap((role) => this[role].filter((key) => !own[role].some(({ text }) => text === key.text)).map((key) => `${key.keyId} (${role})`));
     if (!others.length) return "Checked by this website’s own keys alone: that shows what this website says, not that it says the same to everyone.";
     return `Checked by keys that are not this website’s: ${others.join(", ")}.`;
+  }
+}
+
+/** @throws {Refused} BadKey, which says in which line it is */
+async function keyOf(role, text, line) {
+  try {
+    return await VerifyKey.parse(text, role === "witness" ? WITNESS : LOG);
+  } catch (error) {
+    if (error.name !== "BadKey") throw error;
+    throw new Refused("BadKey", `line ${line}, a key for ${SIGNS[role]}: ${error.message}`);
   }
 }

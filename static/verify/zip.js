@@ -42,26 +42,22 @@ export function isZip({ name, bytes }) {
  */
 export async function unpack({ name, bytes }) {
   try {
-    const all = directory(bytes);
-    refuseUnusual(all);
-    const listed = all.filter((file) => !file.name.endsWith("/") && !TOLD_ONLY.includes(file.name));
-    if (!listed.length) throw told("nothing in it can be checked: it holds no receipt, proof or signed file", "Give the whole bundle, or its files.");
     const files = [];
-    for (const file of listed) files.push({ name: `${name}/${file.name}`, ...(await unpacked(bytes, file)) });
+    for (const file of listed(bytes).proving) files.push({ name: `${name}/${file.name}`, ...(await unpacked(bytes, file)) });
     return files;
   } catch (error) {
     return [{ name, ...problemOf(error, "it is not a whole zip file, or larger than a browser unpacks") }];
   }
 }
 
-/** [uid, caption] of what a bundle says that its photos show. Nobody signed it: it helps to recognise them, and proves nothing. */
-export async function captionsIn(document) {
+/** [uid, caption] of what a bundle that unpacks says that these photos show. Nobody signed it: it helps to recognise them, and proves nothing. */
+export async function captionsIn(document, photos) {
   if (!isZip(document)) return [];
   try {
-    const files = directory(document.bytes).filter(({ name, size }) => name === CAPTIONS && size <= MOST_CAPTION_BYTES);
-    const told = files.length === 1 ? parseJson(await contentOf(document.bytes, files[0])) : null;
-    const entries = told && typeof told === "object" && !Array.isArray(told) ? Object.entries(told) : [];
-    return entries.filter(([, caption]) => typeof caption === "string" && caption);
+    const file = listed(document.bytes).captions;
+    const told = file ? parseJson(await contentOf(document.bytes, file)) : null;
+    const entries = told && typeof told === "object" && !Array.isArray(told) ? told : {};
+    return photos.map((uid) => [uid, entries[uid]]).filter(([, caption]) => typeof caption === "string" && caption);
   } catch (error) {
     if (!(error instanceof Malformed || error instanceof RangeError)) throw error;
     return [];
@@ -81,6 +77,15 @@ function problemOf(error, reason) {
   const problem = new Refused("BadBundle", error instanceof Malformed && error.told ? error.message : reason);
   problem.remedy = error.remedy ?? WHOLE;
   return { problem };
+}
+
+/** Files that something is proved by, and the one of captions, of a bundle that is whole. @throws {Malformed, RangeError} */
+function listed(bytes) {
+  const all = directory(bytes);
+  refuseUnusual(all);
+  const proving = all.filter(({ name }) => !name.endsWith("/") && !TOLD_ONLY.includes(name));
+  if (!proving.length) throw told("nothing in it can be checked: it holds no receipt, proof or signed file", "Give the whole bundle, or its files.");
+  return { proving, captions: all.find(({ name, size }) => name === CAPTIONS && size <= MOST_CAPTION_BYTES) };
 }
 
 function refuseUnusual(files) {

@@ -81,10 +81,11 @@ def test_another_key_is_tried_on_what_was_chosen(open_page: Open):
     expect(page.get_by_role("heading", name="It could not be checked.")).to_be_visible()
     expect(finding(page, "good.json")).to_contain_text("it is signed by the log op.example/opt-outs/log, whose key was not given for logs.")
     keys = page.get_by_label("Keys of the log")
-    keys.fill("nothing of a key")
+    keys.fill(f"{OTHER_KEY}\n\nnothing of a key")
     keys.blur()
     expect(page.get_by_role("alert")).to_have_text(
-        "One of the keys in the box “Keys of the log, which sign receipts” cannot be read: a verifier key looks like name+1a2b3c4d+base64."
+        "One of the keys in the box “Keys of the log, which sign receipts” cannot be read: line 4, a key for a log and its receipts: "
+        "a verifier key looks like name+1a2b3c4d+base64."
     )
     expect(page.get_by_role("heading", name="It could not be checked.")).to_be_hidden()
     keys.fill(OTHER_KEY)
@@ -243,16 +244,38 @@ def test_a_bundle_of_evidence_is_checked_with_the_network_off(portal: TestedPort
     expect(page.locator("[data-lines]")).to_contain_text("1 photo is excluded now (version 2, which Run 1 obeyed).")
     expect(page.locator("[data-lines]")).to_contain_text("Run 1 used 2 photos and did not use")
     assert page.locator(".finding, .names li").count() == len(files)
+    assert page.locator(".group > details > summary > h3").count() == page.locator(".group").count() > 2
     assert page.locator(".group > details[open]").count() == 0, "many findings are folded"
     expect(page.get_by_text("Captions are the bundle’s own; nobody signed them.")).to_be_visible()
     page.locator("#file").set_input_files({"name": "broken.zip", "mimeType": "application/zip", "buffer": broken.getvalue()})
     receipts = sum(name.startswith("receipts/") for name in files)
     assert receipts > 1
     expect(page.get_by_role("heading", name=f"{receipts} of {len(files)} do not hold.")).to_be_visible()
+    opened = page.locator(".group > details[open]")
+    expect(opened).to_have_count(1)
+    expect(opened.get_by_role("heading", level=3)).to_have_text(f"Does not hold · {receipts}")
     for cut in (bundle[:-30], bundle[:200], bundle[:-10] + bytes(10)):
         page.locator("#file").set_input_files({"name": "cut.zip", "mimeType": "application/zip", "buffer": cut})
         expect(page.get_by_role("heading", name="It could not be checked.")).to_be_visible()
         expect(page.locator(".finding")).to_contain_text("it is not a whole zip file, or larger than a browser unpacks.")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without-scripts"])
+def test_a_name_that_is_spelled_like_a_time_is_shown_as_it_is(open_page: Open, scripts: bool):
+    page = open_page(java_script_enabled=scripts)
+    page.goto("/verify")
+    if scripts:
+        ready(page)
+    page.get_by_label("Keys of the log").fill(OTHER_KEY)
+    name = "published 2026-11-21T12:00:00Z.json"
+    page.locator("#file").set_input_files(
+        [{"name": name, "mimeType": "application/json", "buffer": data} for data in (GOOD, CHANGED, b"published 2026-11-21T12:00:00Z")]
+    )
+    if not scripts:
+        page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.locator(".finding [data-file]")).to_have_text([name] * 3)
+    expect(page.locator(".finding [data-label]").filter(has_text=name)).to_have_count(2)
+    assert page.locator(".finding time").count() == page.locator(".finding [data-proves] time").count() > 0
 
 
 def test_a_receipt_is_one_sheet_of_paper_and_its_code_leads_to_its_check(portal: TestedPortal, open_page: Open):

@@ -23,16 +23,16 @@ from demur.printing import brief, printable
 from demur.receipts import LogKind, Receipt, Statement, commitment
 from demur.receipts.statement import PAYLOAD_TYPE
 from demur.runs import ConsumedReference, ConsumedTree, ListReference
-from demur.signing import VerifyKey
+from demur.signing import BadKey, VerifyKey
 from demur.tlog import merkle
 from demur.tlog.checkpoint import LogCheckpoint, WitnessKey
 from demur.tlog.merkle import ProofRefused
-from demur.trust import Trust
-from demur.verifying import Answer, BundleLimits, Document, Finding, summarise, unpacked, verify_documents
+from demur.trust import MOST_KEYS, Role, Trust
+from demur.verifying import Answer, BundleLimits, Document, Finding, captions_in, summarise, unpacked, verify_documents
 from demur.verifying.findings import Fact, FactKind
 from tests.support.databases import SqliteDatabases
 from tests.support.exclusion_lists import build, sign_head, uids
-from tests.support.odd_files import odd_bundles, odd_spellings
+from tests.support.odd_files import odd_bundles, odd_spellings, zipped
 from tests.support.portals import free_port, portal_for_tests, serving
 from tests.support.receipt_vectors import AT, LEAVES, LIST, LOG, LOG_KEY, RECEIPTS, WITNESSES, cosigned, fixed_key, log
 from tests.support.training_runs import record
@@ -41,6 +41,7 @@ pytestmark = pytest.mark.browser
 
 KEY = LOG_KEY.verifier
 SEEN = [WitnessKey(witness.name, witness.verifier.public) for witness in WITNESSES]
+GOOD_RECEIPT = (RECEIPTS / "good" / "opt_out_filed.json").read_bytes()
 GOOD = sorted((RECEIPTS / "good").iterdir())
 REFUSED: list[dict[str, str]] = json.loads((RECEIPTS / "refused.json").read_text())
 _BYTES = "const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));"
@@ -520,39 +521,51 @@ def test_a_receipt_of_another_root_is_a_contradiction(offline: Offline):
     assert [error_of(one) for one in findings] == ["Contradiction", ""]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        str(KEY),
-        f"  {KEY}\t",
-        str(SEEN[0]),
-        str(KEY).replace("log+", "lag+"),
-        str(KEY)[:-1],
-        str(KEY) + "=",
-        "",
-        "a+b",
-        "a+b+c",
-        str(KEY).replace("op.", "o p."),
-        str(KEY).replace("op.", "o\x85p."),
-        f"{KEY.key_id}+{_b64(bytes([2]) + KEY.public)}",
-    ],
-)
-def test_keys_are_read_alike(offline: Offline, line: str):
-    body = """try { return (await it.VerifyKey.parse(argument)).keyId; }
-      catch (error) { if (error.name !== "BadKey") throw error; return null; }"""
-    assert offline.evaluate("signing", body, line) == python_key_id(line)
+KEY_LINES = [
+    str(KEY),
+    f"  {KEY}\t",
+    str(SEEN[0]),
+    str(KEY).replace("log+", "lag+"),
+    str(KEY)[:-1],
+    str(KEY) + "=",
+    str(KEY) + "AAA=",
+    str(KEY) + "AAB=",
+    "",
+    "a",
+    "a+b",
+    "a+b+",
+    "a+b+c",
+    "++",
+    "é+é+é",
+    str(KEY).replace("op.", "o p."),
+    str(KEY).replace("op.", "o\x85p."),
+    f"{KEY.key_id}+{_b64(bytes([2]) + KEY.public)}",
+    *(str(KEY)[:at] + ("A" if letter != "A" else "B") + str(KEY)[at + 1 :] for at, letter in enumerate(str(KEY))),
+]
+KEY_TEXTS = [
+    *(f"\n# for people\n{role} {line}" for role in Role for line in KEY_LINES),
+    str(KEY),
+    "log",
+    f"log {KEY}\nlog {KEY}\nrun {KEY}\nwitness {SEEN[0]}\n",
+    *("".join(f"run {fixed_key(f'run/{number}').verifier}\n" for number in range(count)) for count in (MOST_KEYS, MOST_KEYS + 1)),
+]
 
 
-def python_key_id(line: str) -> str | None:
-    for kind in (VerifyKey, WitnessKey):
-        try:
-            return kind.parse(line).key_id
-        except ValueError:
-            continue
-        except Exception as error:
-            if type(error).__name__ != "BadKey":
-                raise
-    return None
+def test_keys_are_read_alike_and_refused_in_the_same_words(offline: Offline):
+    body = """const read = async (text) => {
+        try { const trust = await it.Trust.parse(text); return it.ROLES.map((role) => trust[role].map((key) => key.text)); }
+        catch (error) { if (error.name !== "BadKey") throw error; return error.message; } };
+      return Promise.all(argument.map(read));"""
+    assert offline.evaluate("trust", body, KEY_TEXTS) == [python_keys(text) for text in KEY_TEXTS]
+
+
+def python_keys(text: str) -> list[list[str]] | str:
+    """By role, or why they cannot be read."""
+    try:
+        given = Trust.parse(text)
+    except BadKey as error:
+        return str(error)
+    return [[str(key) for key in given.keys(role)] for role in Role]
 
 
 def rotated() -> dict[str, bytes]:
@@ -622,10 +635,51 @@ ODD = list(odd_bundles())
 
 @pytest.mark.parametrize(("odd", "bundle", "answers"), ODD, ids=[odd for odd, *_ in ODD])
 def test_a_bundle_is_read_alike_or_not_at_all(unpacked_there: dict[str, list[Finding]], odd: str, bundle: bytes, answers: list[str]):
-    files = list(unpacked(Document("evidence.zip", bundle), BundleLimits(members=10, total_bytes=10**7)))
+    files = unpacked(Document("evidence.zip", bundle), BundleLimits(members=10, total_bytes=10**7)).documents
     there, here = unpacked_there[odd], verify_documents(files, trust([KEY]), datetime.now(UTC))
     assert [one.answer for one in there] == answers
     assert [(one.file, one.kind, one.error, one.remedy) for one in there] == [(one.file, one.kind, one.error, one.remedy) for one in here]
+
+
+def test_captions_of_a_bundle_are_read_alike_or_not_at_all(offline: Offline):
+    photos = ["ada-1", "ada-2", "constructor", "__proto__", "0", "length"]
+    bundles = [
+        zipped(("a.json", GOOD_RECEIPT), ("photos.json", told))
+        for told in (
+            b'{"ada-1":"A pier","ada-3":"Of no finding","0":"Zero"}',
+            b'{"ada-1":1,"ada-2":"","__proto__":"Here, too"}',
+            b'["A list"]',
+            b'"A text"',
+            b"{",
+            b"",
+            b'{"ada-1":"' + b"a" * 2_000_000 + b'"}',
+        )
+    ]
+    told = ("photos.json", b'{"ada-1":"A pier"}')
+    bundles += [
+        zipped(told),
+        zipped(told, ("a.json", GOOD_RECEIPT))[:-1],
+        b"",
+        zipped(("b/photos.json", told[1]), ("a.json", GOOD_RECEIPT)),
+    ]
+    bundles += [zipped(told, ("a.json", GOOD_RECEIPT), ("photo2.json", told[1])).replace(b"photo2.json", b"photos.json")]
+    body = """const { bundles, photos } = argument;
+      return Promise.all(bundles.map(async (text) => it.captionsIn({ name: "evidence.zip", bytes: bytes(text) }, photos)));"""
+    there = offline.evaluate("zip", body, {"bundles": list(map(_b64, bundles)), "photos": photos})
+    assert [dict(pairs) for pairs in there] == [python_captions(bundle, photos) for bundle in bundles]
+    assert list(map(bool, there)) == [True, True] + [False] * 10
+
+
+def python_captions(bundle: bytes, photos: list[str]) -> dict[str, str]:
+    (*files,) = unpacked(Document("evidence.zip", bundle), BundleLimits(members=10, total_bytes=10**7)).captions
+    assert len(files) < 2
+    return captions_in(files[0], photos) if files else {}
+
+
+def test_which_photo_a_finding_is_about_is_read_alike(offline: Offline):
+    facts = [Fact(kind, "ada-1", detail=detail) for kind in FactKind for detail in ("", "uid", "owner", "url")]
+    told = [asdict(fact) for fact in facts]
+    assert offline.evaluate("summary", "return argument.map(it.photoOf);", told) == [fact.photo for fact in facts]
 
 
 @pytest.mark.parametrize("name", ["ada-3", "ben-0"])

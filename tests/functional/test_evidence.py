@@ -190,7 +190,8 @@ def test_before_any_run_the_page_says_what_is_excluded_and_gives_the_receipts(po
 
 
 def test_the_check_of_a_bundle_names_its_photos_by_the_captions_in_it(ada: Visitor, portal: TestedPortal):
-    bundle, caption = ada.get("/photos/ada-1/evidence.zip").data, re.search("<h1[^>]*>(.+?)</h1>", ada.get("/photos/ada-1").text)[1]
+    bundle = ada.get("/photos/ada-1/evidence.zip").data
+    caption, other = (re.search("<h1[^>]*>(.+?)</h1>", ada.get(f"/photos/{uid}").text)[1] for uid in ("ada-1", "ada-5"))
     trust = PublicKeys(portal.config.keys_dir, portal.config.list_dir).trust()
     fields = {f"{role}_keys": "\n".join(map(str, trust.keys(role))) for role in Role}
     page = portal.visitor().client.post("/verify", data={**fields, "file": (io.BytesIO(bundle), "evidence.zip")}).text
@@ -202,6 +203,11 @@ def test_the_check_of_a_bundle_names_its_photos_by_the_captions_in_it(ada: Visit
         page = visitor.client.post("/verify", data={**fields, "file": (io.BytesIO(bare), "evidence.zip")}).text
         assert "hold." in page
         assert (caption in page) is named
+        assert "data-captions" not in page, "a page of findings has the captions of its own photos alone"
+        assert other not in page
+    assert all(one in ada.get("/verify").text.partition("data-captions")[2] for one in (caption, other))
+    assert "data-captions" not in ada.client.post("/verify", data={"log_keys": "no key", "file": (io.BytesIO(bare), "evidence.zip")}).text
+    assert "data-captions" not in portal.visitor().get("/verify").text
 
 
 def without(bundle: bytes, name: str) -> bytes:

@@ -201,9 +201,9 @@ def test_what_cannot_be_checked_is_told(portal: TestedPortal):
         ((), {}, 422, "Choose a file first."),
         (
             ((GOOD, "good.json"),),
-            {"log_keys": "nonsense"},
+            {"log_keys": f"{KEY}\n \nnonsense"},
             422,
-            "One of the keys in the box “Keys of the log, which sign receipts” cannot be read: ",
+            "One of the keys in the box “Keys of the log, which sign receipts” cannot be read: line 4, a key for a log and its receipts: ",
         ),
     ):
         answer = post(visitor, *files, **fields)

@@ -99,6 +99,6 @@ def test_a_bundle_that_unpacks_to_gigabytes_is_read_file_by_file(tmp_path: Path)
 
 def test_limits_are_of_the_directory_and_not_of_what_is_unpacked():
     document = Document("evidence.zip", zipped(("a.json", GOOD), ("b.json", GOOD)))
-    assert len(list(unpacked(document, BundleLimits(2, 10**6)))) == 2
-    (one,) = unpacked(document, BundleLimits(1, 10**6))
+    assert len(unpacked(document, BundleLimits(2, 10**6)).documents) == 2
+    (one,) = unpacked(document, BundleLimits(1, 10**6)).documents
     assert isinstance(one.place, BadBundle)

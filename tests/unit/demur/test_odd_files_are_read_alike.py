@@ -27,7 +27,7 @@ LIST = Path(__file__).parents[2] / "vectors" / "exclusion-list"
 def test_a_bundle_has_one_reading_or_none(tmp_path: Path, odd: str, bundle: bytes, answers: list[str]):
     (tmp_path / "evidence.zip").write_bytes(bundle)
     for place in (bundle, tmp_path / "evidence.zip"):
-        files = list(unpacked(Document("evidence.zip", place), LIMITS))
+        files = unpacked(Document("evidence.zip", place), LIMITS).documents
         findings = verify_documents(files, Trust(logs=(LOG_KEY.verifier,)), datetime.now(UTC))
         assert [finding.answer for finding in findings] == answers
         assert all(finding.error == "BadBundle" for finding in findings if finding.answer == "could not be checked")
