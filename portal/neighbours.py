@@ -32,7 +32,7 @@ def _neighbours(run: TrainingRun, uid: str) -> Neighbours:
     proof = site().runs.consumed_tree(run).absence_proof(uid)
     return Neighbours(
         before=_shown(proof.before.digest) if proof.before else "",
-        own=_shown(key_digest(proof.run_id, uid)),
+        own=_shown(key_digest(proof.run_id, proof.uid)),
         after=_shown(proof.after.digest) if proof.after else "",
         size=run.consumed_size or 0,
     )

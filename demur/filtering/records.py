@@ -108,6 +108,8 @@ def _address(place: int, line: bytes, source: Path) -> _Row:
         fault = "holds several addresses, or quotes that do not enclose it"
     if fault:  # img2dataset would not read it either
         raise UnreadableManifest(f"{source} is not a list of addresses: row {place + 1} {fault}")
+    if " " in text or not text.isprintable():  # as of a file whose lines end with a return alone, or hold more than the address
+        return _Row(place, line, {}, "holds a blank or a character that cannot be printed, as no address does")
     return _Row(place, line, {"url": text})
 
 

@@ -20,7 +20,7 @@ from demur.manifests.errors import NotACatalogue, PictureChanged
 from demur.manifests.importer import CATALOGUE_FORMAT, ImportReport
 from demur.manifests.pictures import read_picture
 from demur.manifests.schema import SCHEMA
-from demur.manifests.table_digests import OWNER_TABLES, check_tables
+from demur.manifests.table_digests import OWNER_TABLES, UNUSUAL_ROWS, check_tables
 from demur.mapped import map_array
 from demur.similarity.tables.paging import ask_if_cold, mapped
 
@@ -146,6 +146,14 @@ class Catalogue:
         found = np.full(len(uids), -1, dtype=np.int64)
         found[asked] = positions
         return found
+
+    @cached_property
+    def unusual(self) -> npt.NDArray[np.uint32] | None:
+        """The positions of rows whose uid or owner `demur.exclusions.columns.all_spellings` does not give, ascending; None: not known.
+
+        Of an older import, `flask manifest rebuild` finds them. Raises DamagedTables.
+        """
+        return map_array(self.path / UNUSUAL_ROWS, np.uint32) if check_tables(self.path, (UNUSUAL_ROWS,)) else None
 
     def find_sha256(self, hexes: Sequence[str], most: int | None = None) -> list[npt.NDArray[np.int64]]:
         """For each SHA-256 (64 hex digits), the positions of all rows whose picture has it, or of the first `most`, ascending."""

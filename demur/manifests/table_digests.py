@@ -9,7 +9,9 @@ from demur.manifests.errors import DamagedTables
 DIGESTS_FILE = "tables.sha256"
 _PARTS = ("digests", "rows")
 OWNER_TABLES = (*(f"owner.{part}" for part in _PARTS), "owner.starts")
-TABLES = ("pdq.bin", *OWNER_TABLES, *(f"{table}.{part}" for table in ("sha256", "uid") for part in _PARTS))
+UNUSUAL_ROWS = "unusual.rows"
+"""Not in catalogues of older imports."""
+TABLES = ("pdq.bin", *OWNER_TABLES, *(f"{table}.{part}" for table in ("sha256", "uid") for part in _PARTS), UNUSUAL_ROWS)
 _MOST_BYTES = 1 << 16
 
 
@@ -20,14 +22,17 @@ def write_digests(directory: Path) -> None:
 
 
 def check_tables(directory: Path, names: Iterable[str] = TABLES) -> bool:
-    """Whether the tables have known digests: those of an older import have none. Raises DamagedTables where one has another, OSError."""
+    """Whether the tables have known digests: some of an older import have none. Raises DamagedTables where one has another, OSError."""
     known = _known(directory)
     if known is None:
         return False
+    every = True
     for name in names:
-        if not (directory / name).is_file() or sha256_file(directory / name) != known.get(name):
+        if name == UNUSUAL_ROWS and name not in known:
+            every = False
+        elif not (directory / name).is_file() or sha256_file(directory / name) != known.get(name):
             raise DamagedTables(f"the table {name} of the catalogue {directory.name} is damaged: `flask manifest rebuild` makes it again")
-    return True
+    return every
 
 
 def _known(directory: Path) -> dict[str, str] | None:

@@ -9,15 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from demur.exclusions.columns import usual
 from demur.manifests.digest_table import U64, DigestTable, sha256_digests, text_digests
 from demur.manifests.schema import SCHEMA
-from demur.manifests.table_digests import write_digests
+from demur.manifests.table_digests import UNUSUAL_ROWS, write_digests
 
 ROW_GROUP_ROWS = 32_768
 """Small enough that a page of one owner's photos decodes few rows that nobody asked for."""
 TABLED = ("uid", "owner", "sha256", "pdq")
 """The columns that `TablesWriter` needs."""
 U32 = npt.NDArray[np.uint32]
+Mask = npt.NDArray[np.bool_]
 
 
 class RowsWriter:
@@ -52,6 +54,7 @@ class TablesWriter:
         self._uids: list[U64] = []
         self._sha256: list[tuple[U64, U32]] = []
         self._owners: list[tuple[U64, U32]] = []
+        self._unusual: list[U32] = []
         self._last_owner: str | None = None
         self.rows = 0
 
@@ -64,6 +67,7 @@ class TablesWriter:
         self._uids.append(uid_digests)
         self._sha256.append(_digested(batch["sha256"], rows))
         self._add_owners(batch["owner"])
+        self._unusual.append(rows[_unusual(batch["uid"]) | _unusual(batch["owner"])])
         self.rows += batch.num_rows
 
     def _add_owners(self, owners: pa.Array) -> None:
@@ -88,6 +92,7 @@ class TablesWriter:
         digests, starts = _joined(self._owners)
         DigestTable.build(self._directory / "owner", digests, starts)
         starts.astype("<u4").tofile(self._directory / "owner.starts")
+        np.concatenate(self._unusual).astype("<u4").tofile(self._directory / UNUSUAL_ROWS)
         write_digests(self._directory)
 
 
@@ -96,6 +101,15 @@ def _joined(parts: list[tuple[U64, U32]]) -> tuple[U64, U32]:
     values, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
     parts.clear()
     return values, rows
+
+
+def _unusual(identifiers: pa.StringArray) -> Mask:
+    """(n,) Those in a spelling under which nobody looks for them."""
+    plain = usual(identifiers)
+    if plain is identifiers:
+        return np.zeros(len(identifiers), dtype=np.bool_)
+    mask: Mask = pc.not_equal(plain, identifiers.cast(plain.type)).to_numpy(zero_copy_only=False)
+    return mask
 
 
 def _pdq_bytes(pdq: pa.Array) -> memoryview:

@@ -10,15 +10,18 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from demur.digests import canonical_json, parse_json
 from demur.errors import DemurError
-from demur.exclusions.columns import all_spellings
+from demur.exclusions.columns import all_spellings, listed, usual
 from demur.fields import count, fields, text
 from demur.files import atomic_file
 from demur.runs.proofs import AbsenceProof, InclusionProof, ProvenLeaf, key_digest
@@ -30,6 +33,7 @@ _WIDTH = 32
 _BLOCK = 1024
 _MOST_VALUES = 1000  # of a header, with commas in the run's id
 _KEPT = 64  # blocks whose trees are kept, 130 kB each
+_AT_ONCE = 1 << 16  # uids
 
 
 class BadConsumedFile(DemurError):
@@ -56,8 +60,11 @@ class ConsumedTree:
 
     @staticmethod
     def write(path: Path | str, uids: Iterable[str], run_id: str) -> str:
-        """Writes the file atomically and returns the root as hex. A uid given twice counts once. Memory: 64 bytes a uid. Raises OSError."""
-        joined = b"".join(key_digest(run_id, uid) for uid in uids)
+        """Writes the file atomically and returns the root as hex. A uid given twice counts once. Memory: 64 bytes a uid. Raises OSError.
+
+        A uid in a spelling under which nobody would look for it (`1,001`, ` 1001`) is written in its one form (`1001`).
+        """
+        joined = b"".join(key_digest(run_id, uid) for uid in _all_usual(uids))
         digests = np.unique(np.frombuffer(joined, dtype=f"S{_WIDTH}"))
         blocks = list(_block_hashes(memoryview(digests.tobytes())))
         root = merkle.root(blocks).hex()
@@ -115,7 +122,7 @@ class ConsumedTree:
         return np.where(found, indexes, -1)
 
     def inclusion_proof(self, uid: str) -> InclusionProof:
-        """Speaks of the uid as the run spelled it. Raises UidNotConsumed."""
+        """Speaks of the uid as the tree spells it. Raises UidNotConsumed."""
         others = all_spellings(uid)
         for spelled, leaf_index in zip(others, self._find_as_spelled(others).tolist(), strict=True):
             if leaf_index >= 0:
@@ -123,14 +130,15 @@ class ConsumedTree:
         raise UidNotConsumed(f"the run {self.run_id} did not consume {uid}")
 
     def absence_proof(self, uid: str) -> AbsenceProof:
-        """Raises UidConsumed."""
+        """Speaks of the uid as the tree would spell it. Raises UidConsumed."""
         if self.find([uid])[0] >= 0:
             raise UidConsumed(f"the run {self.run_id} consumed {uid}")
-        key = np.frombuffer(key_digest(self.run_id, uid), dtype=f"S{_WIDTH}")
+        (spelled,) = _usual([uid])
+        key = np.frombuffer(key_digest(self.run_id, spelled), dtype=f"S{_WIDTH}")
         position = int(np.searchsorted(self._digests, key)[0])
         before = self._proven(position - 1) if position > 0 else None
         after = self._proven(position) if position < self.size else None
-        return AbsenceProof(self.run_id, uid, before, after)
+        return AbsenceProof(self.run_id, spelled, before, after)
 
     def proof(self, uid: str) -> InclusionProof | AbsenceProof:
         """Whether the run consumed the sample, proved."""
@@ -154,6 +162,19 @@ class ConsumedTree:
             return merkle.levels(_leaf_hashes(self._digests[block * _BLOCK : (block + 1) * _BLOCK].tobytes()))
 
         return lru_cache(_KEPT)(tree)
+
+
+def _all_usual(uids: Iterable[str]) -> Iterator[str]:
+    left = iter(uids)
+    while some := list(islice(left, _AT_ONCE)):
+        yield from _usual(some)
+
+
+def _usual(uids: Sequence[str]) -> list[str]:
+    """As `all_spellings` gives them. One that is nothing but blanks names no sample, and stays what it is."""
+    given = pa.array(uids, pa.large_string())
+    spelled: list[str] = pc.coalesce(usual(listed("uid", given)).cast(given.type), given).to_pylist()
+    return spelled
 
 
 def _header(run_id: str, root: str, size: int) -> bytes:

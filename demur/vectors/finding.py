@@ -44,7 +44,8 @@ class Rows:
     def excluded(self, entries: EntryTable, progress: Progress) -> BitMap:
         """The positions of all rows that any of these entries excludes. Raises SegmentError, OSError."""
         texts = entries.where(entries.kinds != PHASH)
-        found = self._looked_up(texts) if len(texts) <= self._lookups else self._scanned(texts, progress)
+        unusual = self.catalogue.unusual if len(texts) <= self._lookups else None
+        found = self._scanned(texts, progress) if unusual is None else self._looked_up(texts, unusual)
         return found | self._near(entries, progress)
 
     def judged(self, positions: BitMap, judge: Callable[[pa.Table], Judgement]) -> BitMap:
@@ -60,14 +61,16 @@ class Rows:
         """To look a key up costs the reading of one row group; of as many keys as there are row groups, a pass over all rows is cheaper."""
         return max(FEW, self.catalogue.rows // ROW_GROUP_ROWS)
 
-    def _looked_up(self, entries: EntryTable) -> BitMap:
-        found = BitMap()
-        found |= _bitmap(self.catalogue.find_uids(_spelled(entries.keys_of(KeyKind.UID))))
+    def _looked_up(self, entries: EntryTable, unusual: NDArray[np.uint32]) -> BitMap:
+        """`unusual`: rows whose uid or owner is in none of the spellings that are looked up."""
+        found = _bitmap(self.catalogue.find_uids(_spelled(KeyKind.UID, entries)))
         for positions in self.catalogue.find_sha256(entries.keys_of(KeyKind.SHA256).to_pylist()):
             found |= _bitmap(positions)
-        for owner in _spelled(entries.keys_of(KeyKind.OWNER)):
+        for owner in _spelled(KeyKind.OWNER, entries):
             rows = self.catalogue.owner_rows(owner)
             found.add_range(rows.start, rows.stop)
+        if len(entries) and len(unusual):
+            found |= self.judged(BitMap(unusual), Matcher(entries).judge)
         return found | self._scanned(entries[entries.span(KeyKind.URL)], _silent)  # the catalogue finds no row by its url
 
     def _scanned(self, entries: EntryTable, progress: Progress) -> BitMap:
@@ -105,9 +108,9 @@ class Rows:
             yield replace(found, queries=found.queries + np.int32(start))
 
 
-def _spelled(keys: pa.LargeStringArray) -> list[str]:
-    """In each way in which a catalogue may hold them."""
-    return [spelled for key in keys.to_pylist() for spelled in all_spellings(key)]
+def _spelled(kind: KeyKind, entries: EntryTable) -> list[str]:
+    """The keys of a kind, in each way in which a catalogue usually holds them."""
+    return [spelled for key in entries.keys_of(kind).to_pylist() for spelled in all_spellings(key, kind)]
 
 
 def _bitmap(positions: NDArray[np.int64]) -> BitMap:

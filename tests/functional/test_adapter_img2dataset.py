@@ -19,7 +19,7 @@ from demur.adapters.judging import KindsNotApplied
 from demur.exclusions import Entry, ExclusionList, KeyKind
 from demur.exclusions.columns import NoKeyColumn
 from demur.files import TargetExists
-from demur.filtering import UnreadableManifest
+from demur.filtering import UnreadableManifest, UnreadableRows
 from demur.manifests.errors import EmptySource, UnknownFormat
 from tests.support.exclusion_lists import build_version_for_today, publish_version
 from tests.support.training_sets import KEPT, KEY, exclusion_list, photos, table
@@ -125,6 +125,15 @@ def test_a_txt_that_img2dataset_would_not_read_is_refused(tmp_path: Path, by_url
     with pytest.raises(UnreadableManifest):
         filter_url_list(tmp_path / "list.txt", tmp_path / "kept.txt", by_url, input_format="txt")
     assert not (tmp_path / "kept.txt").exists()
+
+
+@pytest.mark.parametrize("between", ["\r", " ", "\t", "\x0b", "\x85", "\u2028", "\u200b", " a caption of "])
+def test_a_line_of_a_txt_that_holds_more_than_an_address_is_counted(tmp_path: Path, by_url: ExclusionList, between: str) -> None:
+    (tmp_path / "list.txt").write_text(f"http://x/a.jpg{between}http://x/b.jpg\n\nhttp://x/c.jpg\r\n", newline="")
+    with pytest.raises(UnreadableRows, match="a row holds a blank or a character that cannot be printed"):
+        filter_url_list(tmp_path / "list.txt", tmp_path / "kept.txt", by_url, input_format="txt")
+    report = filter_url_list(tmp_path / "list.txt", tmp_path / "kept.txt", by_url, input_format="txt", allow_unreadable=1)
+    assert (report.kept, report.unreadable_rows, (tmp_path / "kept.txt").read_bytes()) == (1, 1, b"http://x/c.jpg\r\n")
 
 
 def test_a_directory_without_lists_is_refused(tmp_path: Path, by_url: ExclusionList) -> None:

@@ -4,7 +4,7 @@ One `KeyColumn` for each is read by import, filter, deletion vectors, Spark and 
 """
 
 from demur.exclusions.columns.column import KeyColumn
-from demur.exclusions.columns.identifiers import all_spellings, fold, folded, hyphenated
+from demur.exclusions.columns.identifiers import all_spellings, fold, folded, hyphenated, usual
 from demur.exclusions.columns.kinds import KEY_COLUMNS, PATHS, PERCEPTUAL_COLUMNS, TEXT_KINDS
 from demur.exclusions.columns.names import NO_NAMES, Found, Names, aliased, key_columns, plain_name, refuse_doubled
 from demur.exclusions.columns.paths import listed
@@ -40,4 +40,5 @@ __all__ = [
     "plain_path",
     "refuse_doubled",
     "trimmed",
+    "usual",
 ]

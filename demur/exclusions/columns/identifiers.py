@@ -6,6 +6,7 @@ what is left of a whole number after a float column, is 1001. Everything else is
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -18,15 +19,25 @@ from demur.exclusions.texts import Texts, byte_at, texts, word_at
 from demur.similarity.kernels import compiled
 
 _UUID_KEY = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SEVERAL = re.compile(r"-?[0-9]+(\.0+)?|(urn:uuid:|\{|0x)?[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
 _NUMBER_KEY = re.compile("-?(0|[1-9][0-9]*)")
 _UUID, _BARE = 36, 32  # characters with hyphens, and without
 _WRAPPED, _URN = 38, 45  # {…} and urn:uuid:…
 _OTHER, _MARKED = 1, 2
 _PREFIXED = 34  # 0x… without hyphens
-_SPREADSHEETS = r"^(?:=\"[^\"]+\"|'[+-]?[0-9].*|[+-]?[0-9][0-9,]*\.?[0-9]*(?:[eE]\+[0-9]+)?)$"
-"""What may be a whole number as spreadsheets write it."""
+_SPREADSHEETS = r"^(?:=\"[^\"]+\"|['+][+-]?[0-9].*|-?[0-9]+(?:,[0-9]+)+\.?0*|-?[0-9]+\.|-?[0-9]\.?[0-9]*[eE]\+[0-9]{1,3})$"
+"""What may be a whole number as spreadsheets write it, with one of their marks."""
 _CASE = np.uint64(0x4040404040404040)
+_USUAL: tuple[Callable[[pa.LargeStringArray], pa.LargeStringArray], ...] = (
+    lambda key: folded(key, hyphens=False),
+    lambda key: pc.ascii_upper(key),
+    lambda key: pc.ascii_upper(folded(key, hyphens=False)),
+    lambda key: _around("", key, ".0"),
+    lambda key: pc.utf8_normalize(key, form="NFD"),
+    lambda key: _around("{", key, "}"),
+    lambda key: _around("{", pc.ascii_upper(key), "}"),
+    lambda key: _around("urn:uuid:", key, ""),
+)
+"""What `all_spellings` gives of a key besides itself. Of keys of another kind, they make other keys."""
 
 
 def hyphenated(column: TextArray) -> bool:
@@ -40,7 +51,8 @@ def folded(column: TextArray, *, hyphens: bool) -> TextArray:
     hyphens: whether UUIDs get them, or lose them.
     """
     if _is_beyond_ascii(column):
-        column = pc.utf8_normalize(column, form="NFC")
+        composed = pc.utf8_normalize(column, form="NFC")
+        column = column if composed.equals(column) else composed
     asked = texts(column)
     found = _other_forms(asked, hyphens)
     if found & _MARKED:
@@ -71,22 +83,43 @@ def _is_beyond_ascii(column: TextArray) -> bool:
     return bool(len(octets) and octets.max() >= 0x80)
 
 
-def fold(identifier: str) -> str:
-    """One identifier in the form in which it is compared, a UUID with hyphens."""
-    return str(folded(pa.array([plain_path(identifier.strip(BLANKS))], pa.large_string()), hyphens=True)[0].as_py())
-
-
-def all_spellings(identifier: str) -> tuple[str, ...]:
-    """The usual ways to write what is compared as one identifier, for a search byte for byte."""
+def fold(identifier: str, kind: str = "uid") -> str:
+    """One identifier, a uid or an owner, in the form in which it is compared, a UUID with hyphens."""
     plain = identifier.strip(BLANKS)
-    key = fold(plain)
-    if not _SEVERAL.fullmatch(plain):
-        decomposed = unicodedata.normalize("NFD", key)
-        return tuple(dict.fromkeys((identifier, plain, key, decomposed)))
+    return str(folded(pa.array([plain_path(plain) if kind == "uid" else plain], pa.large_string()), hyphens=True)[0].as_py())
+
+
+def all_spellings(identifier: str, kind: str = "uid") -> tuple[str, ...]:
+    """The usual ways to write what is compared as one uid or owner, for a search byte for byte; of further ones there is no end.
+
+    What is searched holds no others, or is looked at besides (`usual`).
+    """
+    key = fold(identifier, kind)
     if _UUID_KEY.fullmatch(key):
-        bare = key.replace("-", "")
-        return tuple(dict.fromkeys((identifier, key, bare, key.upper(), bare.upper())))
-    return tuple(dict.fromkeys((identifier, key, *([f"{key}.0"] if _NUMBER_KEY.fullmatch(key) else []))))
+        bare, upper = key.replace("-", ""), key.upper()
+        usually: tuple[str, ...] = (key, bare, upper, bare.upper(), f"{{{key}}}", f"{{{upper}}}", f"urn:uuid:{key}")
+    else:
+        usually = (key, f"{key}.0") if _NUMBER_KEY.fullmatch(key) else (key, unicodedata.normalize("NFD", key))
+    return tuple(dict.fromkeys((identifier, identifier.strip(BLANKS), *usually)))
+
+
+def usual(column: TextArray) -> TextArray:
+    """Trimmed uids or owners, each in a spelling that `all_spellings` gives: any other is folded. The same array where none is."""
+    key = folded(column, hyphens=True)
+    if key is column:
+        return column
+    text, key = column.cast(pa.large_string()), key.cast(pa.large_string())
+    found = pc.equal(text, key)
+    for spell in _USUAL:
+        if pc.all(found).as_py() is not False:
+            return column
+        found = pc.or_(found, pc.equal(text, spell(key)))
+    return column if pc.all(found).as_py() is not False else pc.if_else(found, text, key)
+
+
+def _around(before: str, texts: pa.LargeStringArray, behind: str) -> pa.LargeStringArray:
+    kind = texts.type
+    return pc.binary_join_element_wise(pa.scalar(before, kind), texts, pa.scalar(behind, kind), pa.scalar("", kind))
 
 
 @compiled
@@ -149,7 +182,7 @@ def _whole_length(start: np.uint64, length: int) -> int:
 
 @compiled
 def _has_marks(start: np.uint64, length: int, first: np.uint64) -> bool:
-    """Whether a text begins or ends as a number does that a spreadsheet wrote: with a plus, a quote, a point, 1,001 or e+03."""
+    """Whether a text begins or ends as a number does that a spreadsheet wrote: with a plus, a quote, a point, 1,001, 1,001.00 or e+03."""
     if first == 61 or first == 39 or first == 43:  # = ' +
         return True
     if first > 57 or (first < 48 and first != 45):
@@ -159,7 +192,18 @@ def _has_marks(start: np.uint64, length: int, first: np.uint64) -> bool:
         return True
     if length < 4:
         return False
-    return bool(byte_at(end - np.uint64(4)) == 44 or byte_at(end - np.uint64(3)) == 43 or byte_at(end - np.uint64(2)) == 43)
+    if byte_at(end - np.uint64(4)) == 44 or byte_at(end - np.uint64(4)) == 43:
+        return True
+    return bool(byte_at(end - np.uint64(3)) == 43 or byte_at(end - np.uint64(2)) == 43 or _has_comma(start, length))
+
+
+@compiled
+def _has_comma(start: np.uint64, length: int) -> bool:
+    """Whether a comma stands before the last three digits of a text like 1,001.00."""
+    at = length - 1
+    while at > 4 and byte_at(start + np.uint64(at)) == 48:
+        at -= 1
+    return bool(at > 4 and byte_at(start + np.uint64(at)) == 46 and byte_at(start + np.uint64(at - 4)) == 44)
 
 
 @compiled

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from demur.exclusions.columns.scanning import Seen, TextArray, seen_in, trimmed
+from demur.exclusions.columns.scanning import Seen, TextArray, seen_in, trimmed_and_seen
 from demur.exclusions.columns.spellings import plain_path
 
 _OTHER_FORM = r"^\.{1,2}/|//|/\.{1,2}/"
@@ -24,5 +24,5 @@ def listed(kind: str, keys: TextArray) -> TextArray:
     """Keys of a list's entries, as those of a manifest are read."""
     seen = seen_in(keys)
     assert seen is not None, "a list holds valid text"
-    plain = trimmed(keys, seen)
+    plain, seen = trimmed_and_seen(keys, seen)
     return plain_paths(plain, seen) if kind == "uid" else plain

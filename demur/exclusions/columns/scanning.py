@@ -57,6 +57,14 @@ def trimmed(column: TextArray, seen: Seen | None = None) -> TextArray:
     return column
 
 
+def trimmed_and_seen(column: TextArray, seen: Seen) -> tuple[TextArray, Seen]:
+    """The texts without blank ends, and what they hold then: behind a blank, `seen_in` takes no text for what it is."""
+    plain = trimmed(column, seen)
+    again = seen_in(plain) if seen.blank_ends else seen
+    assert again is not None
+    return plain, again
+
+
 def all_hex(column: TextArray, digits: int) -> bool:
     """Whether every text consists of so many lower-case hex digits; every one that is there: a null has to be empty."""
     if not _is_valid(column, full=False):
@@ -94,24 +102,30 @@ def _are_hex(asked: Texts, digits: int, null: NDArray[np.bool_]) -> bool:
 
 @compiled
 def _is_odd(start: np.uint64, length: np.int64) -> bool:
-    """Whether a short text begins as a word for no value does, or ends as e+05 or E+5 does."""
+    """Whether a short text begins as a word for no value does, or ends as e+5, e+05 or e+005 does."""
     if length <= 4:
         first = byte_at(start)
         if first | np.uint64(32) == 110 or first == 92 or first == 60 or first == 35:  # N n \ < #
             return True
     end = start + np.uint64(length)
-    return bool(length >= 4 and (byte_at(end - np.uint64(2)) == _PLUS or byte_at(end - np.uint64(3)) == _PLUS))
+    if length < 4:
+        return False
+    second, third, fourth = byte_at(end - np.uint64(2)), byte_at(end - np.uint64(3)), byte_at(end - np.uint64(4))
+    return bool(second == _PLUS or third == _PLUS or fourth == _PLUS)
 
 
 @compiled
 def _ends_oddly(tail: np.uint64, length: np.int64) -> bool:
-    """Whether a text whose last eight bytes these are ends as e+05 or E+5 does or, if it is long, as .0 does."""
+    """Whether a text whose last eight bytes these are ends as e+5, e+05 or e+005 does or, if it is long, as .0 does."""
     second, third, fourth = tail >> np.uint64(48), tail >> np.uint64(40), tail >> np.uint64(32)
     second, third, fourth = second & _BYTE, third & _BYTE, fourth & _BYTE
+    fifth = (tail >> np.uint64(24)) & _BYTE
     if second == _PLUS:
         return bool(third | np.uint64(32) == 101)
     if third == _PLUS:
         return bool(fourth | np.uint64(32) == 101)
+    if fourth == _PLUS:
+        return bool(fifth | np.uint64(32) == 101)
     return bool(second == _DOT and length >= 18)
 
 

@@ -74,7 +74,8 @@ def plain_path(text: str) -> str:
 def plain_number(text: str) -> str:
     """`1001` of what spreadsheets make of it: `+1001`, `1001.`, `1,001`, `'1001`, `="1001"`, `1.001e+03`; other text as it is."""
     if quoted := _FORMULA.fullmatch(text):
-        return quoted[1]
+        inner = quoted[1].strip(BLANKS)
+        return plain_number(inner) if inner else text
     number = _NUMBER.fullmatch(text)
     if number is not None:
         return ("-" if number["sign"] == "-" else "") + number["digits"].replace(",", "")

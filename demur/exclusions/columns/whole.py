@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from demur.exclusions.columns.paths import plain_paths
-from demur.exclusions.columns.scanning import all_hex, seen_in, trimmed
+from demur.exclusions.columns.scanning import all_hex, seen_in, trimmed, trimmed_and_seen
 from demur.exclusions.columns.spellings import NO_VALUES, exact_below
 from demur.text_rules import LONGEST_BYTES
 
-ODD = r"^\s*(?:[+-]?[0-9]\.?[0-9]*[eE]\+[0-9]{1,3}|-?[0-9]{16,}\.0|" + "|".join(map(re.escape, NO_VALUES)) + r")\s*$"
-"""Of text, what is read value by value."""
+_NUMBERS = r"[+-]?[0-9]\.?[0-9]*[eE]\+[0-9]{1,3}|-?[0-9]{16,}\.0"
+ODD = {"uid": f"^(?:{_NUMBERS}|{'|'.join(map(re.escape, NO_VALUES))})$", "owner": f"^(?:{_NUMBERS})$"}
+"""Of trimmed text, what is read value by value."""
 _DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
 
@@ -112,9 +113,9 @@ def _text(kind: str, column: pa.Array) -> pa.Array | None:
         return None
     if kind == "url":
         return trimmed(column, seen)
-    if seen.odd and pc.any(pc.match_substring_regex(column, ODD)).as_py():
+    plain, seen = trimmed_and_seen(column, seen)
+    if seen.odd and pc.any(pc.match_substring_regex(plain, ODD[kind])).as_py():
         return None
-    plain = trimmed(column, seen)
     return plain_paths(plain, seen) if kind == "uid" else plain
 
 

@@ -175,7 +175,7 @@ def test_a_catalogue_tells_of_its_import(catalogue: Catalogue, photos_dir: Path)
     assert catalogue.report.rejected == {"not_public": 2}
     assert catalogue.created_at.utcoffset() is not None
     assert {path.name for path in catalogue.path.iterdir()} == {
-        *("catalogue.json", "rows.parquet", "tables.sha256", "pdq.bin", "owner.starts"),
+        *("catalogue.json", "rows.parquet", "tables.sha256", "pdq.bin", "owner.starts", "unusual.rows"),
         *(f"{table}.{part}" for table in ("uid", "sha256", "owner") for part in ("digests", "rows")),
     }
 

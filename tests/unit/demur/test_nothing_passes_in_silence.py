@@ -20,6 +20,7 @@ from demur.signing import SigningKey
 from demur.similarity.fingerprint import fingerprint
 from tests.support.exclusion_lists import build_version_for_today, publish_version
 from tests.support.pictures import jpeg, textured_picture
+from tests.support.spellings import SAME_UID
 
 KEY = SigningKey.generate("op.example")
 FREE = jpeg(textured_picture(2, 160, 120))
@@ -194,19 +195,6 @@ def imported_uids(source: Path, catalogue: Path) -> list[str]:
     import_manifest(source, catalogue, name="test", workers=0)
     uids: list[str] = Catalogue.open(catalogue).take(range(2))["uid"].to_pylist()
     return uids
-
-
-SAME_UID = [
-    *(("1001", spelled) for spelled in ("+1001", "1001.", "1001.00", "1,001", '="1001"', "'1001", "1.001e+03", "1.0010e+03")),
-    ("1234567890123", "1.234567890123E+12"),
-    ("-1234567", "-1,234,567"),
-    ("p2", "p2\u200b"),
-    ("p2", "\u200ep2"),
-    ("caf\u00e9", "cafe\u0301"),
-    ("cafe\u0301", "caf\u00e9"),
-    ("550e8400-e29b-41d4-a716-446655440000", "0x550E8400E29B41D4A716446655440000"),
-    ("photo-12/./a", "photo-12/a"),
-]
 
 
 @pytest.mark.parametrize(("entry", "spelled"), SAME_UID)
