@@ -21,6 +21,7 @@ from torch import Tensor
 
 from demur.errors import DemurError
 from demur.exclusions import ExclusionList
+from demur.exclusions.columns import KeyedRows
 from demur.filtering import FilterReport
 from demur.manifests import Catalogue, PictureChanged, PictureFileTooLarge, PictureMissing
 from demur.similarity.formats import PictureError
@@ -57,7 +58,7 @@ class Samples:
     Attributes:
         pixels: (N, 3, px, px) uint8, RGB on white.
         dropped: rows not used, by reason: a kind of key of the exclusion list, or `missing_picture`, `changed_picture`,
-            `unreadable_picture`, `repeated`.
+            `unreadable_picture`, `repeated`, `unreadable` (nothing of the row could be compared with the list).
     """
 
     samples: tuple[Sample, ...]
@@ -136,15 +137,18 @@ def _kept(catalogue: Catalogue, exclusions: ExclusionList | None, dropped: Count
 def _judged(table: pa.Table, exclusions: ExclusionList | None, dropped: Counter[str]) -> NDArray[np.bool_]:
     if exclusions is None:
         return np.ones(len(table), dtype=np.bool_)
-    judgement = replace(exclusions.judge(table), uncompared=None)  # a catalogue's row that names no owner or address has none
+    judgement = exclusions.judge(KeyedRows.of_catalogue(table))
     if judgement.not_applied:
         kinds = ", ".join(judgement.not_applied)
         raise ColumnsMissing(f"The list excludes by {kinds}, and the catalogue has no such columns to compare.")
     report = FilterReport()
-    report.add(judgement)
-    report.refuse_unreadable()  # a catalogue holds keys in one form, so such a row is damage
+    compared = replace(judgement, uncompared=None)
+    report.add(compared)
+    report.refuse_unreadable()  # a catalogue holds keys in one form, so a row with any other is damage
     dropped.update(report.left_out)
-    return np.asarray(judgement.keep.to_numpy(zero_copy_only=False))
+    if without_digests := int(np.count_nonzero(compared.kept & ~judgement.kept)):  # their pictures were not there when they were imported
+        dropped["unreadable"] += without_digests
+    return judgement.kept
 
 
 def _read(row: _Row, shrinking: Shrinking) -> tuple[Sample, NDArray[np.uint8]] | str:

@@ -24,12 +24,14 @@ class KeyedRows:
         columns: our name → what gives the manifest's columns for it, best first.
         unread: names of key columns that the rows have besides, but with which no entry of the list is compared.
         named: whether the rows' names are compared elsewhere, so that one without any key here is no fault.
+        settled: those of `columns` in which an empty cell says that the row has no such key, so that a comparison with it was one.
     """
 
     rows: int
     columns: Mapping[str, Sequence[Callable[[], Cells]]]
     unread: Collection[str] = ()
     named: bool = False
+    settled: Collection[str] = ()
     _readings: dict[str, Reading] = field(default_factory=dict, compare=False)
 
     @classmethod
@@ -38,6 +40,12 @@ class KeyedRows:
         named = [name for name in KEY_COLUMNS if name in table.column_names]
         refuse_doubled(named, [name for name in table.column_names if name in KEY_COLUMNS], "the table")
         return cls.of_columns(len(table), {name: (name,) for name in named}, table.column)
+
+    @classmethod
+    def of_catalogue(cls, table: pa.Table) -> Self:
+        """Of rows of a catalogue. One that names no owner there is nobody's, and one without an address has none: the import read whatever
+        there was. What it lacks of a picture's digests, nobody knows. Raises NoKeyColumn, BadKeyColumn."""
+        return replace(cls.of_table(table), settled=("owner", "url"))
 
     @classmethod
     def of_columns(cls, rows: int, found: Found, column: Callable[[str], Cells], unread: Collection[str] = ()) -> Self:
@@ -96,7 +104,7 @@ class KeyedRows:
         """(n,) The rows that nothing is compared in: of all these groups of `columns`, they lack one; None: no row. Raises BadKeyColumn."""
         lacking = np.ones(self.rows, dtype=np.bool_)
         for names in together:
-            lacks = self.lacking(names)
+            lacks = None if {*names} <= {*self.settled} else self.lacking(names)
             if lacks is None:
                 return None
             lacking &= lacks

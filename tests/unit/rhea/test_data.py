@@ -56,6 +56,24 @@ def test_the_list_drops_rows_and_says_why(catalogue: Catalogue, tmp_path: Path) 
     assert len(samples) + sum(samples.dropped.values()) == catalogue.rows
 
 
+def test_a_photo_of_nobody_is_trained_on_by_a_list_of_owners_or_addresses(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for number in range(2):
+        (tmp_path / f"photos/{number}.png").write_bytes(png(textured_picture(500 + number)))
+    (tmp_path / "photos/photos.csv").write_text("uid,owner,path\na,,0.png\nb,ben,1.png\n")
+    import_manifest(tmp_path / "photos", tmp_path / "catalogue", name="owners")
+    exclusions = opened([Entry(KeyKind.OWNER, "ben"), Entry(KeyKind.URL, "https://x.org/a.jpg")], tmp_path / "list")
+    samples = load([Catalogue.open(tmp_path / "catalogue")], exclusions)
+    assert (samples.uids, samples.dropped) == (["a"], {"owner": 1})
+
+
+def test_a_row_without_the_digest_that_a_list_excludes_by_is_left_out_and_counted(catalogue: Catalogue, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"uid": "a"}\n{"uid": "b"}\n')
+    import_manifest(tmp_path / "rows.jsonl", tmp_path / "catalogue", name="rows")
+    exclusions = opened([Entry(KeyKind.SHA256, "ab" * 32)], tmp_path / "list")
+    assert load([catalogue, Catalogue.open(tmp_path / "catalogue")], exclusions).dropped == {"unreadable": 2}
+
+
 def test_survivors_do_not_depend_on_what_was_dropped(catalogue: Catalogue, tmp_path: Path) -> None:
     everything, filtered = load([catalogue]), load([catalogue], opened(uids("ada-3"), tmp_path))
     rest = [place for place, uid in enumerate(everything.uids) if uid != "ada-3"]
