@@ -33,6 +33,7 @@ class KeyedRows:
     named: bool = False
     settled: Collection[str] = ()
     _readings: dict[str, Reading] = field(default_factory=dict, compare=False)
+    _lacking: dict[str, Mask | None] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of_table(cls, table: pa.Table) -> Self:
@@ -90,15 +91,20 @@ class KeyedRows:
         """In a table that has uids, every row has one."""
         if "uid" not in self.columns or "uid" not in compared:
             return ()
-        lacking = _lacks(self.reading("uid"))
+        lacking = self.lacking(("uid",))
         if lacking is None or not lacking.any():
             return ()
         return (Fault("no uid", np.flatnonzero(lacking), {}),)
 
     def lacking(self, names: Collection[str]) -> Mask | None:
         """(n,) The rows without a value in one of these of `columns`, which are compared together; None: no row. Raises BadKeyColumn."""
-        found = [lacks for name in names if (lacks := _lacks(self.reading(name))) is not None]
-        return np.logical_or.reduce(found) if found else None
+        found = [lacks for name in names if (lacks := self._lacks(name)) is not None]
+        return None if not found else found[0] if len(found) == 1 else np.logical_or.reduce(found)
+
+    def _lacks(self, name: str) -> Mask | None:
+        if name not in self._lacking:
+            self._lacking[name] = _lacks(self.reading(name))
+        return self._lacking[name]
 
     def uncompared(self, together: Sequence[Collection[str]]) -> Mask | None:
         """(n,) The rows that nothing is compared in: of all these groups of `columns`, they lack one; None: no row. Raises BadKeyColumn."""

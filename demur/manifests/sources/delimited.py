@@ -65,18 +65,18 @@ def text_stream(file: Path) -> Iterator[IO[bytes]]:
 class CsvReader:
     """The rows of one file behind its header, in order. `head`: the header as it is spelled, with what stands before it.
 
-    `names`: without it the first record is the header. Raises TruncatedSource, from every method.
+    Raises TruncatedSource, from every method.
     """
 
-    def __init__(self, stream: IO[bytes], where: Path, delimiter: str = ",", names: Sequence[str] | None = None) -> None:
+    def __init__(self, stream: IO[bytes], where: Path, delimiter: str = ",") -> None:
         self._stream, self._where = stream, where
         self._buffer, self._at, self._mark, self._ended = b"", 0, 0, False
         self._place = 0
         self._delimiter, self._spaced = delimiter, False
-        self.head, self.names = b"", list(names or ())
+        self.head = b""
+        self.names: list[str] = []
         self._fill()
-        if names is None:
-            self._read_header()
+        self._read_header()
 
     def _read_header(self) -> None:
         spelled = self._line_with_text()
