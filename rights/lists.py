@@ -13,7 +13,7 @@ machine is in there at a time.
    database, and the next publication replaces it, under the same lock. Once the caller has committed, the version is promised. What
    came since step 1 is promised another publication.
 4. ``make_public`` writes the log (rights.log), and then points ``head.dsse.json`` at the version, which the log therefore holds. A crash
-   before this leaves an old head; every publication, every start of a worker and, each minute, the relay repair it.
+   before this leaves an old head; every publication, every start of a worker and, every few seconds, the relay repair it.
 """
 
 from collections.abc import Iterator, Sequence

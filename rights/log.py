@@ -5,7 +5,7 @@
    that wait then, and with the version (rights.lists.publish) those that came meanwhile, after the version's own, which ``state_numbered``
    writes with its leaf. Leaves are numbered under the lock that publications hold, so that there is no gap and no number twice.
 3. ``write_log`` writes the log's files: tiles first, then the checkpoint. A crash before it leaves leaves that no checkpoint covers yet;
-   every publication, every start of a worker and, each minute, the relay repair it.
+   every publication, every start of a worker and, every few seconds, the relay repair it.
 4. Only then are receipts given out (rights.receipts), and does the list's head point at a version that the log holds.
 """
 
