@@ -64,7 +64,7 @@ def _exempt(session: Session, account: Account, everything: OptOut, uids: Set[st
         return set()
     session.execute(insert(Exemption), [{"opt_out_id": everything.id, "uid": uid, "exempted_at": now} for uid in coming])
     for some in batched(coming):
-        own_rows = (OptOutMatch.opt_out_id == everything.id, OptOutMatch.uid.in_(some))
+        own_rows = (OptOutMatch.opt_out_id == everything.id, OptOutMatch.uid.in_(some), OptOutMatch.contested_at.is_(None))
         session.execute(delete(OptOutMatch).where(*own_rows))  # found again where it is a copy of another photo
     everything.propagated_at = None
     session.flush()

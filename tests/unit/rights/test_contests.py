@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from demur.receipts import LogKind, Statement
-from models import Account, LogEntry
+from models import Account, LogEntry, OptOutMatch
 from rights.contests import contest_photos
 from rights.optouts import Everything, Photos
 from rights.platform_events import Event, EventKind, receive_event
@@ -72,3 +72,16 @@ def test_a_photo_put_back_from_an_opt_out_of_everything_ends_contests_of_its_cop
         put_back(session, ada, ["ada-0"], LATER)
     office.propagate(LATER)
     assert decided(office, ben) == [(LogKind.CONTEST_ACCEPTED, ("ben-exact",))]
+
+
+def test_a_contested_row_of_the_same_uid_is_not_forgotten_before_its_owner_hears(office: Office, ada: Account, ben: Account):
+    """Another manifest may say of the same uid that it is somebody else's."""
+    office.file(ada, Everything())
+    contested(office, ben)
+    with office.sessions.begin() as session:
+        row = session.scalars(select(OptOutMatch).where(OptOutMatch.uid == "ben-exact")).one()
+        row.uid = "ada-0"
+    with office.sessions.begin() as session:
+        put_back(session, ada, ["ada-0"], LATER)
+    office.propagate(LATER)
+    assert decided(office, ben) == [(LogKind.CONTEST_ACCEPTED, ("ada-0",))]
