@@ -25,7 +25,7 @@ from rhea.config import Settings
 from rhea.data import Samples, load_samples, to_unit
 from rhea.denoiser import Denoiser
 from rhea.determinism import batch_of, generator, make_deterministic
-from rhea.folder import RECORD_FILE, open_folder
+from rhea.folder import RECORD_FILE
 from rhea.objective import draw_times, flow_loss
 from rhea.optimise import Average, optimise
 from rhea.progress import Reporter
@@ -39,7 +39,11 @@ ENCODE_BATCH = 64
 
 @dataclass(frozen=True)
 class Order:
-    """What to train, and where to leave it. ``started_at``: before the list was read, so that every version it does not know came later."""
+    """What to train, and where to leave it.
+
+    ``out``: a folder that `rhea.folder.open_folder` made. ``started_at``: before the list was read, so that every version it does not know
+    came later.
+    """
 
     catalogues: tuple[Catalogue, ...]
     exclusions: ExclusionList | None
@@ -52,12 +56,7 @@ class Order:
 
 
 def carry_out(order: Order) -> Path:
-    """Carry out a run and return the path of its record.
-
-    Raises:
-        RunExists, and what rhea.data.load_samples and rhea.text.TextEncoder raise.
-    """
-    open_folder(order.out, order.exclusions)
+    """Carry out a run and return the path of its record. Raises what rhea.data.load_samples and rhea.text.TextEncoder raise."""
     settings, code, lock = order.settings, code_digest(), lock_digest()
     make_deterministic(settings.threads)
     with Reporter(order.out) as reporter:

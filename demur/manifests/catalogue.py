@@ -196,9 +196,13 @@ class Catalogue:
 
         Raises NotACatalogue: other rows; DamagedTables.
         """
+        self.check_rows()
+        return check_tables(self.path)
+
+    def check_rows(self) -> None:
+        """Reads all of the rows. Raises NotACatalogue: they are others than were imported."""
         if sha256_file(self.path / "rows.parquet") != self.digest:
             raise NotACatalogue(f"The rows of {self.path} are not those that were imported: rows.parquet has another digest.")
-        return check_tables(self.path)
 
     def _parquet(self) -> pq.ParquetFile:
         return pq.ParquetFile(self.path / "rows.parquet", metadata=self._metadata, memory_map=True)

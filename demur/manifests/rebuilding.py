@@ -4,11 +4,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from demur.digests import sha256_file
 from demur.files import sync
 from demur.manifests.catalogue import Catalogue
 from demur.manifests.digest_table import text_digests
-from demur.manifests.errors import NotACatalogue
 from demur.manifests.writing import TABLED, TablesWriter
 
 
@@ -18,8 +16,7 @@ def rebuild_tables(path: Path) -> None:
     Raises NotACatalogue, also when rows.parquet is not the one that was imported.
     """
     catalogue = Catalogue.open(path)
-    if sha256_file(path / "rows.parquet") != catalogue.digest:
-        raise NotACatalogue(f"The rows of {path} are not those that were imported: rows.parquet has another digest.")
+    catalogue.check_rows()
     with tempfile.TemporaryDirectory(prefix=".tables-", dir=path) as scratch:
         tables = TablesWriter(Path(scratch))
         try:

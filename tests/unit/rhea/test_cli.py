@@ -91,6 +91,13 @@ def test_what_is_no_catalogue_is_refused(tmp_path: Path) -> None:
     refused(CliRunner().invoke(main, options), "is not a catalogue")
 
 
+def test_a_finished_run_is_refused(catalogue: Catalogue, finished_run: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished_run.iterdir()}
+    options = ["train", "--data", str(catalogue.path), "--list", "none", "--out", str(finished_run)]
+    refused(CliRunner().invoke(main, options), "holds a finished run")
+    assert {path: path.stat().st_mtime_ns for path in finished_run.iterdir()} == before
+
+
 def test_sampling_from_no_run_is_refused(tmp_path: Path) -> None:
     refused(CliRunner().invoke(main, ["sample", "--run", str(tmp_path), "--prompt", "x", "--out", str(tmp_path / "o")]), "no trained model")
 

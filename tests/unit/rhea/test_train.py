@@ -7,8 +7,8 @@ import pytest
 from demur.manifests import Catalogue
 from demur.runs import RunRecord
 from demur.signing import SigningKey
-from rhea.config import TIERS, Settings
-from rhea.folder import RunExists
+from rhea.config import TIERS
+from rhea.folder import RunExists, open_folder
 from rhea.train import Order, carry_out
 from tests.unit.rhea.conftest import BEGAN
 
@@ -40,9 +40,10 @@ def test_the_gpu_recipe_made_small_runs_on_a_cpu(catalogue: Catalogue, run_key: 
         denoiser=replace(tier.denoiser, widths=(16, 32, 32), blocks=1, heads=2, steps=2, batch=4),
         sampling=replace(tier.sampling, steps=2),
     )
+    open_folder(tmp_path / "run", None)
     assert carry_out(Order((catalogue,), None, tmp_path / "run", small, seed=0, name="Small", key=run_key, started_at=BEGAN)).is_file()
 
 
-def test_a_finished_run_is_never_trained_again(finished_run: Path, catalogue: Catalogue, settings: Settings, run_key: SigningKey) -> None:
+def test_a_finished_run_is_never_trained_again(finished_run: Path) -> None:
     with pytest.raises(RunExists):
-        carry_out(Order((catalogue,), None, finished_run, settings, seed=0, name="Again", key=run_key, started_at=BEGAN))
+        open_folder(finished_run, None)
