@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from demur.digests import canonical_json, parse_canonical
+from demur.digests import canonical_json, parse_json
 from demur.errors import DemurError
 from demur.exclusions.head import Head
 from demur.fields import digest, fields, parse_rfc3339, rfc3339, text
@@ -102,10 +102,10 @@ class Statement:
     def parse(cls, payload: bytes) -> Self:
         """Reads a payload; every field is checked, and none is left over. Raises BadStatement."""
         try:
-            statement = cls._read(fields(parse_canonical(payload)))
+            statement = cls._read(fields(parse_json(payload)))
         except (ValueError, TypeError, KeyError) as error:
             raise BadStatement(f"the statement cannot be read: {error}") from error
-        if statement.payload() != payload:
+        if statement.payload() != payload:  # also where it is not canonical
             raise BadStatement(f"the statement is not of the format {FORMAT}")
         return statement
 
