@@ -12,12 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from demur.similarity.sandbox import DecoderCrashed, Sandbox
+from demur.similarity.patient import PatientSandbox
+from demur.similarity.sandbox import DecoderCrashed
 from demur.similarity.showing import shown
-
-PICTURES = 5000
-"""A process is replaced after so many."""
-_PATIENCE_S = 3600.0
 
 
 class Shrinking:
@@ -25,7 +22,7 @@ class Shrinking:
 
     def __init__(self, px: int, processes: int) -> None:
         self._px = px
-        self._sandbox = Sandbox(processes=processes, wait=_PATIENCE_S, pictures=PICTURES, work=f"{__name__}:shrunk:{px}")
+        self._sandbox = PatientSandbox(processes=processes, work=f"{__name__}:shrunk:{px}")
 
     def __enter__(self) -> Self:
         return self
@@ -34,14 +31,8 @@ class Shrinking:
         self._sandbox.close()
 
     def pixels(self, data: bytes) -> NDArray[np.uint8]:
-        """A picture file as (3, px, px) RGB, whole, centred on white. Raises PictureError, SandboxCannotStart.
-
-        A decoder that dies is tried once more: the kernel may have killed it for another's memory, and samples must not depend on that.
-        """
-        try:
-            answer = self._sandbox.ask(data)
-        except DecoderCrashed:
-            answer = self._sandbox.ask(data)
+        """A picture file as (3, px, px) RGB, whole, centred on white. Raises PictureError, SandboxCannotStart."""
+        answer = self._sandbox.ask(data)
         if len(answer) != 3 * self._px**2:
             raise DecoderCrashed("This picture file cannot be read: its decoder answered nonsense.")
         return np.frombuffer(answer, np.uint8).reshape(3, self._px, self._px).copy()

@@ -5,14 +5,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from demur.files import FileTooLarge, read_file
 from demur.manifests.pictures import MAX_BYTES
 from demur.similarity.decoding import PictureTooLarge
 from demur.similarity.formats import PictureError
+from demur.similarity.patient import PatientSandbox
 from demur.similarity.sandbox import DESCRIBED, FINGERPRINTED, Picture, Sandbox
-
-PICTURES = 5000
-"""A process is replaced after so many."""
-_PATIENCE_S = 3600.0
 
 
 def read_pictures(files: Sequence[Path], *, under_edits: bool) -> Iterator[tuple[Path, Picture | PictureError]]:
@@ -23,7 +21,7 @@ def read_pictures(files: Sequence[Path], *, under_edits: bool) -> Iterator[tuple
     processes = min(len(os.sched_getaffinity(0)), len(files))
     work = DESCRIBED if under_edits else FINGERPRINTED
     with (
-        Sandbox(processes=processes, wait=_PATIENCE_S, pictures=PICTURES, work=work) as sandbox,
+        PatientSandbox(processes=processes, work=work) as sandbox,
         ThreadPoolExecutor(processes) as threads,
     ):
         yield from zip(files, threads.map(lambda file: _read(sandbox, file), files), strict=True)
@@ -31,14 +29,8 @@ def read_pictures(files: Sequence[Path], *, under_edits: bool) -> Iterator[tuple
 
 def _read(sandbox: Sandbox, file: Path) -> Picture | PictureError:
     try:
-        return sandbox.read(_contents(file))
+        return sandbox.read(read_file(file, MAX_BYTES))
+    except FileTooLarge:
+        return PictureTooLarge(f"This picture's file is larger than {MAX_BYTES >> 20} MiB.")
     except PictureError as error:
         return error
-
-
-def _contents(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        data = opened.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise PictureTooLarge(f"This picture's file is larger than {MAX_BYTES >> 20} MiB.")
-    return data

@@ -7,18 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 from demur.similarity.fingerprint import Fingerprint, PictureError
-from demur.similarity.sandbox import FINGERPRINTED, Sandbox
-
-PICTURES = 5000
-"""A process is replaced after so many."""
-_PATIENCE_S = 3600.0
+from demur.similarity.patient import PatientSandbox
+from demur.similarity.sandbox import FINGERPRINTED
 
 
 @cache
-def _sandbox() -> Sandbox:
+def _sandbox() -> PatientSandbox:
     """One for this process, kept to its end. A data loader's worker is one of many, and has one decoder."""
     processes = len(os.sched_getaffinity(0)) if multiprocessing.parent_process() is None else 1
-    return Sandbox(processes=processes, wait=_PATIENCE_S, pictures=PICTURES, work=FINGERPRINTED)
+    return PatientSandbox(processes=processes, work=FINGERPRINTED)
 
 
 def fingerprints(pictures: Sequence[bytes]) -> list[Fingerprint | None]:

@@ -1,7 +1,7 @@
 """Computes missing fingerprints in parallel, in the sandbox: a manifest's pictures are strangers' files.
 
 The caller's thread reads the files, in their order, so that a compressed tar is read once; the sandbox's processes decode them, each
-within a time and a memory. A decoder that dies costs its picture a second try: the kernel may have killed it for another's memory.
+within a time and a memory.
 """
 
 import os
@@ -18,13 +18,11 @@ from demur.manifests.pictures import read_picture
 from demur.manifests.rejections import Reason
 from demur.similarity.confinement import MEMORY
 from demur.similarity.fingerprint import Fingerprint, PictureError, fingerprint
-from demur.similarity.sandbox import FINGERPRINTED, TIMEOUT_S, DecoderCrashed, Sandbox, SandboxCannotStart
+from demur.similarity.patient import PatientSandbox
+from demur.similarity.sandbox import FINGERPRINTED, TIMEOUT_S, SandboxCannotStart
 
 CHUNK = 16
 """Pictures between two calls of `advanced`."""
-PICTURES = 5000
-"""A process is replaced after so many."""
-_PATIENCE_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -51,9 +49,7 @@ class FingerprintPool:
     ) -> None:
         self._root = root
         self._workers = len(os.sched_getaffinity(0)) if workers is None else workers
-        self._sandbox = Sandbox(
-            processes=max(self._workers, 1), timeout=timeout, wait=_PATIENCE_S, memory=memory, pictures=PICTURES, work=work
-        )
+        self._sandbox = PatientSandbox(processes=max(self._workers, 1), timeout=timeout, memory=memory, work=work)
 
     def __enter__(self) -> Self:
         return self
@@ -96,10 +92,7 @@ class FingerprintPool:
             return known
 
     def _decoded(self, data: bytes) -> Fingerprint:
-        try:
-            return self._sandbox.read(data).fingerprint
-        except DecoderCrashed:
-            return self._sandbox.read(data).fingerprint
+        return self._sandbox.read(data).fingerprint
 
     def _read(self, place: Place, decoded: Callable[[bytes], Fingerprint]) -> Outcome:
         try:

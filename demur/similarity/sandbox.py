@@ -111,7 +111,7 @@ def _told(picture: Picture) -> bytes:
 Took = Callable[[float], None]
 
 
-def _nobody(_seconds: float) -> None:
+def uncounted(_seconds: float) -> None:
     """Nobody counts the seconds."""
 
 
@@ -154,11 +154,11 @@ class Sandbox:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def read(self, data: bytes, timeout: float | None = None, took: Took = _nobody) -> Picture:
+    def read(self, data: bytes, timeout: float | None = None, took: Took = uncounted) -> Picture:
         """The picture in `data`, of a sandbox made for `DESCRIBED` or `FINGERPRINTED`. Raises as `ask`."""
         return _picture(self.ask(data, timeout, took), hashlib.sha256(data).hexdigest())
 
-    def ask(self, data: bytes, timeout: float | None = None, took: Took = _nobody) -> bytes:
+    def ask(self, data: bytes, timeout: float | None = None, took: Took = uncounted) -> bytes:
         """What `work` answers of the picture in `data`, within `timeout` seconds. Believe no byte of it.
 
         `took` is called with the seconds that a process worked on it, also where that failed.

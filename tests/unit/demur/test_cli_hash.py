@@ -42,6 +42,15 @@ def test_what_is_no_picture_is_said_in_a_sentence(tmp_path: Path) -> None:
     assert "not a picture" in result.stderr
 
 
+def test_a_file_larger_than_any_picture_is_said_to_be_and_the_others_are_read(tmp_path: Path) -> None:
+    (tmp_path / "one.jpg").write_bytes(photo_bytes("ada", 0))
+    with (tmp_path / "large.jpg").open("wb") as large:
+        large.truncate((1 << 28) + 1)
+    result = CliRunner().invoke(main, ["hash", str(tmp_path / "large.jpg"), str(tmp_path / "one.jpg")])
+    assert (result.exit_code, len(result.stdout.splitlines())) == (1, 1)
+    assert result.stderr == f"{tmp_path / 'large.jpg'}: This picture's file is larger than 256 MiB.\n"
+
+
 def test_file_names_that_are_not_utf8_or_hold_escapes_are_shown_escaped(tmp_path: Path) -> None:
     bad, good = tmp_path / os.fsdecode(b"\xff\x1b[2J.png"), tmp_path / os.fsdecode(b"\xfe\xe2\x80\xae.png")
     bad.write_bytes(b"no picture")

@@ -16,14 +16,18 @@ import psutil
 import pytest
 from PIL import Image
 
+from demur.cli.pictures import read_pictures
+from demur.filtering.seeing import fingerprints
 from demur.similarity.edits import variants
 from demur.similarity.fingerprint import NotAPicture, PictureTooLarge, PictureTruncated, decode, fingerprint
-from demur.similarity.sandbox import DecoderCrashed, DecodingTimedOut, Sandbox, SandboxBusy, SandboxCannotStart
+from demur.similarity.patient import PatientSandbox
+from demur.similarity.sandbox import FINGERPRINTED, DecoderCrashed, DecodingTimedOut, Picture, Sandbox, SandboxBusy, SandboxCannotStart
 from tests.support.hostile import AIMED
 from tests.support.pictures import jpeg, png, textured_picture
 
 HOSTILE = "tests.support.hostile:worked_on"
 PHOTO = jpeg(textured_picture(1, 700, 500))
+LARGE = jpeg(textured_picture(1, 3000, 2000), quality=95)
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +173,48 @@ def test_a_process_that_is_killed_in_the_middle_is_a_crash_and_one_that_is_kille
         kill_all_but(before)
         assert isinstance(asleep.exception(), DecoderCrashed)
         assert sandbox.read(PHOTO).fingerprint == fingerprint(PHOTO)
+
+
+def test_a_patient_sandbox_asks_once_more_where_a_decoder_was_killed() -> None:
+    before = processes()
+    with PatientSandbox(processes=1, work=HOSTILE, timeout=2) as sandbox, ThreadPoolExecutor(1) as thread:
+        sandbox.read(PHOTO)
+        asleep = thread.submit(sandbox.read, b"sleep")
+        while not asleep.running():
+            time.sleep(0.01)
+        time.sleep(0.2)
+        kill_all_but(before)
+        assert isinstance(asleep.exception(), DecodingTimedOut)
+        with pytest.raises(DecoderCrashed):
+            sandbox.read(b"crash")
+
+
+def test_a_command_loses_no_picture_to_a_decoder_that_is_killed(tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.jpg" for number in range(16)]
+    for file in files:
+        file.write_bytes(LARGE)
+    before = processes()
+    reading = read_pictures(files, under_edits=False)
+    found = [next(reading) for _ in range(4)]
+    kill_all_but([*before, *(process for process in processes() if not _is_confined(process))])
+    found += reading
+    assert [file for file, picture in found if isinstance(picture, Picture)] == files
+
+
+def test_a_filter_loses_no_picture_to_a_decoder_that_is_killed() -> None:
+    with ThreadPoolExecutor(1) as thread:
+        fingerprints([LARGE] * 4)
+        seeing = thread.submit(fingerprints, [LARGE] * 16)
+        while not seeing.running():
+            time.sleep(0.01)
+        time.sleep(0.2)
+        kill_all_but([process for process in processes() if FINGERPRINTED not in process.cmdline() or not _is_confined(process)])
+        assert None not in seeing.result()
+
+
+def _is_confined(process: psutil.Process) -> bool:
+    """Whether it is ready for a picture."""
+    return "Seccomp:\t2" in Path(f"/proc/{process.pid}/status").read_text()
 
 
 def kill_all_but(spared: list[psutil.Process]) -> None:
