@@ -13,10 +13,13 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 from sqlalchemy import select
 
+from demur.runs import ConsumedReference, ConsumedTree
+from demur.signing import SigningKey
 from models import LogEntry
 from tests.browser.conftest import Open, sign_in
 from tests.support.portals import TestedPortal
 from tests.support.receipt_vectors import RECEIPTS
+from tests.support.training_runs import record
 
 pytestmark = pytest.mark.browser
 
@@ -276,6 +279,23 @@ def test_a_name_that_is_spelled_like_a_time_is_shown_as_it_is(open_page: Open, s
     expect(page.locator(".finding [data-file]")).to_have_text([name] * 3)
     expect(page.locator(".finding [data-label]").filter(has_text=name)).to_have_count(2)
     assert page.locator(".finding time").count() == page.locator(".finding [data-proves] time").count() > 0
+
+
+def test_no_name_is_wider_than_a_telephone(open_page: Open, tmp_path: Path):
+    """Of a run, a photo, and whoever signed."""
+    run, photo, key = "r" * 200, "p" * 200, SigningKey.generate("k" * 200)
+    root = ConsumedTree.write(tmp_path / "consumed.bin", [photo], run)
+    signed = record(run_id=run, name=run, consumed=ConsumedReference(root, 1)).sign(key)
+    proof = ConsumedTree.open(tmp_path / "consumed.bin").proof(photo).to_json().encode()
+    page = open_page(viewport={"width": 390, "height": 800})
+    page.goto("/verify")
+    ready(page)
+    page.get_by_label("Keys of those who sign run records").fill(str(key.verifier))
+    for files in ({"record": signed, "proof": proof}, {"record": signed} | {f"proof-{number}": proof for number in range(4)}):
+        give(page, **files)
+        expect(page.get_by_role("heading", name=f"All {len(files)} hold.")).to_be_visible()
+        page.locator(".group details").evaluate_all("all => all.forEach((one) => (one.open = true))")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_receipt_is_one_sheet_of_paper_and_its_code_leads_to_its_check(portal: TestedPortal, open_page: Open):
