@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import pyarrow as pa
+import numpy as np
 
 from demur.digests import canonical_json, exact, files_digest, sha256_file
 from demur.errors import DemurError
@@ -28,7 +28,7 @@ _AT_ONCE = 1 << 16
 
 
 class UnnamedConsumed(DemurError):
-    """The run consumed a sample with a uid that cannot be compared with any list (demur.exclusions.columns)."""
+    """The run consumed a sample with a uid that cannot be compared with any list (demur.exclusions.columns), or without any."""
 
 
 class ExcludedConsumed(DemurError):
@@ -85,7 +85,7 @@ class _Training:
         self.samples, self.digest, self._exclusions = 0, hashlib.sha256(), exclusions
 
     def follow(self, uids: Iterable[str]) -> Iterator[str]:
-        """The same uids. Raises ExcludedConsumed."""
+        """The same uids. Raises ExcludedConsumed, UnnamedConsumed."""
         samples = iter(uids)
         while batch := list(islice(samples, _AT_ONCE)):
             self._check(batch)
@@ -95,13 +95,14 @@ class _Training:
             yield from batch
 
     def _check(self, batch: list[str]) -> None:
+        rows = KeyedRows.of_columns(len(batch), {"uid": ("uid",)}, lambda _: list(batch))
+        for fault in rows.faults(["uid"]):
+            raise UnnamedConsumed(f"the run consumed {batch[fault.positions[0]]!r:.80}, which names no sample: {fault.reason}")
         if self._exclusions is None:
             return
-        judgement = self._exclusions.judge(KeyedRows.of_columns(len(batch), {"uid": ("uid",)}, lambda _: list(batch)))
-        for fault in judgement.unreadable:
-            raise UnnamedConsumed(f"the run consumed {batch[fault.positions[0]]!r:.80}, which names no sample: {fault.reason}")
-        if judgement.keep.false_count:
-            uid = batch[judgement.keep.index(pa.scalar(False)).as_py()]
+        excluded = np.flatnonzero(self._exclusions.judge(rows).kinds >= 0)
+        if len(excluded):
+            uid = batch[excluded[0]]
             raise ExcludedConsumed(f"version {self._exclusions.head.version} of the list excludes {uid}, which the run consumed")
 
 

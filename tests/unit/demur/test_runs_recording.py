@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from demur.digests import files_digest
-from demur.exclusions import ExclusionList, KeyKind
+from demur.exclusions import Entry, ExclusionList, KeyKind
 from demur.files import TargetExists
 from demur.runs import BadRunRecord, ConsumedTree, ManifestReference, RunRecord
-from demur.runs.recording import CONSUMED_FILE, RECORD_FILE, ExcludedConsumed, write_run_record
+from demur.runs.recording import CONSUMED_FILE, RECORD_FILE, ExcludedConsumed, UnnamedConsumed, write_run_record
 from demur.signing import SigningKey
 from tests.support.exclusion_lists import build_version_for_today, publish_version, uids
 
@@ -89,6 +89,25 @@ def test_an_excluded_sample_stops_the_record(tmp_path: Path, written: Any) -> No
     with pytest.raises(ExcludedConsumed, match="version 1 of the list excludes 99999"):
         written(uids=samples())
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("uid", ["", " \u200b", "NULL", "1.23457E+12 ", "1.0E+3"])
+@pytest.mark.parametrize("listed", [True, False])
+def test_what_names_no_sample_stops_the_record(written: Any, exclusions: ExclusionList, uid: str, listed: bool) -> None:
+    with pytest.raises(UnnamedConsumed):
+        written(uids=["a", uid], exclusions=exclusions if listed else None)
+
+
+@pytest.mark.parametrize("entry", [Entry(KeyKind.OWNER, "ben"), Entry(KeyKind.SHA256, "ab" * 32)])
+def test_a_list_that_names_no_uid_stops_no_record(tmp_path: Path, written: Any, entry: Entry) -> None:
+    publish_version(tmp_path / "others", LIST_KEY, build_version_for_today([entry]))
+    written(exclusions=ExclusionList.open(tmp_path / "others", key=LIST_KEY.verifier))
+
+
+def test_a_consumed_sample_is_found_however_its_uid_is_spelled(tmp_path: Path, written: Any) -> None:
+    written(uids=["1,001", " ./a/1.jpg"])
+    tree = ConsumedTree.open(tmp_path / "run" / CONSUMED_FILE)
+    assert (tree.find(["1001", "a/1.jpg", "1,001", "other"]) >= 0).tolist() == [True, True, True, False]
 
 
 def test_before_any_list_there_is_none_to_name(written: Any) -> None:
