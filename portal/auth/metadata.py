@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
+from portal.auth.patience import TIMEOUT_S, UntilDue
 from portal.auth.refusals import ProviderUnreachable
 
-TIMEOUT_S = 5  # to connect, and between two reads
-LONGEST_S = 10  # for all of an answer's body, however little comes at a time
+LONGEST_S = 10  # for all of an answer, and for those that lead to it, however little comes at a time
 MOST_BYTES = 1_000_000
 # A provider that also lists "none" or HS256 cannot talk us into an unsigned token or one signed with public key material.
 SIGNATURES = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"})
@@ -90,23 +90,27 @@ def fetch_metadata(configured: str) -> Metadata:
 
 def fetch_json(url: str, what: str, *, method: str = "GET", ok: Sequence[int] = (200,), **options: Any) -> dict[str, Any]:
     """A JSON object of at most ``MOST_BYTES``, answered with one of the status codes ``ok``. Raises ProviderUnreachable."""
+    due = time.monotonic() + LONGEST_S
     try:
-        with requests.request(method, url, timeout=TIMEOUT_S, stream=True, **options) as answer:
-            if answer.status_code not in ok:
-                raise ProviderUnreachable(f"{what} was answered with status {answer.status_code}")
-            return _json_object(answer, what)
+        with requests.Session() as session:
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, UntilDue(due))
+            with session.request(method, url, timeout=TIMEOUT_S, stream=True, **options) as answer:
+                if answer.status_code not in ok:
+                    raise ProviderUnreachable(f"{what} was answered with status {answer.status_code}")
+                return _json_object(answer, what)
     except (requests.RequestException, HTTPError, UnicodeError) as error:
-        raise ProviderUnreachable(f"{what} cannot be fetched: {type(error).__name__}") from error
+        late = time.monotonic() >= due
+        failed = f"took longer than {LONGEST_S} seconds" if late else f"cannot be fetched: {type(error).__name__}"
+        raise ProviderUnreachable(f"{what} {failed}") from error
 
 
 def _json_object(answer: requests.Response, what: str) -> dict[str, Any]:
-    body, due = b"", time.monotonic() + LONGEST_S
+    body = b""
     while piece := answer.raw.read1(65536, decode_content=True):
         body += piece
         if len(body) > MOST_BYTES:
             raise ProviderUnreachable(f"{what} is larger than {MOST_BYTES} bytes")
-        if time.monotonic() > due:
-            raise ProviderUnreachable(f"{what} took longer than {LONGEST_S} seconds")
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:

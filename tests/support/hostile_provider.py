@@ -4,10 +4,12 @@ Nobody picks a member here: who comes is signed in at once as whoever ``claims``
 """
 
 import json
+import socket
+import threading
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -80,6 +82,29 @@ def hostile_provider(issuer: str = "{base}", discovery_below: str = "") -> Itera
     provider = HostileProvider(port, issuer.replace("{base}", f"http://127.0.0.1:{port}"), RSAKey.generate_key(2048, private=True))
     with serving(_app(provider, discovery_below), port):
         yield provider
+
+
+@contextmanager
+def dripping_provider(head: str, drop: str) -> Iterator[str]:
+    """The address of a provider that sends ``head``, then a drop twice a second, and never an end."""
+    over = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(head.encode())
+            while not over.wait(0.5):
+                connection.sendall(drop.encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            over.set()
+            thread.join(10)
 
 
 def _app(provider: HostileProvider, below: str) -> Flask:
