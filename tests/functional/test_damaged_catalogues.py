@@ -72,7 +72,7 @@ def test_vectors_of_one_manifest_do_not_wait_for_another(two: TestedPortal, harm
     with pytest.raises(NotACatalogue):
         office.update(lambda done, total, stage: None)
     shown = two.run("vectors", "show", "--json")
-    assert {row["manifest"]: row["version"] for row in json.loads(shown.output)} == {MANIFEST: 0, "again": 1}
+    assert {row["manifest"]: row["version"] > 0 for row in json.loads(shown.output)} == {MANIFEST: False, "again": True}
     assert office.update(lambda done, total, stage: None, names=["again"], afresh=True) == ["again"]
 
 
