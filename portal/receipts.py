@@ -30,7 +30,7 @@ TITLES = {
     LogKind.OPT_OUT_RELEASED: "Copies of others go, too",
     LogKind.OPT_OUT_LIMITED: "Copies of others stay in",
     LogKind.PHOTO_CONTESTED: "Contested: put back",
-    LogKind.CONTEST_ACCEPTED: "The operator agreed: it stays back",
+    LogKind.CONTEST_ACCEPTED: "Contest granted: it stays back",
     LogKind.CONTEST_REFUSED: "The operator disagreed: it goes out",
     LogKind.LIST_PUBLISHED: "Exclusion list published",
     LogKind.RUN_RECORDED: "Training run recorded",

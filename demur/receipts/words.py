@@ -46,7 +46,7 @@ def _stated(statement: Statement) -> str:
         case LogKind.PHOTO_CONTESTED:
             return f"the owner of {_subjects(statement)} contested an opt-out by somebody else"
         case LogKind.CONTEST_ACCEPTED:
-            return f"the operator agreed with the owner of {_subjects(statement)}, who contested an opt-out by somebody else"
+            return f"the contest by the owner of {_subjects(statement)}, against an opt-out by somebody else, was granted"
         case LogKind.CONTEST_REFUSED:
             return f"the operator disagreed with the owner of {_subjects(statement)}, who contested an opt-out by somebody else"
         case LogKind.LIST_PUBLISHED:

@@ -16,7 +16,7 @@ STATED = {
     LogKind.OPT_OUT_RELEASED.value: "Opt-out let take others’ copies out",
     LogKind.OPT_OUT_LIMITED.value: "Opt-out leaves others’ copies in",
     LogKind.PHOTO_CONTESTED.value: "Contested by the photo’s owner",
-    LogKind.CONTEST_ACCEPTED.value: "The operator agreed with the owner",
+    LogKind.CONTEST_ACCEPTED.value: "The owner’s contest was granted",
     LogKind.CONTEST_REFUSED.value: "The operator disagreed with the owner",
     LogKind.LIST_PUBLISHED.value: "Exclusion list published",
     LogKind.RUN_RECORDED.value: "Training run recorded",

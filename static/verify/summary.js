@@ -12,7 +12,7 @@ const STATED = {
   opt_out_released: "Opt-out let take others’ copies out",
   opt_out_limited: "Opt-out leaves others’ copies in",
   photo_contested: "Contested by the photo’s owner",
-  contest_accepted: "The operator agreed with the owner",
+  contest_accepted: "The owner’s contest was granted",
   contest_refused: "The operator disagreed with the owner",
   list_published: "Exclusion list published",
   run_recorded: "Training run recorded",
