@@ -1,6 +1,7 @@
 """One table from what can go wrong to what the person reads."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, jsonify, make_response, redirect, request, url_for
@@ -137,7 +138,8 @@ TOO_MANY_CHANGES = Problem(
 )
 BUSY = Problem(503, "We are busy for a moment", "The database does not answer. Nothing was changed.", again=True)
 
-
+PLAIN = (DamagedKey, KeyOfAnotherRole, SandboxCannotStart)
+"""Errors whose words name the operator's own keys and machine, and nobody."""
 KEPT_HEADERS = ("WWW-Authenticate", "Allow", "Content-Range")
 """What an error tells clients of HTTP besides its page."""
 
@@ -164,9 +166,15 @@ def _named(error: Exception) -> ResponseReturnValue:
         logger.warning("sign_in_refused", reason=str(error), look_at=error.look_at)
         problem = replace(problem, at=error.again or url_for("auth.sign_in"))  # a failed answer stays failed: this begins a new sign-in
     if problem.status >= 500:
-        facts = {"look_at": error.look_at} if isinstance(error, ProviderUnreachable) else {}
-        logger.warning("unavailable", endpoint=request.endpoint, error=type(error).__name__, reason=str(error), **facts)
+        logger.warning("unavailable", endpoint=request.endpoint, error=type(error).__name__, **_facts(error))
     return show(problem, str(error) if isinstance(error, DemurError) else "")
+
+
+def _facts(error: Exception) -> dict[str, Any]:
+    """Why, for a log that names nobody: in words where these repeat nothing that a person or a token said, else by the lines of code."""
+    if isinstance(error, ProviderUnreachable):
+        return {"reason": str(error), "look_at": error.look_at}
+    return {"reason": str(error)} if isinstance(error, PLAIN) else {"exc_info": error}
 
 
 def _rate_limited(error: RateLimitExceeded) -> Response:

@@ -6,6 +6,7 @@ what a failed trainer said (logs/trainer-….log), and the terminal at which an 
 
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -125,9 +126,14 @@ def test_what_fails_names_nobody_to_strangers_nor_to_a_log(running: Running, tmp
     fail_to_mail(running)
     fail_to_train(running)
     fail_to_import(tmp_path)
-    (running.config.catalogues_dir / SAID).unlink()
+    catalogue = running.config.catalogues_dir / SAID
+    whole = catalogue.resolve()
+    catalogue.unlink()
     fail_to_work(running)
-    fail_to_answer(running, member)
+    fail_to_answer(member, "503")
+    shutil.copytree(whole, catalogue)
+    (catalogue / "rows.parquet").unlink()  # which nobody expects
+    fail_to_answer(member, "500")
     send_nonsense(running)
     seen = pages_for_strangers(running.config.base_url)
     assert personal_words_in(seen | running.logs() | columns(running.workplace)) == []
@@ -187,9 +193,9 @@ def error_of(running: Running, topic: str) -> str | None:
         return session.scalar(select(Outbox.last_error).where(Outbox.topic == topic, Outbox.last_error != ""))
 
 
-def fail_to_answer(running: Running, member: Visitor) -> None:
+def fail_to_answer(member: Visitor, status: str) -> None:
     for page in ("/photos", f"/photos/{UID}", f"/photos/{UID}/thumbnail", f"/photos?search={quote(SAID)}"):
-        with pytest.raises(Lost, match="500"):
+        with pytest.raises(Lost, match=status):
             member.visit(page)
 
 

@@ -60,14 +60,14 @@ LOCATOR, SECOND_END = -22 - 20, -22 - 20 - 56
 def test_whatever_a_second_end_says_it_says_as_the_first_and_where_its_locator_leads(many: bytes, place: int, data: bytes):
     odd = bytearray(many)
     odd[place : place + len(data)] = data
-    (one,) = unpacked(Document("evidence.zip", bytes(odd)), BundleLimits(members=70_000, total_bytes=10**7))
+    (one,) = unpacked(Document("evidence.zip", bytes(odd)), BundleLimits(members=70_000, total_bytes=10**7)).documents
     assert isinstance(one.place, BadBundle)
     assert "its two ends say different things" in str(one.place)
 
 
 @pytest.mark.parametrize("before", [b"", b"#!/bin/sh\n"])
 def test_an_honest_zip_of_more_files_than_its_end_can_count_is_read(many: bytes, before: bytes):
-    files = unpacked(Document("evidence.zip", before + many), BundleLimits(members=70_000, total_bytes=10**7))
+    files = unpacked(Document("evidence.zip", before + many), BundleLimits(members=70_000, total_bytes=10**7)).documents
     assert sum(isinstance(file.place, Member) for file in files) == 65_537
 
 
