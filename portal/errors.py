@@ -14,7 +14,7 @@ from config import MEGABYTE
 from demur.errors import DemurError
 from demur.exclusions import ListRefused
 from demur.exclusions.exports import UnfitForExport
-from demur.manifests import DamagedTables, NotACatalogue
+from demur.manifests import DamagedTables, ManifestError, NotACatalogue
 from demur.similarity.sandbox import SandboxBusy, SandboxCannotStart
 from portal.address import OtherHost
 from portal.api.exclusion_list import ExportBusy
@@ -138,8 +138,6 @@ TOO_MANY_CHANGES = Problem(
 )
 BUSY = Problem(503, "We are busy for a moment", "The database does not answer. Nothing was changed.", again=True)
 
-PLAIN = (DamagedKey, KeyOfAnotherRole, SandboxCannotStart)
-"""Errors whose words name the operator's own keys and machine, and nobody."""
 KEPT_HEADERS = ("WWW-Authenticate", "Allow", "Content-Range")
 """What an error tells clients of HTTP besides its page."""
 
@@ -171,10 +169,10 @@ def _named(error: Exception) -> ResponseReturnValue:
 
 
 def _facts(error: Exception) -> dict[str, Any]:
-    """Why, for a log that names nobody: in words where these repeat nothing that a person or a token said, else by the lines of code."""
-    if isinstance(error, ProviderUnreachable):
-        return {"reason": str(error), "look_at": error.look_at}
-    return {"reason": str(error)} if isinstance(error, PLAIN) else {"exc_info": error}
+    """Why, for a log that names nobody: in words, but of a manifest's files, whose names are people's, by the lines of code."""
+    if isinstance(error, ManifestError):
+        return {"exc_info": error}
+    return {"reason": str(error)} | ({"look_at": error.look_at} if isinstance(error, ProviderUnreachable) else {})
 
 
 def _rate_limited(error: RateLimitExceeded) -> Response:

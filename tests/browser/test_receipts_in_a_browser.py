@@ -244,7 +244,7 @@ def test_a_bundle_of_evidence_is_checked_with_the_network_off(portal: TestedPort
     page.context.set_offline(True)
     page.locator("#file").set_input_files({"name": "evidence.zip", "mimeType": "application/zip", "buffer": bundle})
     expect(page.get_by_role("heading", name=f"All {len(files)} hold.")).to_be_visible()
-    expect(page.locator("[data-lines]")).to_contain_text("1 photo is excluded now (version 2, which Run 1 obeyed).")
+    expect(page.locator("[data-lines]")).to_contain_text("1 photo is excluded now (version 1, which Run 1 obeyed).")
     expect(page.locator("[data-lines]")).to_contain_text("Run 1 used 2 photos and did not use")
     assert page.locator(".finding, .names li").count() == len(files)
     assert page.locator(".group > details > summary > h3").count() == page.locator(".group").count() > 2

@@ -20,9 +20,12 @@ def settle(workplace: Workplace) -> None:
 
 
 def _next(workplace: Workplace) -> Handing | None:
+    """Publications wait for everything else, so that how many versions there are does not depend on how fast the machine is."""
     soon = now() + outbox.PUBLISH_DELAY
+    others = [topic for topic in TOPICS if topic != outbox.PUBLISH_LIST]
     with workplace.writing.begin() as session:
-        for row in outbox.lease(session, list(TOPICS), 1, soon, soon + timedelta(seconds=LEASE_S)):
-            row.attempts += 1
-            return Handing(row.id, row.attempts, LEASE_S)
+        for topics in (others, [outbox.PUBLISH_LIST]):
+            for row in outbox.lease(session, topics, 1, soon, soon + timedelta(seconds=LEASE_S)):
+                row.attempts += 1
+                return Handing(row.id, row.attempts, LEASE_S)
     return None
